@@ -1,0 +1,193 @@
+"""What Kassa tells about itself: structured log lines, a request id, counters; never a card number or a key."""
+
+import logging
+import re
+import sys
+import time
+import uuid
+from typing import Any
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+REQUEST_ID_HEADER = "X-Request-Id"
+INTERNAL_ERROR = {
+    "errors": [
+        {"status": "internal_error", "code": "500", "title": "internal_error", "detail": "Internal server error."}
+    ]
+}
+"""The body of every 500 (CONTRACT §8)."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+_OTHER = "other"
+_QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+
+_CARD = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])")
+_SECRETS = (
+    (re.compile(r"\b(sk_(?:test|live)_)[A-Za-z0-9_-]+"), r"\1…"),
+    (re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"), "…"),
+    (re.compile(r"(://[^:/@\s]+:)[^@\s]+@"), r"\1…@"),
+    (re.compile(r"\b((?:Basic|Bearer) )[A-Za-z0-9+/=._~-]+"), r"\1…"),
+)
+
+registry = CollectorRegistry()
+requests_total = Counter(
+    "kassa_requests_total",
+    "Requests answered, by surface, method, route and status.",
+    ("surface", "method", "route", "status"),
+    registry=registry,
+)
+request_seconds = Histogram(
+    "kassa_request_seconds",
+    "How long requests took, by surface and route.",
+    ("surface", "route"),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=registry,
+)
+
+_log = structlog.get_logger(__name__)
+
+
+def configure(level: str) -> None:
+    """Send every log line, our own and the libraries', to standard error: JSON, or readable when that is a terminal.
+
+    ``level`` is a name of ``logging``'s; an unknown one counts as ``info``.
+    """
+    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    terminal = sys.stderr.isatty()
+    renderer: Processor = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                # Text without locals: a frame of the card gate holds a card.
+                structlog.processors.format_exc_info,
+                mask,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(number, logging.INFO))
+    for name in ("uvicorn", "asyncio", "asyncpg", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of every migration that it applies; ours tells the same.
+    logging.getLogger("pogo_core").setLevel(logging.ERROR)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        cache_logger_on_first_use=True,
+    )
+    logging.getLogger("kassa").setLevel(number)
+
+
+def mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace what looks like a card number or a key: the last net, for what no line should have carried at all."""
+    return {name: _masked(value) for name, value in event.items()}
+
+
+def mask_text(text: str) -> str:
+    """Return a text without card numbers and keys."""
+    for shape, replacement in _SECRETS:
+        text = shape.sub(replacement, text)
+    return _CARD.sub(_card_masked, text)
+
+
+def _masked(value: Any) -> Any:
+    match value:
+        case None | bool() | float():
+            return value
+        case str():
+            return mask_text(value)
+        case int():
+            text = str(value)
+            shown = mask_text(text)
+            return value if shown == text else shown
+        case dict():
+            return {mask_text(str(name)): _masked(inner) for name, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_masked(inner) for inner in value]
+        case _:
+            return mask_text(repr(value))
+
+
+def _card_masked(found: re.Match[str]) -> str:
+    digits = [int(character) for character in found[0] if character.isdigit()]
+    doubled = [sum(divmod(2 * digit, 10)) if place % 2 else digit for place, digit in enumerate(reversed(digits))]
+    return "[card]" if sum(doubled) % 10 == 0 else found[0]
+
+
+class Observed:
+    """The outermost layer of each surface: for every request an id, one log line and the counters (pure ASGI)."""
+
+    def __init__(self, app: ASGIApp, *, surface: str) -> None:
+        """Wrap an app; ``surface`` is its name in logs and counters."""
+        self._app = app
+        self._surface = surface
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request and tell how it went; an error that no room caught becomes the contract's 500."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = [*message.get("headers", ()), (REQUEST_ID_HEADER.lower().encode(), request_id.encode())]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        begun = time.monotonic()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, answer)
+            except Exception:  # noqa: BLE001  # nothing is further out than this
+                _log.exception("request failed")
+                if not status:
+                    await JSONResponse(INTERNAL_ERROR, status_code=500)(scope, receive, answer)
+            finally:
+                self._tell(scope, status, time.monotonic() - begun)
+        return None
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", None) or _OTHER
+        requests_total.labels(self._surface, scope["method"], route, str(status)).inc()
+        request_seconds.labels(self._surface, route).observe(seconds)
+        path = scope["path"]
+        tell = _log.debug if path in _QUIET_PATHS and status < 400 else _log.info  # noqa: PLR2004
+        milliseconds = round(seconds * 1000, 1)
+        tell("request", surface=self._surface, method=scope["method"], path=path, status=status, ms=milliseconds)
+
+
+async def healthz(_request: Request) -> Response:
+    """Answer that the process lives."""
+    return JSONResponse({"status": "ok"})
+
+
+async def metrics(_request: Request) -> Response:
+    """Answer the counters in Prometheus' text format."""
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _request_id(scope: Scope) -> str:
+    wanted = REQUEST_ID_HEADER.lower().encode()
+    given = next((value for name, value in scope["headers"] if name == wanted), b"").decode("latin-1")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
