@@ -1,0 +1,146 @@
+"""The home: the folder with what Kassa must not lose, its lock, its secrets and the embedded database's address."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from kassa.config import Settings
+from kassa.db import embedded, migrate
+from kassa.db.files import read_private, write_private
+from kassa.errors import HomeBusy, SettingsWrong
+from kassa.sealing import Root
+
+COMMAND_WAIT_SECONDS = 30.0
+"""How long a command waits for another one that holds the home, or for a server that is still starting."""
+
+_POLL_SECONDS = 0.1
+
+
+class ServerFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``server.json`` says while a server runs on the home."""
+
+    database_url: str
+    pid: int
+
+
+def prepare(home: Path) -> None:
+    """Make the home, or take the one that is there, with the tightest mode that works.
+
+    Root's home can be entered by everyone, not listed, because the embedded server runs as another user.
+    Raises ``SettingsWrong`` when the home cannot be made or written to.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if home.stat().st_uid == os.geteuid():
+            home.chmod(embedded.folder_mode())
+    except OSError as error:
+        raise SettingsWrong(f"The home {home} cannot be made: {error.strerror}. Set KASSA_HOME to another.") from None
+    if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
+        raise SettingsWrong(f"The home {home} belongs to another user. Set KASSA_HOME to another folder.")
+
+
+@contextlib.asynccontextmanager
+async def hold(home: Path, *, wait_seconds: float) -> AsyncIterator[None]:
+    """Hold the home alone for as long as the context lasts; the system lets go of it when the process dies.
+
+    Raises ``HomeBusy`` at once when a server runs on it, and after ``wait_seconds`` when a command does.
+    """
+    deadline = time.monotonic() + wait_seconds
+    descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        while not _try_lock(descriptor):
+            if announced(home) is not None or time.monotonic() >= deadline:
+                raise HomeBusy(f"Another Kassa runs on the home {home}.")
+            await asyncio.sleep(_POLL_SECONDS)
+        withdraw(home)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def announce(home: Path, database_url: str) -> None:
+    """Tell commands where the database of the server on this home is."""
+    write_private(home / "server.json", msgspec.json.encode(ServerFile(database_url=database_url, pid=os.getpid())))
+
+
+def withdraw(home: Path) -> None:
+    """Take back what ``announce`` told."""
+    (home / "server.json").unlink(missing_ok=True)
+
+
+def announced(home: Path) -> ServerFile | None:
+    """Return what the running server told, or None when none runs; a file left by a killed one counts for nothing."""
+    text = read_private(home / "server.json")
+    if text is None:
+        return None
+    try:
+        told = msgspec.json.decode(text, type=ServerFile)
+    except msgspec.DecodeError:
+        return None
+    return told if psutil.pid_exists(told.pid) else None
+
+
+def load_root(settings: Settings) -> Root:
+    """Return the root of all keys: the operator's, else the home's own, which is made at the first call.
+
+    Raises ``SettingsWrong`` when it is not 32 bytes in base64url.
+    """
+    if settings.secret_key:
+        return Root(settings.secret_key)
+    path = settings.home_path() / "secret.key"
+    text = read_private(path)
+    if text is None:
+        write_private(path, Root.generate().encode(), replace=False)
+        text = read_private(path)
+    return Root((text or b"").decode(errors="replace"))
+
+
+@contextlib.asynccontextmanager
+async def open_database(settings: Settings, *, migrated: bool = True) -> AsyncIterator[str]:
+    """Give a command the database's address: the operator's, the running server's, or an embedded one just for it.
+
+    With ``migrated`` an embedded database is brought up to date first, and an operator's must be.
+    Raises ``SettingsWrong`` when migrations wait for ``kassa migrate``, ``HomeBusy`` when the home stays taken.
+    """
+    if settings.database_url:
+        if migrated and await migrate.pending(settings.database_url):
+            raise SettingsWrong("The database waits for migrations: run kassa migrate.")
+        yield settings.database_url
+        return
+    home = settings.home_path()
+    prepare(home)
+    async with contextlib.AsyncExitStack() as stack:
+        url = await _running_or_own(stack, settings, home)
+        if migrated:
+            await migrate.migrate(url)
+        yield url
+
+
+async def _running_or_own(stack: contextlib.AsyncExitStack, settings: Settings, home: Path) -> str:
+    deadline = time.monotonic() + COMMAND_WAIT_SECONDS
+    while True:
+        try:
+            await stack.enter_async_context(hold(home, wait_seconds=0))
+            return await stack.enter_async_context(embedded.running(home, port=settings.database_port))
+        except HomeBusy:
+            told = announced(home)
+            if told is not None:
+                return told.database_url
+            if time.monotonic() >= deadline:
+                raise
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,64 @@
+-- the ledger: transfers, their order and chain
+-- depends: 0001_first_payment
+
+-- migrate: apply
+
+-- Rows of the books are written once. A transfer has both sides in one row, so the table cannot be out of balance.
+CREATE TABLE ledger_transfers (
+    account_id text NOT NULL REFERENCES accounts,
+    entry_id text NOT NULL,
+    line smallint NOT NULL CHECK (line >= 1),
+    test_mode boolean NOT NULL,
+    recipe text NOT NULL,
+    invoice_id text,
+    debit text NOT NULL,
+    credit text NOT NULL,
+    amount bigint NOT NULL CHECK (amount > 0),
+    currency text NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (account_id, entry_id, line),
+    CHECK (debit <> credit),
+    CHECK (debit IN ('provider', 'active', 'pending', 'reserved', 'fees', 'exchange')),
+    CHECK (credit IN ('provider', 'active', 'pending', 'reserved', 'fees', 'exchange'))
+);
+CREATE INDEX ledger_transfers_of_invoice ON ledger_transfers (account_id, invoice_id);
+
+-- Entries that have no place in the journal yet. Postings only insert here, so they never wait for each other.
+CREATE TABLE ledger_unnumbered (
+    account_id text NOT NULL,
+    test_mode boolean NOT NULL,
+    entry_id text NOT NULL,
+    PRIMARY KEY (account_id, test_mode, entry_id)
+);
+
+-- The order of an account's entries, the chain over them, and the balances after each.
+CREATE TABLE ledger_journal (
+    account_id text NOT NULL,
+    test_mode boolean NOT NULL,
+    number bigint NOT NULL CHECK (number >= 1),
+    entry_id text NOT NULL,
+    hash bytea NOT NULL CHECK (length(hash) = 32),
+    balances json NOT NULL,
+    PRIMARY KEY (account_id, test_mode, number),
+    UNIQUE (account_id, entry_id)
+);
+
+GRANT SELECT, INSERT ON ledger_transfers, ledger_journal TO kassa_app;
+GRANT SELECT, INSERT, DELETE ON ledger_unnumbered TO kassa_app;
+GRANT SELECT ON ledger_transfers, ledger_journal, ledger_unnumbered TO kassa_view;
+
+DO $$
+DECLARE owned text;
+BEGIN
+    FOREACH owned IN ARRAY ARRAY['ledger_transfers', 'ledger_unnumbered', 'ledger_journal'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', owned);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', owned);
+        EXECUTE format('CREATE POLICY app ON %I TO kassa_app USING (true) WITH CHECK (true)', owned);
+        EXECUTE format('CREATE POLICY owner ON %I TO CURRENT_USER USING (true) WITH CHECK (true)', owned);
+        EXECUTE format(
+            'CREATE POLICY account ON %I FOR SELECT TO kassa_view'
+            ' USING (account_id = current_setting(''kassa.account_id'', true))', owned);
+    END LOOP;
+END $$;
+
+-- migrate: rollback

@@ -1,0 +1,143 @@
+"""Connections: pools that act as one role and wait for nothing longer than a request may, and transactions on them."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from typing import TypeAlias, cast
+
+import asyncpg
+from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
+
+from kassa.errors import DatabaseUnavailable
+
+Connection: TypeAlias = asyncpg.Connection
+"""One connection, such as ``transaction`` gives."""
+Executor: TypeAlias = asyncpg.Connection | asyncpg.Pool
+"""Whatever runs a statement: a connection in a transaction, or a pool for a statement of its own."""
+
+ACQUIRE_SECONDS = 3.0
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 8.0
+"""The client's own limit, past the server's: for a server that does not answer at all."""
+
+_SERVER_SETTINGS = {
+    "application_name": "kassa",
+    "timezone": "UTC",
+    "search_path": "public",
+    "statement_timeout": "5s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
+}
+
+_UNAVAILABLE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+# InterfaceError also tells of mistakes in our own code, which must stay visible as such.
+_CLOSED = re.compile(r"\b(closed|closing)\b")
+# A server that dies says so on idle connections too; until such a one is seen closed, this is how it takes a statement.
+_LAST_WORDS = re.compile(r"^cannot switch to state \d+; another operation \(\d+\) is in progress")
+
+
+def is_unavailable(error: BaseException | None) -> bool:
+    """Tell whether an error means that the database is away, busy or full, rather than that a statement is wrong."""
+    if isinstance(error, asyncpg.InterfaceError):
+        return _CLOSED.search(str(error)) is not None
+    if isinstance(error, asyncpg.InternalClientError):
+        return _LAST_WORDS.search(str(error)) is not None
+    return isinstance(error, _UNAVAILABLE)
+
+
+@contextlib.asynccontextmanager
+async def answering() -> AsyncIterator[None]:
+    """Turn what a database that is away, busy or full raises into ``DatabaseUnavailable``; other errors pass.
+
+    Whether a statement took effect is then unknown: the caller reads its own key back before it tries again.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_unavailable(error):
+            raise DatabaseUnavailable from error
+        raise
+
+
+class _Acquired(PoolAcquireContext):
+    """A connection on loan: what goes wrong with it, too, is told in Kassa's words."""
+
+    async def __aenter__(self) -> PoolConnectionProxy:
+        async with answering():
+            return await super().__aenter__()
+
+    async def __aexit__(self, *exc: object) -> None:
+        async with answering():
+            await super().__aexit__(*exc)
+        error = exc[1]
+        if isinstance(error, Exception) and is_unavailable(error):
+            raise DatabaseUnavailable from error
+
+
+class Pool(asyncpg.Pool):
+    """A pool that raises ``DatabaseUnavailable`` when the database is, from its own statements too."""
+
+    def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext:
+        """Wait for a free connection, never longer than a request may wait."""
+        return _Acquired(self, ACQUIRE_SECONDS if timeout is None else timeout)
+
+
+async def connect(url: str, *, role: str | None, size: int) -> Pool:
+    """Open a pool of at most ``size`` connections that act as ``role``, or as the login itself.
+
+    Raises ``DatabaseUnavailable`` when the database does not answer.
+    """
+    settings = _SERVER_SETTINGS | ({"role": role} if role else {})
+    pool = Pool(
+        url,
+        init_size=1,
+        min_size=0,
+        max_size=size,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        reset=_keep,
+        loop=None,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
+        timeout=CONNECT_SECONDS,
+        command_timeout=ANSWER_SECONDS,
+        server_settings=settings,
+    )
+    async with answering():
+        await pool
+    return pool
+
+
+@contextlib.asynccontextmanager
+async def transaction(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
+    """Give a connection in a transaction that commits at the end of the block, or rolls back when it raises.
+
+    Raises ``DatabaseUnavailable`` when the database is away; the commit's outcome is then unknown.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        # What the pool lends has every method of a connection, without being one.
+        yield cast("Connection", connection)
+
+
+async def close(pool: asyncpg.Pool, *, seconds: float) -> None:
+    """Close a pool: politely, and after ``seconds`` at once."""
+    try:
+        async with asyncio.timeout(seconds):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+async def _keep(connection: Connection) -> None:
+    """Save the round trip that resets a session: nothing in Kassa changes one outside a transaction."""
