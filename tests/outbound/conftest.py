@@ -1,0 +1,3 @@
+from tests.support.listener import listen
+
+__all__ = ["listen"]
