@@ -1,0 +1,59 @@
+"""The bank's books: one SQLite file, written before the bank answers."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from kassa.errors import SettingsWrong
+
+SCHEMA_VERSION = 2
+"""What ``schema.sql`` writes into its last line; books of another version are not opened."""
+
+
+class Books:
+    """An open set of books. A call is some microseconds of local work, so the event loop makes it itself."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the books in a folder, making both where they do not exist yet."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(folder / "books.sqlite3", isolation_level=None)
+        self._connection.row_factory = sqlite3.Row
+        # With a write-ahead log, NORMAL survives the death of any process; only a power cut may take the last commits,
+        # and this money is not real.
+        self._connection.executescript(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
+        )
+        self._check_version()
+        self._connection.executescript(resources.files(__package__).joinpath("schema.sql").read_text())
+        self.written = asyncio.Event()
+        """Set after every commit, for whoever sends what the books say is due."""
+
+    def _check_version(self) -> None:
+        known: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        begun: int = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if begun and known != SCHEMA_VERSION:
+            raise SettingsWrong("The test bank's books are another version's: remove the home's folder `bank`.")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Hand out the connection for one change: all of it is written, or nothing."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+        self.written.set()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection, for reading."""
+        return self._connection
+
+    def close(self) -> None:
+        """Close the file; what was committed is on it."""
+        self._connection.close()

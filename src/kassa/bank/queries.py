@@ -1,0 +1,159 @@
+"""Every SQL statement of the bank's books, one a function."""
+
+import sqlite3
+from typing import Any
+
+import msgspec
+
+from kassa.bank.model import Purchase, Refund
+
+_PURCHASE_COLUMNS = tuple(field.name for field in msgspec.structs.fields(Purchase))
+_REFUND_COLUMNS = tuple(field.name for field in msgspec.structs.fields(Refund))
+
+
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to a merchant that waits to be sent. ``due_at`` is in unix seconds of real time."""
+
+    notification_id: str
+    merchant_id: str
+    url: str
+    body: bytes
+    tries: int
+    due_at: float
+
+
+def insert_purchase(connection: sqlite3.Connection, purchase: Purchase) -> None:
+    """Write a new purchase."""
+    connection.execute(_insert("purchases", _PURCHASE_COLUMNS), _values(purchase))
+
+
+def update_purchase(connection: sqlite3.Connection, purchase: Purchase) -> None:
+    """Write what changed in a purchase."""
+    connection.execute(
+        "UPDATE purchases SET state = :state, response_code = :response_code, rrn = :rrn,"
+        " approval_code = :approval_code, updated_at = :updated_at"
+        " WHERE merchant_id = :merchant_id AND order_ref = :order_ref",
+        _values(purchase),
+    )
+
+
+def find_purchase(connection: sqlite3.Connection, *, merchant_id: str, order_ref: str) -> Purchase | None:
+    """Return a merchant's purchase by the merchant's own name for it."""
+    row = connection.execute(
+        "SELECT * FROM purchases WHERE merchant_id = ? AND order_ref = ?", (merchant_id, order_ref)
+    ).fetchone()
+    return _purchase(row) if row else None
+
+
+def find_purchase_by_transaction(
+    connection: sqlite3.Connection, *, merchant_id: str, transaction_id: str
+) -> Purchase | None:
+    """Return a merchant's purchase by the bank's name for it."""
+    row = connection.execute(
+        "SELECT * FROM purchases WHERE merchant_id = ? AND transaction_id = ?", (merchant_id, transaction_id)
+    ).fetchone()
+    return _purchase(row) if row else None
+
+
+def find_purchase_by_page(connection: sqlite3.Connection, page_id: str) -> Purchase | None:
+    """Return the purchase of a payer's page; the unguessable id is the payer's credential."""
+    row = connection.execute("SELECT * FROM purchases WHERE page_id = ?", (page_id,)).fetchone()
+    return _purchase(row) if row else None
+
+
+def recent_purchases(connection: sqlite3.Connection, *, limit: int) -> list[Purchase]:
+    """Return the newest purchases of all merchants, for the bank's own desk."""
+    rows = connection.execute("SELECT * FROM purchases ORDER BY rowid DESC LIMIT ?", (limit,))
+    return [_purchase(row) for row in rows]
+
+
+def insert_refund(connection: sqlite3.Connection, refund: Refund) -> None:
+    """Write a refund."""
+    connection.execute(_insert("refunds", _REFUND_COLUMNS), _values(refund))
+
+
+def find_refund(connection: sqlite3.Connection, *, merchant_id: str, refund_ref: str) -> Refund | None:
+    """Return a merchant's refund by the merchant's own name for it."""
+    row = connection.execute(
+        "SELECT * FROM refunds WHERE merchant_id = ? AND refund_ref = ?", (merchant_id, refund_ref)
+    ).fetchone()
+    return msgspec.convert(dict(row), Refund) if row else None
+
+
+def refunded_amount(connection: sqlite3.Connection, *, merchant_id: str, order_ref: str) -> int:
+    """Return how much of a purchase went back, in minor units."""
+    row = connection.execute(
+        "SELECT coalesce(sum(amount), 0) FROM refunds WHERE merchant_id = ? AND order_ref = ? AND state = 'APPROVED'",
+        (merchant_id, order_ref),
+    ).fetchone()
+    return int(row[0])
+
+
+def statement(connection: sqlite3.Connection, *, merchant_id: str, after_rrn: str, limit: int) -> list[dict[str, Any]]:
+    """Return the movements of a merchant's money, what was taken and what went back, in the order of their rrn."""
+    rows = connection.execute(
+        'SELECT \'PURCHASE\' AS kind, order_ref AS "order", NULL AS refund, transaction_id AS "transaction", amount,'
+        " currency, rrn, updated_at AS booked_at FROM purchases"
+        " WHERE merchant_id = :merchant_id AND state = 'APPROVED' AND NOT check_only AND rrn > :after_rrn"
+        " UNION ALL SELECT 'REFUND', order_ref, refund_ref, transaction_id, amount, currency, rrn, created_at"
+        " FROM refunds"
+        " WHERE merchant_id = :merchant_id AND state = 'APPROVED' AND rrn > :after_rrn ORDER BY rrn LIMIT :limit",
+        {"merchant_id": merchant_id, "after_rrn": after_rrn, "limit": limit},
+    )
+    return [dict(row) for row in rows]
+
+
+def next_number(connection: sqlite3.Connection, name: str) -> int:
+    """Return the next number of a counter."""
+    row = connection.execute(
+        "UPDATE counters SET number = number + 1 WHERE name = ? RETURNING number", (name,)
+    ).fetchone()
+    return int(row[0])
+
+
+def insert_notification(
+    connection: sqlite3.Connection, *, notification_id: str, merchant_id: str, url: str, body: bytes
+) -> None:
+    """Write a message to be sent at once."""
+    connection.execute(
+        "INSERT INTO notifications (notification_id, merchant_id, url, body, due_at) VALUES (?, ?, ?, ?, 0)",
+        (notification_id, merchant_id, url, body),
+    )
+
+
+def waiting_notifications(connection: sqlite3.Connection, *, limit: int) -> list[Notification]:
+    """Return the messages that are still to be sent, the earliest due first."""
+    rows = connection.execute(
+        "SELECT notification_id, merchant_id, url, body, tries, due_at FROM notifications"
+        " WHERE due_at IS NOT NULL ORDER BY due_at LIMIT ?",
+        (limit,),
+    )
+    return [Notification(**dict(row)) for row in rows]
+
+
+def mark_delivered(connection: sqlite3.Connection, notification_id: str, delivered_at: float) -> None:
+    """Note that a merchant has a message."""
+    connection.execute(
+        "UPDATE notifications SET tries = tries + 1, due_at = NULL, delivered_at = ? WHERE notification_id = ?",
+        (delivered_at, notification_id),
+    )
+
+
+def mark_tried(connection: sqlite3.Connection, notification_id: str, due_at: float | None) -> None:
+    """Note a try that failed, and when the next one is due; None: never."""
+    connection.execute(
+        "UPDATE notifications SET tries = tries + 1, due_at = ? WHERE notification_id = ?", (due_at, notification_id)
+    )
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(f':{column}' for column in columns)})"
+
+
+def _values(row: Purchase | Refund) -> dict[str, Any]:
+    values: dict[str, Any] = msgspec.to_builtins(row)
+    return values
+
+
+def _purchase(row: sqlite3.Row) -> Purchase:
+    return msgspec.convert({**dict(row), "check_only": bool(row["check_only"])}, Purchase)

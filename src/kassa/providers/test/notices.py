@@ -1,0 +1,43 @@
+"""The bank's notifications: whether one is genuine, and which payment it is about."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+import msgspec
+
+from kassa.clock import Clock
+from kassa.errors import BadRequest, Unauthorized
+from kassa.providers.protocol import Notice, Value
+
+TOLERANCE_SECONDS = 300
+"""How far the signed time may be from ours; an older message is a replay."""
+
+
+class _Purchase(Value, frozen=True, kw_only=True):
+    order: str
+
+
+class _Notification(Value, frozen=True, kw_only=True):
+    purchase: _Purchase
+
+
+def read(secret: str, headers: Mapping[str, str], body: bytes) -> Notice:
+    """Return what a notification is about; header names may come in any case.
+
+    Raises ``Unauthorized`` when the bank did not sign it just now, ``BadRequest`` when it cannot be read.
+    """
+    plain = {name.lower(): value for name, value in headers.items()}
+    notification_id = plain.get("bank-notification-id", "")
+    timestamp = plain.get("bank-timestamp", "")
+    signed = f"{notification_id}.{timestamp}.".encode() + body
+    right = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(plain.get("bank-signature", "").encode(), right.encode()):
+        raise Unauthorized("The notification is not signed by the bank.")
+    if not timestamp.isdecimal() or abs(Clock.real().timestamp() - int(timestamp)) > TOLERANCE_SECONDS:
+        raise Unauthorized("The notification was signed too long ago.")
+    try:
+        notification = msgspec.json.decode(body, type=_Notification)
+    except msgspec.DecodeError:
+        raise BadRequest("The notification cannot be read.") from None
+    return Notice(payment_id=notification.purchase.order)

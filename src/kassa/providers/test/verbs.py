@@ -1,0 +1,122 @@
+"""The five verbs, spoken to the bank of the test world."""
+
+import base64
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import ClassVar
+
+import msgspec
+
+from kassa.config import Settings
+from kassa.errors import AnswerTimedOut, ConnectionFailed, ProviderGarbled, ProviderSilent, RequestFailed
+from kassa.outbound import Answer, Outbound
+from kassa.providers.protocol import (
+    Absent,
+    Attempt,
+    Card,
+    Charge,
+    Credentials,
+    Declined,
+    Notice,
+    Outcome,
+    Provider,
+    Redirect,
+    Refund,
+)
+from kassa.providers.test import notices, wire
+
+PAY_SECONDS = 20.0
+ASK_SECONDS = 10.0
+
+_NOT_TAKEN = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
+)
+"""Statuses that say: the bank did not take this request, so nothing can come of it."""
+
+
+def provider(settings: Settings, outbound: Outbound) -> Provider | None:
+    """Return the provider, where there is a bank to talk to."""
+    return TestProvider(settings.bank_url, outbound) if settings.bank_url else None
+
+
+class TestProvider:
+    """Translates between Kassa's words and the bank's; ``credentials.secrets["secret"]`` is the merchant's secret."""
+
+    code: ClassVar[str] = "test"
+    __test__ = False
+
+    def __init__(self, bank_url: str, outbound: Outbound) -> None:
+        self._bank_url = bank_url.rstrip("/")
+        self._outbound = outbound
+
+    async def pay(self, credentials: Credentials, charge: Charge, card: Card | None) -> Outcome:
+        """Place an order: with a card, at a wallet, or a scenario. The first answer may be lost: nothing is sent twice.
+
+        A scenario has no page of the bank's: its payer goes to ours, and what the bank has decided is asked for later.
+        """
+        if not credentials.test_mode:
+            return Declined(external_id=None, resolution="routing_error")
+        order = wire.order(charge, card)
+        if order is None:
+            return Declined(external_id=None, resolution="invalid_details")
+        body = msgspec.json.encode(order)
+        answer = await self._call(credentials, "PUT", f"/purchases/{charge.payment_id}", body, PAY_SECONDS)
+        if answer.status in _NOT_TAKEN:
+            return Declined(external_id=None, resolution="provider_error")
+        outcome = self._outcome(answer, charge.payment_id, external_id=None)
+        if charge.method == wire.PLAYED and outcome.external_id is not None:
+            return Redirect(external_id=outcome.external_id, action=charge.return_url, method="GET", params={})
+        return outcome
+
+    async def resume(self, credentials: Credentials, attempt: Attempt, params: Mapping[str, str]) -> Outcome:
+        """Ask the bank: what the browser brought along proves nothing."""
+        return await self.status(credentials, attempt)
+
+    async def status(self, credentials: Credentials, attempt: Attempt) -> Outcome:
+        """Ask what became of an order."""
+        answer = await self._call(credentials, "GET", f"/purchases/{attempt.payment_id}", b"", ASK_SECONDS)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return Absent()
+        return self._outcome(answer, attempt.payment_id, external_id=attempt.external_id)
+
+    async def refund(self, credentials: Credentials, refund: Refund) -> Outcome:
+        """Ask for money back; the bank gives it once under each ``refund_id``."""
+        path = f"/purchases/{refund.payment_id}/refunds/{refund.refund_id}"
+        body = msgspec.json.encode({"amount": refund.amount, "currency": refund.currency})
+        answer = await self._call(credentials, "PUT", path, body, PAY_SECONDS)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return Absent()
+        given = wire.read(answer, wire.RefundAnswer)
+        if (given.refund, given.order) != (refund.refund_id, refund.payment_id):
+            raise ProviderGarbled("The bank answered about another refund.")
+        return wire.refund_outcome(given)
+
+    def receive(self, credentials: Credentials, headers: Mapping[str, str], body: bytes) -> Notice:
+        """Read a notification. Raises ``Unauthorized``, ``BadRequest``."""
+        return notices.read(credentials.secrets["secret"], headers, body)
+
+    def _outcome(self, answer: Answer, payment_id: str, *, external_id: str | None) -> wire.Told:
+        purchase = wire.read(answer, wire.PurchaseAnswer)
+        if purchase.order != payment_id or external_id not in (None, purchase.transaction):
+            raise ProviderGarbled("The bank answered about another payment.")
+        return wire.purchase_outcome(purchase, bank_url=self._bank_url)
+
+    async def _call(
+        self, credentials: Credentials, method: str, path: str, body: bytes, timeout_seconds: float
+    ) -> Answer:
+        token = f"{credentials.merchant_id}:{credentials.secrets['secret']}".encode()
+        headers = {"Authorization": f"Basic {base64.b64encode(token).decode()}", "Content-Type": "application/json"}
+        try:
+            return await self._outbound.request(
+                method,
+                self._bank_url + path,
+                headers=headers,
+                body=body,
+                timeout_seconds=timeout_seconds,
+                guarded=False,
+            )
+        except (AnswerTimedOut, ConnectionFailed):
+            # Refused before a byte was sent, or cut after the bank had charged: it looks the same from here.
+            raise ProviderSilent from None
+        except RequestFailed:
+            raise ProviderGarbled from None

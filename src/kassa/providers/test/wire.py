@@ -1,0 +1,216 @@
+"""The bank's words, and what they mean in Kassa's."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar, assert_never
+
+import msgspec
+
+from kassa.errors import ProviderGarbled
+from kassa.outbound import Answer
+from kassa.providers.protocol import Accepted, Card, Charge, Declined, Outcome, Pending, Redirect, Value
+
+RESOLUTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "01": "issuer_decline",
+        "05": "declined",
+        "06": "error",
+        "12": "invalid_request",
+        "13": "invalid_amount",
+        "14": "invalid_pan",
+        "15": "invalid_card",
+        "20": "general_fatal_error",
+        "21": "unknown",
+        "22": "fatal_error",
+        "30": "invalid_details",
+        "40": "functionality_is_not_permitted",
+        "41": "lost_or_stolen_card",
+        "51": "insufficient_funds",
+        "54": "card_expired",
+        "55": "invalid_pin",
+        "58": "access_denied",
+        "59": "antifraud_error",
+        "61": "limit_violation",
+        "62": "invalid_card_status",
+        "63": "invalid_credentials",
+        "91": "provider_error",
+        "94": "duplicated_transaction",
+        "95": "unable_to_reconcile",
+        "96": "provider_fatal_error",
+        "N7": "invalid_cvv",
+        "T1": "auth_fatal_error",
+        "T2": "unable_to_determine_3ds_enrolment",
+        "T3": "card_is_3ds_enrolled",
+        "T4": "card_is_not_3ds_enrolled",
+        "T5": "client_auth_failed",
+        "T6": "invalid_otp",
+        "T7": "invalid_3ds_code",
+        "T8": "transaction_expired",
+    }
+)
+"""Resolutions by the bank's response code (CONTRACT §5, §7)."""
+
+DESCRIPTION_LENGTH = 255
+"""The bank takes no longer one."""
+
+PLAYED = "test"
+"""The method of ``test_{currency}_test``, whose field ``status`` names a scenario of the bank's (CONTRACT §7)."""
+
+SCENARIOS = frozenset({"success", "pending", "fail"})
+
+Told = Accepted | Declined | Pending | Redirect
+"""What a purchase that the bank knows can mean."""
+
+AnswerT = TypeVar("AnswerT")
+
+
+class Response(Value, frozen=True, kw_only=True):
+    """The issuer's word."""
+
+    code: str
+
+
+class Authentication(Value, frozen=True, kw_only=True):
+    """Where the payer passes 3-D Secure, as a path at the bank."""
+
+    path: str
+
+
+class Confirmation(Value, frozen=True, kw_only=True):
+    """Where the payer finds the wallet's page: a path at the bank, and form fields for ``POST``."""
+
+    path: str
+    method: Literal["GET", "POST"]
+    params: dict[str, str]
+
+
+class PurchaseAnswer(Value, frozen=True, kw_only=True):
+    """A purchase as the bank tells it."""
+
+    order: str
+    transaction: str
+    state: Literal["AUTHENTICATING", "CONFIRMING", "PROCESSING", "APPROVED", "REFUSED"]
+    amount: int
+    currency: str
+    response: Response | None
+    authentication: Authentication | None
+    confirmation: Confirmation | None = None
+    rrn: str | None
+    approval_code: str | None
+
+
+class RefundAnswer(Value, frozen=True, kw_only=True):
+    """A refund as the bank tells it."""
+
+    refund: str
+    order: str
+    transaction: str
+    state: Literal["APPROVED", "REFUSED"]
+    amount: int
+    currency: str
+    response: Response
+    rrn: str | None
+
+
+def order(charge: Charge, card: Card | None) -> dict[str, Any] | None:
+    """Return the body that asks the bank for a charge, or None where the charge lacks what its method needs."""
+    instrument = _instrument(charge, card)
+    if instrument is None:
+        return None
+    return {
+        **instrument,
+        "amount": charge.amount,
+        "currency": charge.currency,
+        "description": charge.description and charge.description[:DESCRIPTION_LENGTH],
+        "check_only": charge.verify_only,
+        "return_url": charge.return_url,
+        "notify_url": charge.notify_url,
+        "valid_until": int(charge.expires_at.timestamp()),
+        "payer_ip": charge.client_ip,
+    }
+
+
+def _instrument(charge: Charge, card: Card | None) -> dict[str, Any] | None:
+    if charge.method == "payment_card":
+        return {"card": _card(card)} if card is not None else None
+    if charge.method == PLAYED:
+        scenario = charge.fields.get("status")
+        return {"scenario": scenario} if scenario in SCENARIOS else None
+    return {"wallet": charge.method}
+
+
+def _card(card: Card) -> dict[str, Any]:
+    return {
+        "number": card.number,
+        "expiry": f"{card.expiry_month:02d}/{card.expiry_year % 100:02d}",
+        "cvv": card.cvv,
+        "holder": card.holder,
+    }
+
+
+def read(answer: Answer, shape: type[AnswerT]) -> AnswerT:
+    """Return what the bank answered. Raises ``ProviderGarbled`` for a status or a body that says nothing certain."""
+    if answer.status != HTTPStatus.OK:
+        raise ProviderGarbled(f"The bank answered with status {answer.status}.")
+    try:
+        return msgspec.json.decode(answer.body, type=shape)
+    except msgspec.DecodeError:
+        raise ProviderGarbled from None
+
+
+def purchase_outcome(purchase: PurchaseAnswer, *, bank_url: str) -> Told:
+    """Return what a purchase means. Raises ``ProviderGarbled`` where its parts do not fit together."""
+    match purchase.state:
+        case "APPROVED":
+            return Accepted(
+                external_id=purchase.transaction,
+                amount=purchase.amount,
+                currency=purchase.currency,
+                rrn=purchase.rrn,
+                approval_code=purchase.approval_code,
+            )
+        case "REFUSED":
+            return Declined(external_id=purchase.transaction, resolution=resolution(purchase.response))
+        case "PROCESSING":
+            return Pending(external_id=purchase.transaction)
+        case "AUTHENTICATING":
+            return _to_issuer(purchase, bank_url)
+        case "CONFIRMING":
+            return _to_wallet(purchase, bank_url)
+        case _:
+            assert_never(purchase.state)
+
+
+def refund_outcome(refund: RefundAnswer) -> Outcome:
+    """Return what a refund means."""
+    if refund.state == "REFUSED":
+        return Declined(external_id=refund.transaction, resolution=resolution(refund.response))
+    return Accepted(external_id=refund.transaction, amount=refund.amount, currency=refund.currency, rrn=refund.rrn)
+
+
+def resolution(response: Response | None) -> str:
+    """Return why the bank refused; a code that it has not told us about is a ``general_decline``."""
+    return RESOLUTIONS.get(response.code, "general_decline") if response else "general_decline"
+
+
+def _to_issuer(purchase: PurchaseAnswer, bank_url: str) -> Redirect:
+    if purchase.authentication is None:
+        raise ProviderGarbled("The bank asks for 3-D Secure without its page.")
+    address = _address(bank_url, purchase.authentication.path)
+    return Redirect(external_id=purchase.transaction, action=address, method="GET", params={})
+
+
+def _to_wallet(purchase: PurchaseAnswer, bank_url: str) -> Redirect:
+    page = purchase.confirmation
+    if page is None:
+        raise ProviderGarbled("The bank sends the payer to a wallet without its page.")
+    address = _address(bank_url, page.path)
+    return Redirect(external_id=purchase.transaction, action=address, method=page.method, params=page.params)
+
+
+def _address(bank_url: str, path: str) -> str:
+    """Return a page's address: it is always on the bank's own server, so no answer can send a payer anywhere else."""
+    if not path.startswith("/"):
+        raise ProviderGarbled("The bank's page is not at the bank.")
+    return bank_url + path
