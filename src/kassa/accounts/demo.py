@@ -1,0 +1,87 @@
+"""The demo account: made at the first start, the same at every later one, so that a key once copied keeps working."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from kassa.accounts import operations, queries
+from kassa.accounts.keys import new_keys
+from kassa.accounts.model import Account, Keys
+from kassa.accounts.services import queries as service_queries
+from kassa.clock import Clock
+from kassa.db.files import read_private, write_private
+from kassa.db.pool import Pool
+from kassa.errors import SettingsWrong
+from kassa.sealing import Root
+
+NAME: Final = "Kassa Demo"
+CURRENCY: Final = "EUR"
+MERCHANT_URL: Final = "https://shop.example"
+
+_FILE = "demo.json"
+
+
+async def ensure(pool: Pool, root: Root, clock: Clock, home: Path, shop_url: str, *, services: Sequence[str]) -> Keys:
+    """Return the keys of the demo account, which exists from now on and tells the demo shop at ``shop_url``.
+
+    It has all these services; one that its user has switched off stays off.
+
+    The keys are kept in the home and written there before the account is, so whatever is interrupted goes on from them,
+    and a new database gets the old keys. Raises ``SettingsWrong`` when that file cannot be read.
+    """
+    while True:
+        keys = _kept(home) or _new(home)
+        account = await queries.account(pool, account_id=keys.id)
+        if account is not None:
+            await _follow_shop(pool, account, shop_url)
+            await _add_missing(pool, clock, keys.id, services)
+            return keys
+        drawn = operations.draft(
+            keys.id,
+            clock,
+            name=NAME,
+            currency=CURRENCY,
+            description="What Kassa shows itself with",
+            texts={"merchant_url": MERCHANT_URL, "callback_url": shop_url},
+        )
+        if await operations.add(pool, root, drawn, keys, services=services):
+            return keys
+        # Another account has the tag, or another process made this one just now.
+        if await queries.account(pool, account_id=keys.id) is None:
+            (home / _FILE).unlink(missing_ok=True)
+
+
+async def _follow_shop(pool: Pool, account: Account, shop_url: str) -> None:
+    """Let callbacks go where the demo shop is now, unless the user has sent them elsewhere."""
+    present = account.callback_url
+    if present is None or present == shop_url or urlsplit(present).path != urlsplit(shop_url).path:
+        return
+    await operations.set_options(pool, account.account_id, {"callback_url": shop_url})
+
+
+async def _add_missing(pool: Pool, clock: Clock, account_id: str, codes: Sequence[str]) -> None:
+    """Add what a newer version brings along."""
+    owned = {each.code for each in await service_queries.services(pool, account_id=account_id)}
+    missing = [code for code in codes if code not in owned]
+    if missing:
+        await operations.switch_services_on(pool, clock, account_id, missing)
+
+
+def _kept(home: Path) -> Keys | None:
+    text = read_private(home / _FILE)
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text, type=Keys)
+    except msgspec.DecodeError:
+        # The decoder's own words could quote a key.
+        raise SettingsWrong(f"{_FILE} in the home cannot be read; remove it to get a new demo account.") from None
+
+
+def _new(home: Path) -> Keys:
+    keys = new_keys()
+    write_private(home / _FILE, msgspec.json.encode(keys))
+    return keys

@@ -1,0 +1,72 @@
+"""What a payer or merchant enters for a service, checked against the service's fields (CONTRACT §3).
+
+The patterns come from data, so they run on RE2, which no pattern can make slow, and have to match the whole value.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import re2
+
+from kassa.catalogue.model import Field, Service
+from kassa.errors import Message
+
+VALUE_MAX: Final = 1000
+BLANK: Final = Message("This value should not be blank.")
+
+TEST_FLOW: Final = "test"
+TEST_STATUSES: Final = frozenset({"success", "pending", "fail"})
+"""What the test service's field ``status`` may say (CONTRACT §7). Its pattern, fixed on the wire, lets more through."""
+
+
+def check(service: Service, given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the values of the service's own fields, and what is wrong with any of them by the field's key.
+
+    Values that are numbers are taken as text; members that are none of the service's fields are left out.
+    """
+    values: dict[str, str] = {}
+    errors: dict[str, str] = {}
+    for field in service.fields:
+        value = _text(given.get(field.key))
+        if value is None:
+            errors[field.key] = Message("This value should be of type string.")
+        elif not value:
+            if field.required:
+                errors[field.key] = BLANK
+        elif len(value) > VALUE_MAX:
+            errors[field.key] = Message(
+                "This value is too long. It should have %(most)s characters or less.", most=VALUE_MAX
+            )
+        elif not matches(field, value):
+            errors[field.key] = Message("This value is not valid.")
+        elif service.flow == TEST_FLOW and field.key == "status" and value not in TEST_STATUSES:
+            errors[field.key] = Message("The value you selected is not a valid choice.")
+        else:
+            values[field.key] = value
+    return values, errors
+
+
+def matches(field: Field, value: str) -> bool:
+    """Tell whether a value is all of what the field's pattern describes."""
+    try:
+        return not field.regexp or pattern(field.regexp).fullmatch(value) is not None
+    except UnicodeEncodeError:  # half of a surrogate pair, which is no text
+        return False
+
+
+@lru_cache(maxsize=4096)
+def pattern(regexp: str) -> Any:
+    """Return a compiled pattern. Raises ``re2.error`` for one that RE2 cannot run, such as one that looks around."""
+    options = re2.Options()
+    options.log_errors = False  # whoever loads a pattern reports it; the library would write to standard error
+    return re2.compile(regexp, options)
+
+
+def _text(value: object) -> str | None:
+    """Return a value as text, empty where there is none, or None for what is no text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(value)

@@ -1,0 +1,32 @@
+"""What every operation is handed: the settings, the clock, the keys, the database and the ways out."""
+
+from dataclasses import dataclass
+
+from kassa.accounts.directory import Directory
+from kassa.catalogue.directory import Catalogue
+from kassa.clock import Clock
+from kassa.config import Settings
+from kassa.db.pool import Pool
+from kassa.outbound import Outbound
+from kassa.providers.registry import Registry
+from kassa.sealing import Root
+from kassa.tokens import TokenSigner
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Platform:
+    """One process's view of Kassa; made once at start."""
+
+    settings: Settings
+    """With ``base_url``, ``gate_url`` and, in demo mode, ``bank_url`` resolved."""
+    clock: Clock
+    root: Root
+    tokens: TokenSigner
+    pool: Pool
+    """Connections of the role ``kassa_app``."""
+    view: Pool
+    """Connections of the role ``kassa_view``: for ``db.view.account_view`` alone, they see nothing outside of it."""
+    accounts: Directory
+    catalogue: Catalogue
+    providers: Registry
+    outbound: Outbound
