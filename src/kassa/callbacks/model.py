@@ -1,0 +1,118 @@
+"""What a callback is and what follows from one try to deliver it (CONTRACT §5 Callbacks)."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Final
+
+from kassa.providers.protocol import Value
+
+TEST_TRY_SECONDS: Final = 20.0
+LIVE_TRY_SECONDS: Final = 60.0
+
+_SECONDS_DIGITS_MAX: Final = 9
+
+
+class Failure(StrEnum):
+    """Why a try failed: as much as anybody is told, so that nobody learns about networks by sending callbacks there."""
+
+    STATUS = "status"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    TLS = "tls"
+    ADDRESS_REFUSED = "address refused"
+    NO_KEY = "no private key"
+
+
+class Claim(Value, frozen=True, kw_only=True):
+    """A callback that one worker has taken to deliver."""
+
+    account_id: str
+    callback_id: str
+    invoice_id: str
+    test_mode: bool
+    url: str
+    body: bytes
+    logged_at: int
+    tries: int
+    """How often it was taken, this time included. A write that names another number is that of an owner who lost it."""
+
+    def __repr__(self) -> str:
+        return f"Claim({self.callback_id}, tries={self.tries})"
+
+
+class Answered(Value, frozen=True, kw_only=True):
+    """The endpoint answered."""
+
+    response_code: int
+    retry_after: timedelta | None = None
+
+
+class Unanswered(Value, frozen=True, kw_only=True):
+    """No answer came."""
+
+    failure: Failure
+
+
+class Delivered(Value, frozen=True, kw_only=True, tag=True):
+    """The merchant has it."""
+
+    response_code: int
+
+
+class Retry(Value, frozen=True, kw_only=True, tag=True):
+    """It will be tried again."""
+
+    response_code: int | None
+    failure: Failure
+    due_at: datetime
+
+
+class Failed(Value, frozen=True, kw_only=True, tag=True):
+    """It will not be tried again."""
+
+    response_code: int | None
+    failure: Failure
+
+
+Verdict = Delivered | Retry | Failed
+
+
+def try_seconds(*, test_mode: bool) -> float:
+    """Return how long one try may take as a whole."""
+    return TEST_TRY_SECONDS if test_mode else LIVE_TRY_SECONDS
+
+
+def judge(result: Answered | Unanswered, *, tries: int, retries_max: int, now: datetime) -> Verdict:
+    """Decide what follows from a try.
+
+    Any 2xx is a delivery. The n-th retry comes n minutes after the try before it, up to twice that where the endpoint
+    asks for it; there are ``retries_max`` retries at most; 410 means that nobody listens there any more.
+    """
+    response_code, failure, asked = None, Failure.STATUS, None
+    match result:
+        case Answered(response_code=code) if HTTPStatus.OK <= code < HTTPStatus.MULTIPLE_CHOICES:
+            return Delivered(response_code=code)
+        case Answered():
+            response_code, asked = result.response_code, result.retry_after
+        case Unanswered():
+            failure = result.failure
+    if tries > retries_max or response_code == HTTPStatus.GONE:
+        return Failed(response_code=response_code, failure=failure)
+    planned = timedelta(minutes=tries)
+    delay = planned if asked is None else min(max(asked, planned), 2 * planned)
+    return Retry(response_code=response_code, failure=failure, due_at=now + delay)
+
+
+def retry_after(text: str | None, *, now: datetime) -> timedelta | None:
+    """Read a ``Retry-After`` header, seconds or a date (RFC 9110 §10.2.3); None for none and for what is neither."""
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit():
+        return timedelta(seconds=int(text[:_SECONDS_DIGITS_MAX]))
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)) - now

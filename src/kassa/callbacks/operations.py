@@ -1,0 +1,92 @@
+"""What changes a callback: it is queued, taken, kept, recorded, handed back. Nothing else writes to its row."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from kassa import ids
+from kassa.callbacks import queries
+from kassa.callbacks.model import Claim, Delivered, Failed, Retry, Verdict
+from kassa.db.pool import Executor
+
+
+async def enqueue(
+    connection: Executor,
+    *,
+    account_id: str,
+    tag: str,
+    invoice_id: str,
+    test_mode: bool,
+    invoice_status: str,
+    final: bool,
+    url: str,
+    body: bytes,
+    now: datetime,
+) -> None:
+    """Queue a callback in the transaction that changed the invoice, whose row the caller locked (P7).
+
+    ``body`` is the document as it is at this change: the same bytes go out on each try. An older callback of the
+    invoice that waits for a retry gives way to this one, unless its status is ``final``.
+    """
+    await queries.enqueue(
+        connection,
+        account_id=account_id,
+        callback_id=ids.new_id("msg", tag),
+        invoice_id=invoice_id,
+        test_mode=test_mode,
+        invoice_status=invoice_status,
+        final=final,
+        url=url,
+        body=body,
+        logged_at=int(now.timestamp()),
+        now=now,
+    )
+
+
+async def claim(
+    connection: Executor, account_id: str, *, test_mode: bool, now: datetime, lease: timedelta, limit: int
+) -> list[Claim]:
+    """Take at most ``limit`` due callbacks of an account; what is not recorded is due again after ``lease``."""
+    return await queries.claim(
+        connection, account_id=account_id, test_mode=test_mode, now=now, until=now + lease, limit=limit
+    )
+
+
+async def keep(connection: Executor, claim: Claim, *, until: datetime) -> None:
+    """Keep a taken callback for longer; nothing happens if another worker has taken it since."""
+    await queries.postpone(
+        connection, account_id=claim.account_id, callback_id=claim.callback_id, tries=claim.tries, due_at=until
+    )
+
+
+async def hand_back(connection: Executor, claims: Sequence[Claim], *, now: datetime) -> None:
+    """Give taken callbacks back, due at once; a try that was under way may reach the merchant again (P7)."""
+    for claim in claims:
+        await keep(connection, claim, until=now)
+
+
+async def record(connection: Executor, claim: Claim, verdict: Verdict, *, now: datetime) -> None:
+    """Write down what came of a try; nothing happens if another worker has taken the callback since."""
+    match verdict:
+        case Delivered():
+            await queries.mark_done(
+                connection,
+                account_id=claim.account_id,
+                callback_id=claim.callback_id,
+                tries=claim.tries,
+                response_code=verdict.response_code,
+                now=now,
+            )
+        case Retry() | Failed():
+            await queries.mark_failed(
+                connection,
+                account_id=claim.account_id,
+                callback_id=claim.callback_id,
+                tries=claim.tries,
+                response_code=verdict.response_code,
+                failure=verdict.failure,
+                due_at=verdict.due_at if isinstance(verdict, Retry) else None,
+                now=now,
+            )
+        case _:
+            assert_never(verdict)

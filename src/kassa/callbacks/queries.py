@@ -1,0 +1,141 @@
+"""The callbacks table: one statement a function, each inside one account but for the list of accounts with due work."""
+
+from datetime import datetime
+
+from kassa.callbacks.model import Claim
+from kassa.db.pool import Executor
+
+
+async def enqueue(
+    connection: Executor,
+    *,
+    account_id: str,
+    callback_id: str,
+    invoice_id: str,
+    test_mode: bool,
+    invoice_status: str,
+    final: bool,
+    url: str,
+    body: bytes,
+    logged_at: int,
+    now: datetime,
+) -> None:
+    """Insert a callback at ``logged_at`` or the next free second; drop the invoice's older ones that wait for a retry.
+
+    A final status is never dropped, nor what was not tried yet or is under way for the first time.
+    """
+    await connection.execute(
+        """
+        WITH superseded AS (
+            UPDATE callbacks SET status = 'dropped', due_at = NULL
+            WHERE account_id = $1 AND invoice_id = $3 AND status = 'pending' AND NOT final AND tried_at IS NOT NULL
+        )
+        INSERT INTO callbacks (account_id, callback_id, invoice_id, test_mode, invoice_status, final, url, body,
+                               logged_at, status, created_at, due_at)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, GREATEST($9::bigint, max(logged_at) + 1), 'pending', $10, $10
+        FROM callbacks WHERE account_id = $1 AND invoice_id = $3
+        """,
+        account_id,
+        callback_id,
+        invoice_id,
+        test_mode,
+        invoice_status,
+        final,
+        url,
+        body,
+        logged_at,
+        now,
+    )
+
+
+async def due_accounts(connection: Executor, *, test_mode: bool, now: datetime) -> list[str]:
+    """Return the accounts that have a callback to deliver."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT account_id FROM callbacks WHERE test_mode = $1 AND due_at <= $2", test_mode, now
+    )
+    return [row["account_id"] for row in rows]
+
+
+async def claim(
+    connection: Executor, *, account_id: str, test_mode: bool, now: datetime, until: datetime, limit: int
+) -> list[Claim]:
+    """Take an account's due callbacks, oldest first, until a moment at which they are due again by themselves."""
+    rows = await connection.fetch(
+        """
+        WITH due AS MATERIALIZED (
+            SELECT callback_id FROM callbacks
+            WHERE account_id = $1 AND test_mode = $2 AND due_at <= $3
+            ORDER BY due_at, logged_at LIMIT $5
+            FOR UPDATE SKIP LOCKED
+        )
+        UPDATE callbacks AS taken SET due_at = $4, tries = taken.tries + 1
+        FROM due WHERE taken.account_id = $1 AND taken.callback_id = due.callback_id
+        RETURNING taken.account_id, taken.callback_id, taken.invoice_id, taken.test_mode, taken.url, taken.body,
+            taken.logged_at, taken.tries
+        """,
+        account_id,
+        test_mode,
+        now,
+        until,
+        limit,
+    )
+    return sorted((Claim(**row) for row in rows), key=lambda claim: claim.logged_at)
+
+
+async def postpone(connection: Executor, *, account_id: str, callback_id: str, tries: int, due_at: datetime) -> None:
+    """Move the moment at which a taken callback is due again, while it is still this owner's."""
+    await connection.execute(
+        """
+        UPDATE callbacks SET due_at = $4
+        WHERE account_id = $1 AND callback_id = $2 AND tries = $3 AND status = 'pending'
+        """,
+        account_id,
+        callback_id,
+        tries,
+        due_at,
+    )
+
+
+async def mark_done(
+    connection: Executor, *, account_id: str, callback_id: str, tries: int, response_code: int, now: datetime
+) -> None:
+    """Mark a callback as delivered, though it was dropped for a newer one while it was under way."""
+    await connection.execute(
+        """
+        UPDATE callbacks SET status = 'done', due_at = NULL, tried_at = $5, response_code = $4, failure = NULL
+        WHERE account_id = $1 AND callback_id = $2 AND tries = $3 AND status IN ('pending', 'dropped')
+        """,
+        account_id,
+        callback_id,
+        tries,
+        response_code,
+        now,
+    )
+
+
+async def mark_failed(
+    connection: Executor,
+    *,
+    account_id: str,
+    callback_id: str,
+    tries: int,
+    response_code: int | None,
+    failure: str,
+    due_at: datetime | None,
+    now: datetime,
+) -> None:
+    """Note a try that failed; the callback waits until ``due_at``, or is given up where that is None."""
+    await connection.execute(
+        """
+        UPDATE callbacks SET status = CASE WHEN $6::timestamptz IS NULL THEN 'failed' ELSE 'pending' END, due_at = $6,
+            tried_at = $7, response_code = $4, failure = $5
+        WHERE account_id = $1 AND callback_id = $2 AND tries = $3 AND status = 'pending'
+        """,
+        account_id,
+        callback_id,
+        tries,
+        response_code,
+        failure,
+        due_at,
+        now,
+    )

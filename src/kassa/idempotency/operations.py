@@ -1,0 +1,56 @@
+"""What changes a key: it is taken, answered, given up, forgotten. Nothing else writes to its row."""
+
+from datetime import datetime
+
+from kassa import ids
+from kassa.db.pool import Executor
+from kassa.errors import RequestUnderWay
+from kassa.idempotency import model, queries
+from kassa.idempotency.model import KEPT, LEASE, Claim, Result
+
+_FORGOTTEN_AT_ONCE = 1000
+
+
+async def claim(
+    connection: Executor, *, account_id: str, tag: str, key: str, fingerprint: bytes, now: datetime
+) -> Claim | Result:
+    """Take a key for the request with this fingerprint, or return the result that stands for it.
+
+    Raises ``Invalid`` where the key stands for another request, ``RequestUnderWay`` while the first one is executed.
+    """
+    fresh = ids.new_id("key", tag).removeprefix("key_")
+    until = now + LEASE
+    serial = await queries.claim(
+        connection,
+        account_id=account_id,
+        key=key,
+        fingerprint=fingerprint,
+        serial=fresh,
+        now=now,
+        until=until,
+        due_at=now + KEPT,
+    )
+    if serial is not None:
+        return Claim(account_id=account_id, key=key, serial=serial, resumed=serial != fresh, leased_until=until)
+    met = await queries.met(connection, key, account_id=account_id)
+    if met is None:  # Given up between the two statements.
+        raise RequestUnderWay
+    return model.repeated(met, fingerprint)
+
+
+async def settle(connection: Executor, claim: Claim, result: Result, *, now: datetime) -> None:
+    """Keep a request's result for its repeats, or free the key where the result is none to keep.
+
+    What may have been done all the same (503) keeps its serial, so that the next repeat knows it as its own.
+    """
+    if model.stands(result.status):
+        await queries.record(connection, claim, result, account_id=claim.account_id)
+    elif result.status < 500:  # noqa: PLR2004 - a refusal
+        await queries.release(connection, claim, account_id=claim.account_id)
+    else:
+        await queries.abandon(connection, claim, account_id=claim.account_id, now=now)
+
+
+async def forget(connection: Executor, account_id: str, *, now: datetime) -> None:
+    """Delete some of an account's keys that are over."""
+    await queries.forget(connection, account_id=account_id, now=now, limit=_FORGOTTEN_AT_ONCE)

@@ -1,0 +1,45 @@
+"""Keys are kept for a day, and then the worker deletes them."""
+
+from datetime import timedelta
+
+from kassa.accounts.model import Account
+from kassa.clock import Clock
+from kassa.idempotency import operations
+from kassa.idempotency.forgetting import Forgetting
+from kassa.idempotency.model import Claim, Result, fingerprint
+from kassa.platform import Platform
+from tests.support import platform as platforms
+from tests.support.postgres import Database
+
+DAY = timedelta(hours=24)
+
+
+async def keep(platform: Platform, account: Account, key: str, *, age: timedelta) -> None:
+    now = platform.clock.real() - age
+    claim = await operations.claim(
+        platform.pool,
+        account_id=account.account_id,
+        tag=account.tag,
+        key=key,
+        fingerprint=fingerprint("POST", "/", b""),
+        now=now,
+    )
+    assert isinstance(claim, Claim)
+    await operations.settle(platform.pool, claim, Result(status=201, body=b"{}"), now=now)
+
+
+async def test_keys_are_deleted_after_a_day_and_not_before(database: Database) -> None:
+    async with platforms.opened(database) as platform:
+        account = (await platforms.new_account(platform)).account
+        other = (await platforms.new_account(platform)).account
+        await keep(platform, account, "young", age=DAY - timedelta(minutes=1))
+        await keep(platform, account, "old", age=DAY)
+        await keep(platform, other, "other", age=timedelta())
+        job, now = Forgetting(platform), Clock.real()
+        assert await job.due_accounts(now, test_mode=True) == []
+        assert await job.due_accounts(now, test_mode=False) == [account.account_id]
+        (claim,) = await job.claim(account.account_id, now, test_mode=False, limit=1)
+        await job.run(claim)
+        kept = await database.pool.fetch("SELECT key FROM idempotency_keys ORDER BY key")
+        assert [row["key"] for row in kept] == ["other", "young"]
+        assert await job.due_accounts(now, test_mode=False) == []
