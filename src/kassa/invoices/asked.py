@@ -1,0 +1,106 @@
+"""What a caller asks for when creating an invoice: the members and their limits (CONTRACT §3, §4)."""
+
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta
+
+from kassa.providers.protocol import Value
+
+Code = Annotated[str, Meta(min_length=1, max_length=100)]
+Line = Annotated[str, Meta(max_length=255)]
+Reference = Annotated[str, Meta(min_length=1, max_length=255)]
+Text = Annotated[str, Meta(max_length=2000)]
+Url = Annotated[str, Meta(min_length=1, max_length=2048)]
+
+
+class AskedAddress(Value, frozen=True, kw_only=True):
+    """The payer's address."""
+
+    country: Line | None = None
+    region: Line | None = None
+    city: Line | None = None
+    street: Line | None = None
+    full_address: Text | None = None
+    postcode: Line | None = None
+    post_code: Line | None = None
+
+
+class AskedCustomer(Value, frozen=True, kw_only=True):
+    """The payer. E-mail and name are bounded, not verified: this API's own first example sends an invalid address."""
+
+    REQUIRED: ClassVar = frozenset({"reference_id"})
+
+    reference_id: Reference | None = None
+    """The merchant's own name for the payer."""
+    name: Line | None = None
+    email: Line | None = None
+    phone: Line | None = None
+    date_of_birth: Line | None = None
+    """As text."""
+    individual_tax_id: Line | None = None
+    metadata: dict[str, Any] | None = None
+    address: AskedAddress | None = None
+
+
+class AskedReturnUrls(Value, frozen=True, kw_only=True):
+    """Where the payer returns to by outcome; wins over ``return_url``."""
+
+    REQUIRED: ClassVar = frozenset({"pending"})
+
+    success: Url | None = None
+    """After a payment."""
+    fail: Url | None = None
+    """After a failure."""
+    pending: Url | None = None
+    """While the outcome is not known."""
+
+
+class PublicAsked(Value, frozen=True, kw_only=True):
+    """What a browser may ask for with a public key."""
+
+    REQUIRED: ClassVar = frozenset({"service", "currency", "amount"})
+
+    reference_id: Reference | None = None
+    """The merchant's own name for the invoice, which stands for one invoice for ever."""
+    service: Code | None = None
+    """The code of a service that is switched on for the account, such as ``payment_card_usd_hpp``."""
+    currency: Code | None = None
+    """The service's currency, ISO 4217."""
+    amount: Decimal | None = None
+    """More than 0, with no more decimals than the currency has; a number, or one written as text."""
+    description: Text | None = None
+    """Shown to the payer."""
+    service_fields: dict[str, Any] | None = None
+    """What the service asks for of its payer, such as a phone number."""
+    customer: AskedCustomer | None = None
+    """The payer; kept with the account under his ``reference_id``."""
+    metadata: dict[str, Any] | None = None
+    """Anything of the merchant's own; comes back in every answer and callback."""
+    return_url: Url | None = None
+    """Where the payer returns to; ``https`` in live mode."""
+    return_urls: AskedReturnUrls | None = None
+    """Where the payer returns to, by outcome."""
+    locale: Line | None = None
+    """The payment page's language: ``en``, ``ru`` or ``uk``."""
+    expires: int | str | None = None
+    """When it ends, 14 minutes to 2 days from now: ISO 8601, or unix seconds. By default what the account says."""
+
+
+class Asked(PublicAsked, frozen=True, kw_only=True):
+    """What a merchant's server may ask for with its API key."""
+
+    REQUIRED: ClassVar = frozenset({"reference_id", "service", "currency", "amount"})
+
+    flow: Literal["charge", "verify"] | None = None
+    """``charge`` (default) takes money, ``verify`` only checks the card."""
+    test_mode: bool | None = None
+    """Whether no money moves; false by default."""
+    descriptor: Line | None = None
+    """A line for the payer's bank statement."""
+    callback_url: Url | None = None
+    """Where callbacks go instead of the account's own address."""
+    gateway_options: dict[str, Any] | None = None
+    """How the card page looks and behaves: ``cardgate`` takes ``retry_limit`` (attempts in all, 1 to 20),
+    ``bypass_status_page``, ``theme`` (``light``, ``dark``, ``auto``), ``theme_options`` (``merchant_name``,
+    ``primary``) and ``card_number_length``; other members are kept."""

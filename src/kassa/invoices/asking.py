@@ -1,0 +1,81 @@
+"""Asking a provider what became of an attempt, and its worker job: the only cure for an outcome that is not known.
+
+Nothing here asks for money. The worker puts the question when an attempt is due, and the card gate when the payer comes
+back from 3-D Secure; a notification only makes the attempt due.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from kassa.errors import ProviderGarbled, ProviderSilent
+from kassa.invoices import operations
+from kassa.payments import queries
+from kassa.payments.model import Payment, PaymentStatus
+from kassa.platform import Platform
+from kassa.providers.protocol import Attempt, Outcome, Pending, Refund
+
+
+async def ask(platform: Platform, payment: Payment, *, params: Mapping[str, str] | None = None) -> None:
+    """Ask the provider about an attempt and apply what it says; silence and garbage leave the attempt waiting.
+
+    ``params`` is what the payer's browser brought back from 3-D Secure. It wakes the question, it never decides.
+    """
+    try:
+        outcome = await _question(platform, payment, params)
+    except (ProviderSilent, ProviderGarbled):
+        outcome = Pending()
+    await operations.settle(platform, payment, outcome)
+
+
+async def _question(platform: Platform, payment: Payment, params: Mapping[str, str] | None) -> Outcome:
+    route = await platform.accounts.credentials(payment.account_id, payment.provider_account_id)
+    provider = platform.providers.get(payment.provider)
+    if payment.status is PaymentStatus.REFUND_PENDING:
+        return await provider.refund(route.credentials, _refund(payment))
+    attempt = Attempt(payment_id=payment.payment_id, external_id=payment.external_id)
+    if params is not None:
+        return await provider.resume(route.credentials, attempt, params)
+    return await provider.status(route.credentials, attempt)
+
+
+def _refund(payment: Payment) -> Refund:
+    """Return the refund of a whole attempt; its id follows from the attempt's, so that it can only exist once."""
+    return Refund(
+        refund_id=f"{payment.payment_id}-late",
+        payment_id=payment.payment_id,
+        external_id=payment.external_id,
+        amount=payment.processed_amount or payment.amount,
+        currency=payment.processed_currency or payment.currency,
+    )
+
+
+class Asking:
+    """The worker's job: questions about attempts that are due."""
+
+    name: Final = "asking"
+    lease_seconds: Final = 60
+    per_account: Final = 8
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def due_accounts(self, now: datetime, *, test_mode: bool) -> list[str]:
+        """Return the accounts with an attempt to ask about."""
+        return await queries.due_accounts(self._platform.pool, test_mode=test_mode, now=now)
+
+    async def claim(self, account_id: str, now: datetime, *, test_mode: bool, limit: int) -> list[Payment]:
+        """Take due attempts of an account."""
+        until = now + timedelta(seconds=self.lease_seconds)
+        return await queries.claim(
+            self._platform.pool, account_id=account_id, test_mode=test_mode, now=now, until=until, limit=limit
+        )
+
+    async def run(self, claim: Payment) -> None:
+        """Ask about one attempt."""
+        await ask(self._platform, claim)
+
+    async def hand_back(self, claims: list[Payment], now: datetime) -> None:
+        """Give claims back undone."""
+        for payment in claims:
+            await queries.hand_back(self._platform.pool, payment, account_id=payment.account_id, now=now)

@@ -1,0 +1,231 @@
+"""The invoice as merchants see it, made from what the database holds (CONTRACT §3, §4)."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from kassa import money
+from kassa.accounts.model import Account
+from kassa.customers.document import json_map, resource
+from kassa.invoices import wire
+from kassa.invoices.model import Invoice, Status
+from kassa.invoices.queries import CallbackLog, View
+from kassa.payments.model import CardFacts, Payment, PaymentStatus
+from kassa.platform import Platform
+
+NULL: Final = msgspec.Raw(b"null")
+EMPTY: Final = msgspec.Raw(b"[]")
+
+
+def private(platform: Platform, account: Account, view: View, *, include_customer: bool = False) -> wire.Document:
+    """Return the private document of an invoice."""
+    included = [resource(view.customer)] if view.customer and include_customer else []
+    return wire.Document(
+        data=_resource(platform, account, view), included=included if include_customer else msgspec.UNSET
+    )
+
+
+def callback_body(platform: Platform, account: Account, view: View) -> bytes:
+    """Return the bytes of a callback: the document at this moment, without logs, with the customer (CONTRACT §5)."""
+    bare = msgspec.structs.replace(view, callbacks=[])
+    return msgspec.json.encode(private(platform, account, bare, include_customer=True))
+
+
+def public(platform: Platform, account: Account, view: View) -> wire.PublicDocument:
+    """Return the public document of an invoice."""
+    invoice = view.invoice
+    return wire.PublicDocument(
+        data=wire.PublicInvoice(
+            id=invoice.invoice_id,
+            serial_number=serial_number(invoice),
+            created=unix(invoice.created_at),
+            test_mode=invoice.test_mode,
+            reference_id=invoice.reference_id,
+            currency=invoice.currency,
+            amount=_amount(invoice.amount, invoice.currency),
+            payment_amount=_amount(invoice.payment_amount, invoice.currency),
+            processed_amount=_amount(invoice.processed_amount, invoice.currency),
+            refunded_amount=NULL,
+            description=invoice.description,
+            has_return_url=invoice.return_url is not None or invoice.return_urls is not None,
+            status=invoice.status,
+            resolution=invoice.resolution.upper(),
+            service=invoice.service,
+            service_method=invoice.service_method,
+            service_flow=invoice.service_flow,
+            service_currency=invoice.service_currency,
+            metadata=json_map(invoice.metadata),
+            active_payment=_active_payment(platform, view),
+        )
+    )
+
+
+def unix(moment: datetime) -> int:
+    """Return a moment in whole unix seconds, as every answer writes times."""
+    return int(moment.timestamp())
+
+
+def serial_number(invoice: Invoice) -> str:
+    """Return an invoice's id without its prefix."""
+    return invoice.invoice_id.removeprefix("cpi_")
+
+
+def _resource(platform: Platform, account: Account, view: View) -> wire.Resource:
+    invoice = view.invoice
+    return wire.Resource(
+        id=invoice.invoice_id,
+        attributes=_attributes(platform, account, view),
+        relationships=wire.Relationships(
+            payment_service=wire.Relation(data=wire.Reference(type="payment-services", id=invoice.service)),
+            payment_method=wire.Relation(data=wire.Reference(type="payment-methods", id=invoice.service_method)),
+            customer=wire.Relation(
+                data=wire.Reference(type="customers", id=invoice.customer_id) if invoice.customer_id else None
+            ),
+        ),
+        links=wire.Links(self=f"/api/payment-invoices/{invoice.invoice_id}"),
+    )
+
+
+def _attributes(platform: Platform, account: Account, view: View) -> wire.Attributes:
+    invoice, payment, currency = view.invoice, view.payment, view.invoice.currency
+    return wire.Attributes(
+        serial_number=serial_number(invoice),
+        status=invoice.status,
+        resolution=invoice.resolution,
+        moderation_required=invoice.moderation_required,
+        amount=_amount(invoice.amount, currency),
+        payment_amount=_amount(invoice.payment_amount, currency),
+        currency=currency,
+        service_currency=invoice.service_currency,
+        reference_id=invoice.reference_id,
+        test_mode=invoice.test_mode,
+        fee=_amount(invoice.fee, currency),
+        deposit=_amount(invoice.deposit, currency),
+        processed=_unix_or_none(invoice.processed_at),
+        processed_amount=_amount(invoice.processed_amount, currency),
+        refunded_amount=NULL,
+        processed_fee=_amount(invoice.processed_fee, currency),
+        processed_deposit=_amount(invoice.processed_deposit, currency),
+        metadata=json_map(invoice.metadata),
+        flow_data=_form(platform, view),
+        flow=invoice.service_flow,
+        payment_flow=invoice.payment_flow,
+        created=unix(invoice.created_at),
+        updated=unix(invoice.updated_at),
+        payload=_payload(payment),
+        description=invoice.description,
+        descriptor=invoice.descriptor,
+        callback_url=invoice.callback_url,
+        return_url=invoice.return_url,
+        original_data=_original_data(account, invoice, payment),
+        rrn=payment.rrn if payment else None,
+        approval_code=payment.approval_code if payment else None,
+        reserved_amount=NULL,
+        reserve_expires=None,
+        unreserved=None,
+        source=invoice.source,
+        callback_logs=_logs(view.callbacks),
+        hpp_url=f"{platform.settings.base_url}/hpp/?cpi={invoice.invoice_id}",
+        return_urls=json_map(invoice.return_urls),
+        service_amount=_amount(invoice.payment_amount, currency),
+        payment_service_amount=_amount(invoice.payment_amount, currency),
+        exchange_rate=msgspec.Raw(b"1"),
+        refunded=None,
+        refunded_fee=NULL,
+        failed=_unix_or_none(invoice.failed_at),
+        arn=None,
+        charged_back_amount=NULL,
+        charged_back=None,
+        resolution_message=None,
+        refunds=EMPTY,
+        reserves=EMPTY,
+    )
+
+
+def _form(platform: Platform, view: View) -> wire.Form | None:
+    """Return where the payer goes: to the card gate's session, or to the provider's own page."""
+    invoice, payment = view.invoice, view.payment
+    if invoice.session_id is not None:
+        token = platform.tokens.sign(invoice.session_id, invoice.expires_at)
+        return wire.Form(
+            action=f"{platform.settings.gate_url}/hpp/{invoice.session_id}",
+            method="GET",
+            params=EMPTY,
+            metadata=msgspec.Raw(msgspec.json.encode({"sid": invoice.session_id, "token": token})),
+        )
+    if payment is None or payment.action is None or payment.action_method is None:
+        return None
+    return wire.Form(
+        action=payment.action,
+        method=payment.action_method,
+        params=msgspec.Raw(msgspec.json.encode(payment.action_params)) if payment.action_params else EMPTY,
+        metadata=EMPTY,
+    )
+
+
+def _active_payment(platform: Platform, view: View) -> wire.ActivePayment | None:
+    form = _form(platform, view)
+    if form is None:
+        return None
+    if view.payment is not None:
+        status, resolution = view.payment.status, view.payment.resolution
+    elif view.invoice.status is Status.PROCESS_PENDING:
+        status, resolution = PaymentStatus.INVOKED, "ok"
+    else:
+        status, resolution = PaymentStatus.PROCESS_FAILED, view.invoice.resolution
+    return wire.ActivePayment(payload=form, status=status, resolution=resolution.upper())
+
+
+def _payload(payment: Payment | None) -> wire.Payload | None:
+    if payment is None or payment.card is None:
+        return None
+    return wire.Payload(token=None, client_ip=payment.client_ip, payment_card=_card(payment.card))
+
+
+def _card(card: CardFacts) -> wire.PaymentCard:
+    return wire.PaymentCard(
+        last=card.last,
+        mask=card.mask,
+        brand=card.brand,
+        first=card.first,
+        holder=card.holder,
+        network=card.brand,
+        expiry_year=f"{card.expiry_year % 100:02}",
+        issuer_name=card.issuer_name,
+        expiry_month=f"{card.expiry_month:02}",
+        issuer_country=card.issuer_country,
+    )
+
+
+def _original_data(account: Account, invoice: Invoice, payment: Payment | None) -> wire.OriginalData:
+    return wire.OriginalData(
+        external_id=(invoice.session_id or payment.external_id) if payment else None,
+        merchant_id=payment.merchant_id if payment else None,
+        provider_id=payment.external_id if payment else None,
+        external_mid=account.external_mid,
+        provider_code=payment.provider if payment else None,
+    )
+
+
+def _logs(callbacks: list[CallbackLog]) -> msgspec.Raw:
+    if not callbacks:
+        return EMPTY
+    entries = {
+        str(log.logged_at): {
+            "status": log.status,
+            "processed": log.processed,
+            "response_code": log.response_code,
+            "transaction_status": log.transaction_status,
+        }
+        for log in callbacks
+    }
+    return msgspec.Raw(msgspec.json.encode(entries))
+
+
+def _amount(minor: int | None, currency: str) -> msgspec.Raw:
+    return NULL if minor is None else msgspec.Raw(money.to_text(minor, currency).encode())
+
+
+def _unix_or_none(moment: datetime | None) -> int | None:
+    return None if moment is None else unix(moment)

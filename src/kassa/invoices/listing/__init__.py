@@ -1,0 +1,1 @@
+"""The list of an account's invoices, newest first: what may be asked of it, and how a page is read (CONTRACT §4)."""

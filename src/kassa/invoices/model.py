@@ -1,0 +1,262 @@
+"""What an invoice is and what may happen to it: statuses, the table of changes, the verbs that walk it (CONTRACT §5).
+
+    (create) ──> created ──offer──> process_pending               a wallet: once the provider has given its page
+    (create) ──> process_pending ──succeed──> processed          money of a charge
+                   │    │    │  └──succeed──> verified           a card that was only checked
+                   │    │    └─────suspend──> process_error      taken, but not as asked: waits for a person
+                   │    └──fail | expire───> process_failed      verify_failed for a verification
+                   └ attempt (stays)            │
+                                                └──succeed──> processed     a provider's late success after expiry
+
+Every verb is pure: it takes an invoice and the moment, and returns the invoice as it will be or raises. What follows
+from a verb (locks, rows, callbacks) is told in ``operations``; nothing else changes an invoice.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from kassa.errors import InvoiceNotPayable, TransitionRefused
+from kassa.providers.protocol import Value
+
+LIFETIME_MIN: Final = timedelta(minutes=14)
+LIFETIME_MAX: Final = timedelta(days=2)
+CHALLENGE_LIMIT: Final = timedelta(minutes=30)
+"""How long a payer has for 3-D Secure (CONTRACT §7)."""
+
+
+class Status(StrEnum):
+    """Where an invoice stands. The words are CONTRACT §5's."""
+
+    CREATED = "created"
+    EXPIRED = "expired"
+    TERMINATED = "terminated"
+    PROCESSING = "processing"
+    PROCESS_PENDING = "process_pending"
+    PROCESS_ERROR = "process_error"
+    PROCESSED = "processed"
+    PARTIALLY_PROCESSED = "partially_processed"
+    PROCESS_FAILED = "process_failed"
+    VERIFIED = "verified"
+    VERIFY_FAILED = "verify_failed"
+    REFUNDING = "refunding"
+    REFUND_PENDING = "refund_pending"
+    REFUND_ERROR = "refund_error"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    REFUND_FAILED = "refund_failed"
+    CHARGED_BACK = "charged_back"
+    PARTIALLY_CHARGED_BACK = "partially_charged_back"
+
+
+FINAL: Final = frozenset(
+    {
+        Status.EXPIRED,
+        Status.TERMINATED,
+        Status.PROCESSED,
+        Status.PARTIALLY_PROCESSED,
+        Status.PROCESS_FAILED,
+        Status.VERIFIED,
+        Status.VERIFY_FAILED,
+        Status.PARTIALLY_REFUNDED,
+        Status.REFUNDED,
+        Status.REFUND_FAILED,
+        Status.CHARGED_BACK,
+        Status.PARTIALLY_CHARGED_BACK,
+    }
+)
+"""Statuses that a merchant may act on: their callbacks are never dropped for a newer one."""
+
+OPEN: Final = frozenset({Status.CREATED, Status.PROCESS_PENDING})
+"""Statuses that end by themselves when the invoice expires."""
+
+TRANSITIONS: Final = {
+    Status.CREATED: {
+        Status.PROCESS_PENDING,
+        Status.PROCESSED,
+        Status.PROCESS_FAILED,
+        Status.PROCESS_ERROR,
+        Status.VERIFIED,
+        Status.VERIFY_FAILED,
+        Status.TERMINATED,
+    },
+    Status.PROCESSING: {Status.PROCESS_PENDING, Status.PROCESSED, Status.PROCESS_FAILED},
+    Status.PROCESS_PENDING: {
+        Status.PROCESSED,
+        Status.PARTIALLY_PROCESSED,
+        Status.PROCESS_FAILED,
+        Status.PROCESS_ERROR,
+        Status.VERIFIED,
+        Status.VERIFY_FAILED,
+        Status.TERMINATED,
+    },
+    Status.PROCESS_ERROR: {Status.PROCESSED, Status.PARTIALLY_PROCESSED, Status.PROCESS_FAILED},
+    Status.PROCESS_FAILED: {Status.PROCESSED, Status.PARTIALLY_PROCESSED, Status.PROCESS_ERROR},
+    Status.VERIFY_FAILED: {Status.VERIFIED},
+    Status.PROCESSED: {Status.REFUNDING, Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK},
+    Status.PARTIALLY_PROCESSED: {Status.REFUNDING, Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK},
+    Status.REFUNDING: {
+        Status.REFUND_PENDING,
+        Status.REFUND_ERROR,
+        Status.REFUND_FAILED,
+        Status.REFUNDED,
+        Status.PARTIALLY_REFUNDED,
+    },
+    Status.REFUND_PENDING: {Status.REFUND_ERROR, Status.REFUND_FAILED, Status.REFUNDED, Status.PARTIALLY_REFUNDED},
+    Status.REFUND_ERROR: {Status.REFUND_FAILED, Status.REFUNDED, Status.PARTIALLY_REFUNDED},
+    Status.REFUND_FAILED: {Status.REFUNDING, Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK},
+    Status.PARTIALLY_REFUNDED: {Status.REFUNDING, Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK},
+    Status.PARTIALLY_CHARGED_BACK: {Status.CHARGED_BACK, Status.REFUNDING},
+    Status.REFUNDED: set[Status](),
+    Status.CHARGED_BACK: set[Status](),
+    Status.EXPIRED: set[Status](),
+    Status.TERMINATED: set[Status](),
+    Status.VERIFIED: set[Status](),
+}
+"""The only changes of status there are (P6)."""
+
+
+class Invoice(Value, frozen=True, kw_only=True):
+    """One order that a payer is asked to pay. Amounts are minor units of ``currency``; JSON is kept as text."""
+
+    account_id: str
+    invoice_id: str
+    test_mode: bool
+    reference_id: str
+    source: str
+    status: Status
+    resolution: str
+    moderation_required: bool = False
+    service: str
+    service_method: str
+    service_flow: str
+    service_currency: str
+    payment_flow: str
+    currency: str
+    amount: int
+    payment_amount: int
+    fee: int
+    deposit: int
+    processed_amount: int | None = None
+    processed_fee: int | None = None
+    processed_deposit: int | None = None
+    description: str | None = None
+    descriptor: str | None = None
+    metadata: str = "{}"
+    service_fields: str | None = None
+    gateway_options: str | None = None
+    customer_id: str | None = None
+    callback_url: str | None = None
+    return_url: str | None = None
+    return_urls: str | None = None
+    locale: str | None = None
+    session_id: str | None = None
+    payment_id: str | None = None
+    """The latest attempt."""
+    attempts: int = 0
+    attempts_max: int
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    processed_at: datetime | None = None
+    failed_at: datetime | None = None
+    due_at: datetime | None = None
+    """When the worker has to look at it: at its expiry, until it has ended."""
+
+    @property
+    def final(self) -> bool:
+        """Whether the status is one that a merchant may act on."""
+        return self.status in FINAL
+
+    @property
+    def attempts_left(self) -> int:
+        """How many more times the payer may try."""
+        return self.attempts_max - self.attempts
+
+
+def attempt(invoice: Invoice, *, number: int, payment_id: str, now: datetime) -> Invoice:
+    """Return the invoice with one more attempt begun; its status stays.
+
+    Raises ``InvoiceNotPayable`` when it has ended or expired, when no attempt is left, or when ``number`` is not the
+    next one, which is how a second click, another tab and a reloaded form are told from an honest retry.
+    """
+    if invoice.status is not Status.PROCESS_PENDING:
+        raise InvoiceNotPayable(f"The invoice is {invoice.status}.")
+    if now >= invoice.expires_at:
+        raise InvoiceNotPayable("The invoice has expired.")
+    if invoice.attempts_left <= 0:
+        raise InvoiceNotPayable("No attempt is left.")
+    if number != invoice.attempts + 1:
+        raise InvoiceNotPayable("This attempt has been made already.")
+    return msgspec.structs.replace(
+        invoice, attempts=number, payment_id=payment_id, updated_at=max(now, invoice.updated_at)
+    )
+
+
+def offer(invoice: Invoice, *, now: datetime) -> Invoice:
+    """Return the invoice waiting for its payer, who now has a page to pay on; its expiry stays due."""
+    return _move(invoice, Status.PROCESS_PENDING, "ok", now, due_at=invoice.due_at)
+
+
+def succeed(invoice: Invoice, *, amount: int, now: datetime) -> Invoice:
+    """Return the invoice paid: ``amount`` was taken, the fee and the deposit are final. A verification takes nothing.
+
+    A failed invoice can still succeed, because a provider's late success is never dropped (P2).
+    """
+    if invoice.payment_flow == "verify":
+        return _move(invoice, Status.VERIFIED, "ok", now)
+    return _move(
+        invoice,
+        Status.PROCESSED,
+        "ok",
+        now,
+        processed_at=now,
+        processed_amount=amount,
+        processed_fee=invoice.fee,
+        processed_deposit=invoice.deposit,
+        failed_at=None,
+    )
+
+
+def fail(invoice: Invoice, *, resolution: str, now: datetime) -> Invoice:
+    """Return the invoice given up: no money was taken and no attempt is left."""
+    status = Status.VERIFY_FAILED if invoice.payment_flow == "verify" else Status.PROCESS_FAILED
+    return _move(invoice, status, resolution, now, failed_at=now)
+
+
+def expire(invoice: Invoice, *, now: datetime) -> Invoice:
+    """Return the invoice given up because its time is over. Raises ``TransitionRefused`` before that time."""
+    if now < invoice.expires_at:
+        raise TransitionRefused("The invoice has not expired yet.")
+    return fail(invoice, resolution="expired", now=now)
+
+
+def suspend(invoice: Invoice, *, resolution: str, now: datetime) -> Invoice:
+    """Return the invoice waiting for a person: the provider took something else than it was asked for."""
+    return _move(invoice, Status.PROCESS_ERROR, resolution, now, moderation_required=True)
+
+
+def unwanted(invoice: Invoice) -> bool:
+    """Whether a success that comes now comes too late, so that its money may have to go back (CONTRACT §5)."""
+    return invoice.status not in OPEN and invoice.payment_flow != "verify"
+
+
+def touch(invoice: Invoice, *, now: datetime) -> Invoice:
+    """Return the invoice with its document changed but not its status: ``updated`` moves, nobody is told."""
+    return msgspec.structs.replace(invoice, updated_at=max(now, invoice.updated_at))
+
+
+def _move(invoice: Invoice, status: Status, resolution: str, now: datetime, **changes: object) -> Invoice:
+    if status not in TRANSITIONS[invoice.status]:
+        raise TransitionRefused(f"An invoice does not go from {invoice.status} to {status}.")
+    changes.setdefault("due_at", None)
+    return msgspec.structs.replace(
+        invoice, status=status, resolution=resolution, updated_at=next_update(invoice.updated_at, now), **changes
+    )
+
+
+def next_update(last: datetime, now: datetime) -> datetime:
+    """Return ``updated`` for a change of status: now, but a whole second past the last, so that it orders callbacks."""
+    return max(now, last + timedelta(seconds=1))

@@ -1,0 +1,226 @@
+"""What follows when an invoice is created, attempted, settled or expires: the only code that changes invoices.
+
+Each change is the same steps in one transaction: **lock** the invoice, **decide** (``model``, pure), **save** with the
+status that was decided on as a guard, **book** what the money did (``booking``), **tell** the merchant (a callback row
+with the document's bytes). A provider is only ever spoken to between two such transactions: ``begin`` writes what will
+be asked, ``settle`` what was answered.
+"""
+
+from datetime import datetime
+from functools import partial
+
+import asyncpg
+import msgspec
+
+from kassa import ids
+from kassa.accounts.model import Account, Route
+from kassa.callbacks import operations as callbacks
+from kassa.db.pool import transaction
+from kassa.errors import InvoiceNotPayable, NotFound, TransitionRefused
+from kassa.invoices import booking, document, model, queries
+from kassa.invoices.model import Invoice, Status
+from kassa.invoices.queries import FirstCallback, View
+from kassa.ledger import operations as ledger
+from kassa.payments import model as payment_model
+from kassa.payments import queries as payment_queries
+from kassa.payments.model import CardFacts, Payment, PaymentStatus
+from kassa.platform import Platform
+from kassa.providers.protocol import Outcome
+
+
+async def create(platform: Platform, account: Account, drawn: View) -> tuple[View, bool]:
+    """Write a new invoice with its customer and first callback in one statement, and return it with True.
+
+    An invoice whose provider has to be asked for its page comes with that attempt, is written with it, and is told of
+    only when the page is there. Returns the invoice that stands, with False, when this ``reference_id`` is taken: then
+    nothing was written (P3).
+    """
+    if await _insert(platform, account, drawn):
+        return drawn, True
+    invoice = drawn.invoice
+    standing = await queries.by_reference(
+        platform.pool, invoice.reference_id, account_id=account.account_id, test_mode=invoice.test_mode
+    )
+    if standing is None:
+        raise NotFound
+    return standing, False
+
+
+async def _insert(platform: Platform, account: Account, drawn: View) -> bool:
+    insert = partial(queries.create, invoice=drawn.invoice, account_id=account.account_id, customer=drawn.customer)
+    if drawn.payment is None:
+        return await insert(platform.pool, callback=_first_callback(platform, account, drawn))
+    async with transaction(platform.pool) as connection:
+        created = await insert(connection, callback=None)
+        if created:
+            await payment_queries.insert(connection, drawn.payment)
+    return created
+
+
+async def begin(
+    platform: Platform, invoice: Invoice, *, number: int, card: CardFacts | None, client_ip: str, route: Route
+) -> Payment:
+    """Write down that the provider is about to be asked for the money, and return the attempt.
+
+    Raises ``InvoiceNotPayable`` when the invoice takes no attempt of this ``number`` any more: then nobody may ask. Of
+    any number of callers with the same number exactly one returns (P1).
+    """
+    account = await platform.accounts.by_id(invoice.account_id)
+    now = platform.clock.now(test_mode=invoice.test_mode)
+    payment_id = ids.new_id("pay", account.tag)
+    async with transaction(platform.pool) as connection:
+        view = await _locked(connection, invoice.invoice_id, account_id=account.account_id)
+        if view.payment is not None and view.payment.live:
+            raise InvoiceNotPayable("An attempt is under way.")
+        begun = model.attempt(view.invoice, number=number, payment_id=payment_id, now=now)
+        payment = attempt(begun, route, status=PaymentStatus.PROCESS_PENDING, card=card, client_ip=client_ip, now=now)
+        await payment_queries.insert(connection, payment)
+        await _save(connection, begun, was=view.invoice.status)
+    return payment
+
+
+async def settle(platform: Platform, payment: Payment, outcome: Outcome) -> View:
+    """Apply what a provider answered about an attempt, and return the invoice as it then stands.
+
+    Answers may come many times, in any order, to any number of askers: an attempt that has ended stays as it is.
+    """
+    account = await platform.accounts.by_id(payment.account_id)
+    now = platform.clock.now(test_mode=payment.test_mode)
+    async with transaction(platform.pool) as connection:
+        view = await _locked(connection, payment.invoice_id, account_id=account.account_id)
+        current = view.payment
+        if current is None or current.payment_id != payment.payment_id:
+            return view  # A later attempt has begun, so this one has ended.
+        if current.status in payment_model.UNDECIDED:
+            refund_late = account.late_success == "refund" and model.unwanted(view.invoice)
+            answered = payment_model.answered(current, outcome, refund_late=refund_late, now=now)
+        elif current.status is PaymentStatus.REFUND_PENDING and payment.status is current.status:
+            answered = payment_model.refund_answered(current, outcome, now=now)
+        else:
+            return view
+        if not await payment_queries.update(connection, answered, account_id=account.account_id, was=current.status):
+            raise TransitionRefused
+        after = msgspec.structs.replace(view, payment=answered, invoice=_follow(view.invoice, answered, now))
+        await _book(connection, after, was=current.status, now=now)
+        if after.invoice is not view.invoice:
+            await _save(connection, after.invoice, was=view.invoice.status)
+            await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
+    return after
+
+
+async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_mode: bool) -> None:
+    """End an invoice whose time is over; an attempt under way is still asked about, for a late success (P2)."""
+    account = await platform.accounts.by_id(account_id)
+    now = platform.clock.now(test_mode=test_mode)
+    async with transaction(platform.pool) as connection:
+        view = await _locked(connection, invoice_id, account_id=account_id)
+        if view.invoice.status not in model.OPEN or now < view.invoice.expires_at:
+            return
+        after = msgspec.structs.replace(view, invoice=model.expire(view.invoice, now=now))
+        await _save(connection, after.invoice, was=view.invoice.status)
+        await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
+
+
+def _follow(invoice: Invoice, payment: Payment, now: datetime) -> Invoice:
+    """Decide what an attempt's new status means for its invoice. Only the card gate has a page to try again on."""
+    retries = invoice.attempts_left > 0 and invoice.session_id is not None
+    match payment.status:
+        case PaymentStatus.PROCESSED:
+            return model.succeed(invoice, amount=payment.processed_amount or 0, now=now)
+        case PaymentStatus.PROCESS_ERROR:
+            return model.suspend(invoice, resolution=payment.resolution, now=now)
+        case PaymentStatus.PROCESS_FAILED | PaymentStatus.INVOKE_FAILED if invoice.status in model.OPEN and not retries:
+            if now >= invoice.expires_at:
+                return model.expire(invoice, now=now)
+            return model.fail(invoice, resolution=payment.resolution, now=now)
+        case PaymentStatus.INVOKED | PaymentStatus.PROCESS_PENDING if invoice.status is Status.CREATED:
+            return model.offer(invoice, now=now)
+        case status if status in payment_model.UNDECIDED:
+            return invoice
+        case _:
+            return model.touch(invoice, now=now)
+
+
+def attempt(
+    invoice: Invoice, route: Route, *, status: PaymentStatus, card: CardFacts | None, client_ip: str, now: datetime
+) -> Payment:
+    """Return the invoice's latest attempt, about to be asked for at the route's provider."""
+    if invoice.payment_id is None:
+        raise InvoiceNotPayable
+    return Payment(
+        account_id=invoice.account_id,
+        payment_id=invoice.payment_id,
+        invoice_id=invoice.invoice_id,
+        number=invoice.attempts,
+        test_mode=invoice.test_mode,
+        status=status,
+        resolution="ok",
+        provider=route.provider,
+        provider_account_id=route.credentials.provider_account_id,
+        merchant_id=route.credentials.merchant_id,
+        amount=invoice.payment_amount,
+        currency=invoice.currency,
+        card=card,
+        client_ip=client_ip,
+        created_at=now,
+        updated_at=now,
+        due_at=now + payment_model.ASK_AFTER_BEGIN,
+    )
+
+
+async def _locked(connection: asyncpg.Connection, invoice_id: str, *, account_id: str) -> View:
+    view = await queries.lock(connection, invoice_id, account_id=account_id)
+    if view is None:
+        raise NotFound
+    return view
+
+
+async def _save(connection: asyncpg.Connection, invoice: Invoice, *, was: Status) -> None:
+    if not await queries.update(connection, invoice, account_id=invoice.account_id, was=was):
+        raise TransitionRefused(f"The invoice is no longer {was}.")
+
+
+async def _book(connection: asyncpg.Connection, view: View, *, was: PaymentStatus, now: datetime) -> None:
+    """Book what an attempt's change of status did with money, if anything (P4)."""
+    if view.payment is None or view.payment.status is was:
+        return
+    entry = booking.entry(view.invoice, view.payment)
+    if entry is not None:
+        invoice = view.invoice
+        await ledger.post(connection, entry, account_id=invoice.account_id, test_mode=invoice.test_mode, now=now)
+
+
+async def _tell(
+    connection: asyncpg.Connection, platform: Platform, account: Account, view: View, *, was: Status, now: datetime
+) -> None:
+    """Queue the callback of a change of status; a document that changed without one is not told (CONTRACT §5)."""
+    invoice = view.invoice
+    url = _callback_url(account, invoice)
+    if invoice.status is was or url is None:
+        return
+    await callbacks.enqueue(
+        connection,
+        account_id=invoice.account_id,
+        tag=account.tag,
+        invoice_id=invoice.invoice_id,
+        test_mode=invoice.test_mode,
+        invoice_status=invoice.status,
+        final=invoice.final,
+        url=url,
+        body=document.callback_body(platform, account, view),
+        now=now,
+    )
+
+
+def _first_callback(platform: Platform, account: Account, view: View) -> FirstCallback | None:
+    url = _callback_url(account, view.invoice)
+    if url is None:
+        return None
+    body = document.callback_body(platform, account, view)
+    return FirstCallback(callback_id=ids.new_id("msg", account.tag), url=url, body=body)
+
+
+def _callback_url(account: Account, invoice: Invoice) -> str | None:
+    if account.only_final_callbacks and not invoice.final:
+        return None
+    return invoice.callback_url or account.callback_url

@@ -1,0 +1,208 @@
+"""From what was asked for to an invoice: the rules that account, service and clock set for it (CONTRACT §4).
+
+All that is wrong is collected by name before anything is refused, and nothing is written here.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from kassa import ids, money
+from kassa.accounts.model import Account, AccountService
+from kassa.catalogue import fields
+from kassa.customers.model import Customer, customer_id
+from kassa.errors import AmountRefused, Invalid, Message, UnknownCurrency
+from kassa.fees.model import Tariff, fee
+from kassa.invoices import addresses, gateway, lifetime
+from kassa.invoices.asked import Asked, AskedCustomer
+from kassa.invoices.model import Invoice, Status
+from kassa.platform import Platform
+from kassa.providers.protocol import Value
+
+_encoder: Final = msgspec.json.Encoder(decimal_format="number")
+
+CARD_METHOD: Final = "payment_card"
+"""The method whose page is ours, the card gate's; every other method's page is its provider's."""
+
+
+async def draw_up(
+    platform: Platform, account: Account, asked: Asked, errors: dict[str, str], *, source: str
+) -> tuple[Invoice, Customer | None]:
+    """Return the invoice and the customer that were asked for.
+
+    ``errors`` holds what reading the request has refused. Raises ``Invalid`` with all of it and all that is wrong here:
+    unknown currency or service, a service that is off or has nobody behind it in this mode, an amount outside the
+    service's limits, fields that the service asks for, an expiry outside 14 minutes … 2 days, addresses that are none.
+    """
+    test_mode = bool(asked.test_mode)
+    now = platform.clock.now(test_mode=test_mode)
+    service = await _service(platform, account, asked, errors, test_mode=test_mode)
+    _check_currency(asked, service, errors)
+    amount = _amount(asked, service, errors)
+    service_fields = await _service_fields(platform, asked, service, errors)
+    expires_at = lifetime.ends_at(asked, account, errors, now)
+    attempts_max = gateway.check(asked.gateway_options, errors).retry_limit or account.attempts
+    addresses.check(platform.outbound, asked, errors, test_mode=test_mode)
+    if errors or service is None or amount is None:
+        raise Invalid(errors)
+    customer = _customer(platform, account, asked.customer, test_mode=test_mode)
+    invoice = _invoice(account, asked, service, amount=amount, now=now, expires_at=expires_at, source=source)
+    customer_id = customer.customer_id if customer else None
+    invoice = replace(invoice, service_fields=_json(service_fields), customer_id=customer_id, attempts_max=attempts_max)
+    return invoice, customer
+
+
+def _invoice(
+    account: Account,
+    asked: Asked,
+    service: AccountService,
+    *,
+    amount: int,
+    now: datetime,
+    expires_at: datetime,
+    source: str,
+) -> Invoice:
+    """Return the invoice: waiting for its payer where the page is ours, else for its provider's page."""
+    by_card = service.method == CARD_METHOD
+    charged = fee(amount, _tariff(service))
+    return Invoice(
+        account_id=account.account_id,
+        invoice_id=ids.new_id("cpi", account.tag),
+        test_mode=bool(asked.test_mode),
+        reference_id=asked.reference_id or "",
+        source=source,
+        status=Status.PROCESS_PENDING if by_card else Status.CREATED,
+        resolution="ok",
+        service=service.code,
+        service_method=service.method,
+        service_flow=service.flow,
+        service_currency=service.currency,
+        payment_flow=asked.flow or "charge",
+        currency=service.currency,
+        amount=amount,
+        payment_amount=amount,
+        fee=charged,
+        deposit=amount - charged,
+        description=asked.description,
+        descriptor=asked.descriptor,
+        metadata=_metadata(asked, account),
+        gateway_options=_json(asked.gateway_options),
+        callback_url=asked.callback_url,
+        return_url=asked.return_url or account.return_url,
+        return_urls=_given(asked.return_urls),
+        locale=asked.locale,
+        session_id=ids.new_id("cgi", account.tag) if by_card else None,
+        payment_id=None if by_card else ids.new_id("pay", account.tag),
+        attempts=0 if by_card else 1,
+        attempts_max=account.attempts,
+        created_at=now,
+        updated_at=now,
+        expires_at=expires_at,
+        due_at=expires_at,
+    )
+
+
+async def _service(
+    platform: Platform, account: Account, asked: Asked, errors: dict[str, str], *, test_mode: bool
+) -> AccountService | None:
+    if asked.service is None:
+        return None
+    service = await platform.accounts.service(account.account_id, asked.service)
+    if service is None or not service.enabled:
+        errors["service"] = Message("This service does not exist, or is not enabled for this account.")
+        return None
+    if await platform.accounts.route(account.account_id, asked.service, test_mode=test_mode) is None:
+        errors["service"] = (
+            Message("This service is not available in test mode.")
+            if test_mode
+            else Message("This service is not available in live mode.")
+        )
+        return None
+    if asked.flow == "verify" and service.method != CARD_METHOD:
+        errors["flow"] = Message("This service has nothing to verify.")
+    return service
+
+
+async def _service_fields(
+    platform: Platform, asked: Asked, service: AccountService | None, errors: dict[str, str]
+) -> dict[str, str] | None:
+    if service is None:
+        return None
+    wanted = await platform.catalogue.service(service.code)
+    values, wrong = fields.check(wanted, asked.service_fields or {})
+    errors.update({f"service_fields.{key}": message for key, message in wrong.items()})
+    return values or None
+
+
+def _check_currency(asked: Asked, service: AccountService | None, errors: dict[str, str]) -> None:
+    if asked.currency is None:
+        return
+    try:
+        money.exponent(asked.currency)
+    except UnknownCurrency:
+        errors["currency"] = Message("This value is not a valid currency.")
+        return
+    if service is not None and service.currency != asked.currency:
+        errors["currency"] = Message("This service takes %(currency)s.", currency=service.currency)
+
+
+def _amount(asked: Asked, service: AccountService | None, errors: dict[str, str]) -> int | None:
+    """Return the amount in minor units, or None where it is refused or cannot be told without a currency."""
+    if asked.amount is None:
+        return None
+    if "currency" in errors or asked.currency is None:
+        if not asked.amount.is_finite() or asked.amount <= 0:
+            errors["amount"] = Message("This value should be greater than 0.")
+        return None
+    try:
+        amount = money.to_minor(asked.amount, asked.currency)
+    except AmountRefused as error:
+        errors["amount"] = error.detail
+        return None
+    if service is not None and amount < service.amount_min:
+        least = money.to_text(service.amount_min, service.currency)
+        errors["amount"] = Message("This value should be %(least)s or more.", least=least)
+    if service is not None and amount > service.amount_max:
+        most = money.to_text(service.amount_max, service.currency)
+        errors["amount"] = Message("This value should be %(most)s or less.", most=most)
+    return amount
+
+
+def _metadata(asked: Asked, account: Account) -> str:
+    metadata: dict[str, Any] = dict(asked.metadata or {})
+    if account.merchant_url is not None:
+        metadata.setdefault("merchant_url", account.merchant_url)
+    return _encoder.encode(metadata).decode()
+
+
+def _customer(platform: Platform, account: Account, asked: AskedCustomer | None, *, test_mode: bool) -> Customer | None:
+    if asked is None or asked.reference_id is None:
+        return None
+    return Customer(
+        customer_id=customer_id(platform.root, tag=account.tag, test_mode=test_mode, reference_id=asked.reference_id),
+        reference_id=asked.reference_id,
+        name=asked.name,
+        email=asked.email,
+        phone=asked.phone,
+        date_of_birth=asked.date_of_birth,
+        individual_tax_id=asked.individual_tax_id,
+        metadata=_json(asked.metadata),
+        address=_given(asked.address),
+    )
+
+
+def _tariff(service: AccountService) -> Tariff:
+    return Tariff(fee_rate=service.fee_rate, fee_fix=service.fee_fix, fee_min=service.fee_min, fee_max=service.fee_max)
+
+
+def _given(asked: Value | None) -> str | None:
+    """Return the members that were given, as JSON."""
+    if asked is None:
+        return None
+    return _json({name: value for name, value in msgspec.structs.asdict(asked).items() if value is not None})
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else _encoder.encode(value).decode()

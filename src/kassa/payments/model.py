@@ -1,0 +1,242 @@
+"""What a payment is: one attempt to take an invoice's money, and the statuses it may pass through (CONTRACT §5).
+
+    process_pending ─────────────────┬──> processed ──> refund_pending ──> refunded
+      ^                              │                        └──> refund_failed
+    invoke_pending ──> invoked ──────┼──> process_error   (taken, but not as asked: a person looks at it)
+          └──> invoke_failed         └──> process_failed
+
+A card begins at ``process_pending``, a wallet at ``invoke_pending``: both mean that the provider has been asked, or is
+about to be, and until its answer is known nobody asks again (P1). ``invoked`` means that the payer has the provider's
+page; a provider that has the order and no page for it leads from ``invoke_pending`` to ``process_pending``. A payment
+that waits is due at ``due_at``; the worker then asks the provider what became of it.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, assert_never
+
+import msgspec
+
+from kassa.errors import TransitionRefused
+from kassa.providers.protocol import Absent, Accepted, Declined, Outcome, Pending, Redirect, Value
+
+ANSWER_SECONDS: Final = 25
+"""How long a provider may take to answer ``pay``: the request that carries the card waits no longer."""
+
+ABSENT_AFTER: Final = timedelta(seconds=2 * ANSWER_SECONDS)
+"""When "never heard of it" can be believed: a ``pay`` that was on its way has either arrived by then or never will."""
+
+ASK_AFTER_BEGIN: Final = timedelta(seconds=ANSWER_SECONDS)
+"""When the worker asks about an attempt whose own request has not reported back: it died, or is about to."""
+
+ASK_FIRST: Final = timedelta(seconds=2)
+ASK_SLOWEST: Final = timedelta(minutes=5)
+
+
+class PaymentStatus(StrEnum):
+    """Where an attempt stands. The words are CONTRACT §5's."""
+
+    CREATED = "created"
+    INVOKE_PENDING = "invoke_pending"
+    INVOKE_FAILED = "invoke_failed"
+    INVOKED = "invoked"
+    PROCESS_PENDING = "process_pending"
+    PROCESS_FAILED = "process_failed"
+    PROCESS_ERROR = "process_error"
+    PROCESSED = "processed"
+    REFUND_PENDING = "refund_pending"
+    REFUND_FAILED = "refund_failed"
+    REFUND_ERROR = "refund_error"
+    REFUNDED = "refunded"
+    CHARGED_BACK = "charged_back"
+
+
+UNDECIDED: Final = frozenset({PaymentStatus.INVOKE_PENDING, PaymentStatus.INVOKED, PaymentStatus.PROCESS_PENDING})
+"""Statuses in which the provider has the word."""
+
+LIVE: Final = frozenset(
+    {PaymentStatus.CREATED, PaymentStatus.PROCESS_ERROR, *UNDECIDED},
+)
+"""Statuses that may still end in success: an invoice has at most one such payment (a unique index holds it)."""
+
+_TAKEN: Final = {PaymentStatus.PROCESSED, PaymentStatus.PROCESS_ERROR, PaymentStatus.REFUND_PENDING}
+
+TRANSITIONS: Final = {
+    PaymentStatus.CREATED: {PaymentStatus.INVOKE_PENDING, PaymentStatus.PROCESS_PENDING},
+    PaymentStatus.INVOKE_PENDING: {
+        PaymentStatus.INVOKED,
+        PaymentStatus.INVOKE_FAILED,
+        PaymentStatus.PROCESS_PENDING,
+        *_TAKEN,
+    },
+    PaymentStatus.INVOKE_FAILED: set[PaymentStatus](),
+    PaymentStatus.INVOKED: {PaymentStatus.PROCESS_FAILED, *_TAKEN},
+    PaymentStatus.PROCESS_PENDING: {PaymentStatus.PROCESS_FAILED, *_TAKEN},
+    PaymentStatus.PROCESS_ERROR: {PaymentStatus.PROCESSED, PaymentStatus.PROCESS_FAILED, PaymentStatus.REFUND_PENDING},
+    PaymentStatus.PROCESS_FAILED: set[PaymentStatus](),
+    PaymentStatus.PROCESSED: {PaymentStatus.REFUND_PENDING, PaymentStatus.CHARGED_BACK},
+    PaymentStatus.REFUND_PENDING: {PaymentStatus.REFUNDED, PaymentStatus.REFUND_FAILED, PaymentStatus.REFUND_ERROR},
+    PaymentStatus.REFUND_FAILED: {PaymentStatus.REFUND_PENDING},
+    PaymentStatus.REFUND_ERROR: {PaymentStatus.REFUND_PENDING, PaymentStatus.REFUNDED},
+    PaymentStatus.REFUNDED: set[PaymentStatus](),
+    PaymentStatus.CHARGED_BACK: set[PaymentStatus](),
+}
+
+
+class CardFacts(Value, frozen=True, kw_only=True):
+    """What is kept of a card: enough to recognise it, too little to use it (P10)."""
+
+    first: str
+    """The first six digits."""
+    last: str
+    """The last four."""
+    length: int
+    brand: str
+    holder: str | None
+    expiry_month: int
+    expiry_year: int
+    """Four digits."""
+    fingerprint: bytes
+    """HMAC-SHA256 of the whole number under a key that is not in the database."""
+    issuer_name: str | None
+    issuer_country: str | None
+
+    @property
+    def mask(self) -> str:
+        """The number as people may see it: ``512381******0000``."""
+        return f"{self.first}{'*' * (self.length - len(self.first) - len(self.last))}{self.last}"
+
+
+class Payment(Value, frozen=True, kw_only=True):
+    """One attempt."""
+
+    account_id: str
+    payment_id: str
+    invoice_id: str
+    number: int
+    """1 for an invoice's first attempt; unique within the invoice, so it is also the form's one-time token."""
+    test_mode: bool
+    status: PaymentStatus
+    resolution: str
+    provider: str
+    provider_account_id: str
+    merchant_id: str
+    external_id: str | None = None
+    amount: int
+    currency: str
+    processed_amount: int | None = None
+    processed_currency: str | None = None
+    card: CardFacts | None = None
+    client_ip: str = ""
+    action: str | None = None
+    action_method: str | None = None
+    action_params: dict[str, str] | None = None
+    rrn: str | None = None
+    approval_code: str | None = None
+    created_at: datetime
+    updated_at: datetime
+    due_at: datetime | None = None
+    asks: int = 0
+
+    @property
+    def live(self) -> bool:
+        """Whether this attempt may still end in success."""
+        return self.status in LIVE
+
+
+def move(payment: Payment, status: PaymentStatus, resolution: str, *, now: datetime, **changes: object) -> Payment:
+    """Return the payment in another status, waiting for nothing unless ``due_at`` is given.
+
+    Raises ``TransitionRefused`` where the table does not lead there.
+    """
+    if status not in TRANSITIONS[payment.status]:
+        raise TransitionRefused(f"A payment does not go from {payment.status} to {status}.")
+    changes.setdefault("due_at", None)
+    return msgspec.structs.replace(
+        payment, status=status, resolution=resolution, updated_at=max(now, payment.updated_at), **changes
+    )
+
+
+def ask_delay(asks: int) -> timedelta:
+    """Return how long to wait after the ``asks``-th question to the provider: 2 s, doubling, 5 minutes at most."""
+    doublings: int = 2 ** min(asks, 16)
+    return min(ASK_FIRST * doublings, ASK_SLOWEST)
+
+
+def answered(payment: Payment, outcome: Outcome, *, refund_late: bool, now: datetime) -> Payment:
+    """Return the attempt as it is after a provider's answer to ``pay``, ``resume`` or ``status``.
+
+    ``refund_late``: a success is no longer wanted, so the money is to go back.
+    """
+    match outcome:
+        case Redirect():
+            return _invoked(payment, outcome, now=now)
+        case Pending(external_id=str()) if payment.status is PaymentStatus.INVOKE_PENDING:
+            waiting = wait(payment, external_id=outcome.external_id, now=now)
+            return move(waiting, PaymentStatus.PROCESS_PENDING, "ok", now=now, due_at=waiting.due_at)
+        case Pending():
+            return wait(payment, external_id=outcome.external_id, now=now)
+        case Absent() if now < payment.created_at + ABSENT_AFTER:
+            return wait(payment, external_id=None, now=now)
+        case Absent():
+            return _failed(payment, "provider_error", payment.external_id, now=now)
+        case Declined():
+            return _failed(payment, outcome.resolution, outcome.external_id or payment.external_id, now=now)
+        case Accepted():
+            return _taken(payment, outcome, refund_late=refund_late, now=now)
+        case _:
+            assert_never(outcome)
+
+
+def refund_answered(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
+    """Return the attempt as it is after a provider's answer to ``refund``; what is unknown is asked for again."""
+    match outcome:
+        case Accepted():
+            return move(payment, PaymentStatus.REFUNDED, "ok", now=now)
+        case Declined():
+            return move(payment, PaymentStatus.REFUND_FAILED, outcome.resolution, now=now)
+        case Redirect() | Pending() | Absent():
+            return wait(payment, external_id=None, now=now)
+        case _:
+            assert_never(outcome)
+
+
+def wait(payment: Payment, *, external_id: str | None, now: datetime) -> Payment:
+    """Return the attempt undecided, due for the next question."""
+    return msgspec.structs.replace(
+        payment, external_id=external_id or payment.external_id, due_at=now + ask_delay(payment.asks)
+    )
+
+
+def _invoked(payment: Payment, outcome: Redirect, *, now: datetime) -> Payment:
+    """Return the attempt with the page that the payer has to visit: a wallet's, or an issuer's for 3-D Secure."""
+    waiting = msgspec.structs.replace(
+        wait(payment, external_id=outcome.external_id, now=now),
+        action=outcome.action,
+        action_method=outcome.method,
+        action_params=dict(outcome.params),
+    )
+    if waiting.status is not PaymentStatus.INVOKE_PENDING:
+        return waiting
+    return move(waiting, PaymentStatus.INVOKED, "ok", now=now, due_at=waiting.due_at)
+
+
+def _failed(payment: Payment, resolution: str, external_id: str | None, *, now: datetime) -> Payment:
+    invoking = payment.status is PaymentStatus.INVOKE_PENDING
+    status = PaymentStatus.INVOKE_FAILED if invoking else PaymentStatus.PROCESS_FAILED
+    return move(payment, status, resolution, now=now, external_id=external_id)
+
+
+def _taken(payment: Payment, outcome: Accepted, *, refund_late: bool, now: datetime) -> Payment:
+    facts = {
+        "external_id": outcome.external_id,
+        "processed_amount": outcome.amount,
+        "processed_currency": outcome.currency,
+        "rrn": outcome.rrn,
+        "approval_code": outcome.approval_code,
+    }
+    if refund_late:
+        return move(payment, PaymentStatus.REFUND_PENDING, "expired", now=now, due_at=now, **facts)
+    if (outcome.amount, outcome.currency) != (payment.amount, payment.currency):
+        return move(payment, PaymentStatus.PROCESS_ERROR, "invalid_amount", now=now, **facts)
+    return move(payment, PaymentStatus.PROCESSED, "ok", now=now, **facts)

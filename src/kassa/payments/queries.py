@@ -1,0 +1,156 @@
+"""Every statement over payments. Each names its account, but for the worker's first question: whose are due."""
+
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from kassa.db.pool import Executor
+from kassa.payments.model import CardFacts, Payment, PaymentStatus
+
+_CARD: Final = tuple(field.name for field in msgspec.structs.fields(CardFacts))
+COLUMNS: Final = tuple(
+    column
+    for field in msgspec.structs.fields(Payment)
+    for column in ([f"card_{name}" for name in _CARD] if field.name == "card" else [field.name])
+)
+
+
+def selected(alias: str, prefix: str = "") -> str:
+    """Return the columns of a payment for a SELECT or RETURNING list, renamed with a prefix for use in a join."""
+    return ", ".join(f"{alias}.{column} AS {prefix}{column}" for column in COLUMNS)
+
+
+def from_record(record: asyncpg.Record, prefix: str = "") -> Payment | None:
+    """Return the payment in a row that was selected with ``selected``, or None where an outer join found none."""
+    if record[f"{prefix}payment_id"] is None:
+        return None
+    values = {column: record[prefix + column] for column in COLUMNS}
+    card = {name: values.pop(f"card_{name}") for name in _CARD}
+    params = values["action_params"]
+    return Payment(
+        **{
+            **values,
+            "status": PaymentStatus(values["status"]),
+            "action_params": None if params is None else msgspec.json.decode(params, type=dict[str, str]),
+            "card": CardFacts(**card) if card["first"] is not None else None,
+        }
+    )
+
+
+def _values(payment: Payment) -> list[object]:
+    values: list[object] = []
+    for field in msgspec.structs.fields(Payment):
+        value = getattr(payment, field.name)
+        if field.name == "card":
+            values += [getattr(value, name) for name in _CARD] if value else [None] * len(_CARD)
+        elif field.name == "action_params":
+            values.append(None if value is None else msgspec.json.encode(value).decode())
+        else:
+            values.append(value)
+    return values
+
+
+_INSERT: Final = f"""
+INSERT INTO payments ({", ".join(COLUMNS)})
+VALUES ({", ".join(f"${n}" for n, _ in enumerate(COLUMNS, 1))})
+"""
+
+
+async def insert(connection: Executor, payment: Payment) -> None:
+    """Write a new attempt of ``payment.account_id``."""
+    await connection.execute(_INSERT, *_values(payment))
+
+
+_UPDATE: Final = """
+UPDATE payments
+SET status = $4, resolution = $5, external_id = $6, processed_amount = $7, processed_currency = $8, action = $9,
+    action_method = $10, action_params = $11, rrn = $12, approval_code = $13, updated_at = $14, due_at = $15, asks = $16
+WHERE account_id = $1 AND payment_id = $2 AND status = $3
+"""
+
+
+async def update(connection: Executor, payment: Payment, *, account_id: str, was: PaymentStatus) -> bool:
+    """Write what has changed of an attempt, if its status is still ``was``; tell whether it was."""
+    params = None if payment.action_params is None else msgspec.json.encode(payment.action_params).decode()
+    done: str = await connection.execute(
+        _UPDATE,
+        account_id,
+        payment.payment_id,
+        was,
+        payment.status,
+        payment.resolution,
+        payment.external_id,
+        payment.processed_amount,
+        payment.processed_currency,
+        payment.action,
+        payment.action_method,
+        params,
+        payment.rrn,
+        payment.approval_code,
+        payment.updated_at,
+        payment.due_at,
+        payment.asks,
+    )
+    return done == "UPDATE 1"
+
+
+_BY_ID: Final = f"SELECT {selected('p')} FROM payments p WHERE p.account_id = $1 AND p.payment_id = $2"
+
+
+async def by_id(connection: Executor, payment_id: str, *, account_id: str) -> Payment | None:
+    """Return an attempt, or None."""
+    record = await connection.fetchrow(_BY_ID, account_id, payment_id)
+    return None if record is None else from_record(record)
+
+
+_WAKE: Final = """
+UPDATE payments SET due_at = $3
+WHERE account_id = $1 AND payment_id = $2 AND due_at > $3 AND status <> 'invoke_pending'
+"""
+
+
+async def wake(connection: Executor, payment_id: str, *, account_id: str, now: datetime) -> None:
+    """Make a waiting attempt due now: something happened that the provider can be asked about.
+
+    Not while the creation of its invoice still waits for the provider's page: that answer is what it is waiting for.
+    """
+    await connection.execute(_WAKE, account_id, payment_id, now)
+
+
+_DUE_ACCOUNTS: Final = "SELECT DISTINCT account_id FROM payments WHERE test_mode = $1 AND due_at <= $2"
+
+
+async def due_accounts(connection: Executor, *, test_mode: bool, now: datetime) -> list[str]:
+    """Return the accounts that have an attempt to ask about."""
+    return [record["account_id"] for record in await connection.fetch(_DUE_ACCOUNTS, test_mode, now)]
+
+
+_CLAIM: Final = f"""
+UPDATE payments p SET due_at = $4, asks = p.asks + 1
+WHERE p.account_id = $1 AND p.payment_id IN (
+    SELECT payment_id FROM payments
+    WHERE account_id = $1 AND test_mode = $2 AND due_at <= $3
+    ORDER BY due_at LIMIT $5 FOR UPDATE SKIP LOCKED)
+RETURNING {selected("p")}
+"""
+
+
+async def claim(
+    connection: Executor, *, account_id: str, test_mode: bool, now: datetime, until: datetime, limit: int
+) -> list[Payment]:
+    """Take due attempts of an account for one worker; they come due again at ``until`` unless somebody settles them."""
+    records: list[asyncpg.Record] = await connection.fetch(_CLAIM, account_id, test_mode, now, until, limit)
+    return [payment for record in records if (payment := from_record(record)) is not None]
+
+
+_HAND_BACK: Final = """
+UPDATE payments SET due_at = $3, asks = asks - 1
+WHERE account_id = $1 AND payment_id = $2 AND due_at = $4 AND asks = $5
+"""
+
+
+async def hand_back(connection: Executor, payment: Payment, *, account_id: str, now: datetime) -> None:
+    """Give a claim back undone, if it is still ours."""
+    await connection.execute(_HAND_BACK, account_id, payment.payment_id, now, payment.due_at, payment.asks)

@@ -1,0 +1,176 @@
+"""Every verb on every status: what it leads to, or that it is refused and why."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from kassa.errors import InvoiceNotPayable, TransitionRefused
+from kassa.invoices import model
+from kassa.invoices.model import FINAL, TRANSITIONS, Invoice, Status
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+CREATED = NOW - timedelta(minutes=5)
+
+
+def invoice(**changes: object) -> Invoice:
+    fresh = Invoice(
+        account_id="coma_Acct000000000000",
+        invoice_id="cpi_Acct000000000000",
+        test_mode=True,
+        reference_id="order-1",
+        source="merchant_api",
+        status=Status.PROCESS_PENDING,
+        resolution="ok",
+        service="payment_card_usd_hpp",
+        service_method="payment_card",
+        service_flow="hpp",
+        service_currency="USD",
+        payment_flow="charge",
+        currency="USD",
+        amount=10_000,
+        payment_amount=10_000,
+        fee=250,
+        deposit=9_750,
+        attempts_max=3,
+        created_at=CREATED,
+        updated_at=CREATED,
+        expires_at=NOW + timedelta(minutes=25),
+        due_at=NOW + timedelta(minutes=25),
+    )
+    return msgspec.structs.replace(fresh, **changes)
+
+
+def test_every_status_has_its_place_in_the_table() -> None:
+    assert set(TRANSITIONS) == set(Status)
+    assert set().union(*TRANSITIONS.values()) <= set(Status)
+
+
+def test_a_status_that_ends_an_invoice_leads_nowhere_or_to_refund_and_charge_back() -> None:
+    after_the_end = {
+        Status.REFUNDING,
+        Status.CHARGED_BACK,
+        Status.PARTIALLY_CHARGED_BACK,
+        # A provider's late success, and the same taken otherwise than asked.
+        Status.PROCESSED,
+        Status.PARTIALLY_PROCESSED,
+        Status.PROCESS_ERROR,
+        Status.VERIFIED,
+    }
+    assert set().union(*(TRANSITIONS[status] for status in FINAL)) <= after_the_end
+
+
+@pytest.mark.parametrize("status", [*Status])
+def test_succeed_takes_the_whole_amount_wherever_the_table_leads_to_processed(status: Status) -> None:
+    before = invoice(status=status, failed_at=CREATED)
+    if Status.PROCESSED not in TRANSITIONS[status]:
+        with pytest.raises(TransitionRefused):
+            model.succeed(before, amount=10_000, now=NOW)
+        return
+    assert model.succeed(before, amount=10_000, now=NOW) == msgspec.structs.replace(
+        before,
+        status=Status.PROCESSED,
+        processed_at=NOW,
+        processed_amount=10_000,
+        processed_fee=250,
+        processed_deposit=9_750,
+        failed_at=None,
+        updated_at=NOW,
+        due_at=None,
+    )
+
+
+@pytest.mark.parametrize("status", [*Status])
+def test_a_verification_that_succeeds_takes_nothing(status: Status) -> None:
+    before = invoice(status=status, payment_flow="verify")
+    if Status.VERIFIED not in TRANSITIONS[status]:
+        with pytest.raises(TransitionRefused):
+            model.succeed(before, amount=10_000, now=NOW)
+        return
+    assert model.succeed(before, amount=10_000, now=NOW) == msgspec.structs.replace(
+        before, status=Status.VERIFIED, updated_at=NOW, due_at=None
+    )
+
+
+@pytest.mark.parametrize("status", [*Status])
+@pytest.mark.parametrize("flow, failed", [("charge", Status.PROCESS_FAILED), ("verify", Status.VERIFY_FAILED)])
+def test_fail_ends_an_invoice_with_its_reason(status: Status, flow: str, failed: Status) -> None:
+    before = invoice(status=status, payment_flow=flow)
+    if failed not in TRANSITIONS[status]:
+        with pytest.raises(TransitionRefused):
+            model.fail(before, resolution="insufficient_funds", now=NOW)
+        return
+    assert model.fail(before, resolution="insufficient_funds", now=NOW) == msgspec.structs.replace(
+        before, status=failed, resolution="insufficient_funds", updated_at=NOW, failed_at=NOW, due_at=None
+    )
+
+
+@pytest.mark.parametrize("status", [*Status])
+def test_suspend_hands_an_invoice_to_a_person(status: Status) -> None:
+    before = invoice(status=status)
+    if Status.PROCESS_ERROR not in TRANSITIONS[status]:
+        with pytest.raises(TransitionRefused):
+            model.suspend(before, resolution="invalid_amount", now=NOW)
+        return
+    assert model.suspend(before, resolution="invalid_amount", now=NOW) == msgspec.structs.replace(
+        before,
+        status=Status.PROCESS_ERROR,
+        resolution="invalid_amount",
+        moderation_required=True,
+        updated_at=NOW,
+        due_at=None,
+    )
+
+
+@pytest.mark.parametrize("status", [*Status])
+def test_attempt_is_for_an_invoice_that_waits_for_its_payer(status: Status) -> None:
+    before = invoice(status=status)
+    if status is not Status.PROCESS_PENDING:
+        with pytest.raises(InvoiceNotPayable):
+            model.attempt(before, number=1, payment_id="pay_1", now=NOW)
+        return
+    assert model.attempt(before, number=1, payment_id="pay_1", now=NOW) == msgspec.structs.replace(
+        before, attempts=1, payment_id="pay_1", updated_at=NOW
+    )
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_an_attempt_has_the_next_number_or_is_refused(number: int) -> None:
+    with pytest.raises(InvoiceNotPayable, match="made already"):
+        model.attempt(invoice(attempts=1), number=number, payment_id="pay_2", now=NOW)
+
+
+def test_the_last_attempt_is_the_last() -> None:
+    last = model.attempt(invoice(attempts=2), number=3, payment_id="pay_3", now=NOW)
+    assert last.attempts_left == 0
+    with pytest.raises(InvoiceNotPayable, match="No attempt is left"):
+        model.attempt(last, number=4, payment_id="pay_4", now=NOW)
+
+
+def test_an_attempt_comes_too_late_at_the_moment_of_expiry() -> None:
+    before = invoice()
+    just_in_time = before.expires_at - timedelta(microseconds=1)
+    assert model.attempt(before, number=1, payment_id="pay_1", now=just_in_time).attempts == 1
+    with pytest.raises(InvoiceNotPayable, match="expired"):
+        model.attempt(before, number=1, payment_id="pay_1", now=before.expires_at)
+
+
+def test_expiry_waits_for_its_time_and_shows_as_failed() -> None:
+    before = invoice()
+    with pytest.raises(TransitionRefused):
+        model.expire(before, now=before.expires_at - timedelta(microseconds=1))
+    expired = model.expire(before, now=before.expires_at)
+    assert (expired.status, expired.resolution, expired.due_at) == (Status.PROCESS_FAILED, "expired", None)
+
+
+def test_updated_orders_changes_of_status_by_whole_seconds() -> None:
+    before = invoice(updated_at=NOW)
+    moments = [NOW - timedelta(hours=1), NOW, NOW + timedelta(milliseconds=900), NOW + timedelta(seconds=7)]
+    updates = [model.fail(before, resolution="expired", now=now).updated_at for now in moments]
+    assert updates == [NOW + timedelta(seconds=seconds) for seconds in (1, 1, 1, 7)]
+
+
+def test_updated_never_goes_back_when_only_the_document_changes() -> None:
+    before = invoice(updated_at=NOW)
+    assert model.touch(before, now=NOW - timedelta(hours=1)).updated_at == NOW
+    assert model.touch(before, now=NOW + timedelta(seconds=1)).updated_at == NOW + timedelta(seconds=1)

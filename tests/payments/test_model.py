@@ -1,0 +1,154 @@
+"""Every answer of a provider on every status of an attempt."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from kassa.errors import TransitionRefused
+from kassa.payments import model
+from kassa.payments.model import ABSENT_AFTER, LIVE, TRANSITIONS, CardFacts, Payment, PaymentStatus
+from kassa.providers.protocol import Absent, Accepted, Declined, Outcome, Pending, Redirect
+
+CREATED = datetime(2026, 11, 24, 12, tzinfo=UTC)
+NOW = CREATED + timedelta(seconds=5)
+
+ACCEPTED = Accepted(external_id="b-1", amount=10_000, currency="USD", rrn="123456789012", approval_code="A1B2C3")
+DECLINED = Declined(external_id="b-1", resolution="insufficient_funds")
+REDIRECT = Redirect(external_id="b-1", action="https://acs.example/1", method="POST", params={"creq": "x"})
+
+
+def payment(status: PaymentStatus = PaymentStatus.PROCESS_PENDING, **changes: object) -> Payment:
+    fresh = Payment(
+        account_id="coma_Acct000000000000",
+        payment_id="pay_Acct000000000000",
+        invoice_id="cpi_Acct000000000000",
+        number=1,
+        test_mode=True,
+        status=status,
+        resolution="ok",
+        provider="test",
+        provider_account_id="ma_Acct000000000000",
+        merchant_id="host2hostTest",
+        amount=10_000,
+        currency="USD",
+        created_at=CREATED,
+        updated_at=CREATED,
+        due_at=CREATED + timedelta(seconds=25),
+        asks=1,
+    )
+    return msgspec.structs.replace(fresh, **changes)
+
+
+def test_every_status_has_its_place_in_the_table() -> None:
+    assert set(TRANSITIONS) == set(PaymentStatus)
+    assert {status for status in PaymentStatus if PaymentStatus.PROCESSED in TRANSITIONS[status]} <= LIVE
+
+
+@pytest.mark.parametrize("status", [*PaymentStatus])
+@pytest.mark.parametrize("outcome", [ACCEPTED, DECLINED])
+def test_a_decision_lands_only_where_the_table_leads(status: PaymentStatus, outcome: Outcome) -> None:
+    failed = PaymentStatus.INVOKE_FAILED if status is PaymentStatus.INVOKE_PENDING else PaymentStatus.PROCESS_FAILED
+    wanted = PaymentStatus.PROCESSED if outcome is ACCEPTED else failed
+    if wanted in TRANSITIONS[status]:
+        assert model.answered(payment(status), outcome, refund_late=False, now=NOW).status is wanted
+    else:
+        with pytest.raises(TransitionRefused):
+            model.answered(payment(status), outcome, refund_late=False, now=NOW)
+
+
+def test_a_success_keeps_what_the_provider_booked() -> None:
+    assert model.answered(payment(), ACCEPTED, refund_late=False, now=NOW) == payment(
+        PaymentStatus.PROCESSED,
+        external_id="b-1",
+        processed_amount=10_000,
+        processed_currency="USD",
+        rrn="123456789012",
+        approval_code="A1B2C3",
+        updated_at=NOW,
+        due_at=None,
+    )
+
+
+@pytest.mark.parametrize("amount, currency", [(9_999, "USD"), (10_001, "USD"), (10_000, "EUR"), (0, "USD")])
+def test_another_amount_or_currency_is_never_a_success(amount: int, currency: str) -> None:
+    odd = msgspec.structs.replace(ACCEPTED, amount=amount, currency=currency)
+    after = model.answered(payment(), odd, refund_late=False, now=NOW)
+    assert (after.status, after.resolution) == (PaymentStatus.PROCESS_ERROR, "invalid_amount")
+    assert (after.processed_amount, after.processed_currency, after.due_at) == (amount, currency, None)
+
+
+def test_a_success_that_is_no_longer_wanted_goes_back_at_once() -> None:
+    after = model.answered(payment(), ACCEPTED, refund_late=True, now=NOW)
+    assert (after.status, after.due_at, after.processed_amount) == (PaymentStatus.REFUND_PENDING, NOW, 10_000)
+
+
+def test_a_redirect_keeps_the_attempt_waiting_and_its_form() -> None:
+    assert model.answered(payment(), REDIRECT, refund_late=False, now=NOW) == payment(
+        external_id="b-1",
+        action="https://acs.example/1",
+        action_method="POST",
+        action_params={"creq": "x"},
+        due_at=NOW + timedelta(seconds=4),
+    )
+
+
+def test_a_wallets_page_makes_the_attempt_the_payers() -> None:
+    asked = payment(PaymentStatus.INVOKE_PENDING)
+    after = model.answered(asked, REDIRECT, refund_late=False, now=NOW)
+    assert (after.status, after.action, after.due_at) == (
+        PaymentStatus.INVOKED,
+        "https://acs.example/1",
+        NOW + timedelta(seconds=4),
+    )
+
+
+def test_no_news_keeps_what_is_known_and_asks_again_later() -> None:
+    known = payment(external_id="b-1", asks=3)
+    assert model.answered(known, Pending(), refund_late=False, now=NOW) == msgspec.structs.replace(
+        known, due_at=NOW + timedelta(seconds=16)
+    )
+
+
+def test_a_provider_that_never_heard_of_it_is_believed_only_when_the_request_cannot_be_on_its_way() -> None:
+    early = model.answered(payment(), Absent(), refund_late=False, now=CREATED + ABSENT_AFTER - timedelta(seconds=1))
+    assert (early.status, early.due_at is None) == (PaymentStatus.PROCESS_PENDING, False)
+    late = model.answered(payment(), Absent(), refund_late=False, now=CREATED + ABSENT_AFTER)
+    assert (late.status, late.resolution, late.due_at) == (PaymentStatus.PROCESS_FAILED, "provider_error", None)
+
+
+@pytest.mark.parametrize(
+    "outcome, status",
+    [
+        (ACCEPTED, PaymentStatus.REFUNDED),
+        (DECLINED, PaymentStatus.REFUND_FAILED),
+        (Pending(), PaymentStatus.REFUND_PENDING),
+        (Absent(), PaymentStatus.REFUND_PENDING),
+        (REDIRECT, PaymentStatus.REFUND_PENDING),
+    ],
+)
+def test_a_refund_ends_by_the_providers_word_alone(outcome: Outcome, status: PaymentStatus) -> None:
+    after = model.refund_answered(payment(PaymentStatus.REFUND_PENDING), outcome, now=NOW)
+    assert (after.status, after.due_at is None) == (status, status is not PaymentStatus.REFUND_PENDING)
+
+
+def test_questions_grow_rarer_but_never_stop() -> None:
+    delays = [model.ask_delay(asks).total_seconds() for asks in (0, 1, 2, 3, 7, 8, 1000)]
+    assert delays == [2, 4, 8, 16, 256, 300, 300]
+
+
+@pytest.mark.parametrize("length, mask", [(16, "512381******0000"), (13, "512381***0000"), (19, "512381*********0000")])
+def test_a_mask_shows_the_first_six_and_the_last_four(length: int, mask: str) -> None:
+    card = CardFacts(
+        first="512381",
+        last="0000",
+        length=length,
+        brand="mastercard",
+        holder=None,
+        expiry_month=12,
+        expiry_year=2030,
+        fingerprint=b"",
+        issuer_name=None,
+        issuer_country=None,
+    )
+    assert card.mask == mask
