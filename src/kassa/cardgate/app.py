@@ -1,0 +1,112 @@
+"""The card gate's addresses: the card form, 3-D Secure there and back, and what has become of the payment."""
+
+from http import HTTPStatus
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from kassa.cardgate import brands, charge, form, sale, views
+from kassa.cardgate.charge import Session
+from kassa.pages import accent, assets, forms, mishaps, visits
+from kassa.pages.stages import Stage
+from kassa.pages.way_back import way_back
+from kassa.platform import Platform
+from kassa.providers.protocol import Card
+
+_KNOWN: Final = frozenset({Stage.PAID, Stage.FAILED, Stage.EXPIRED, Stage.RETURNED})
+"""Where the payer has nothing to do and nothing to wait for."""
+
+
+def create(platform: Platform) -> ASGIApp:
+    """Return the card gate, to be served under its own base URL."""
+    gate = Gate(platform)
+    return Starlette(
+        routes=[
+            Route("/hpp/{session_id}", gate.show, methods=["GET"]),
+            Route("/hpp/{session_id}", gate.submit, methods=["POST"]),
+            Route("/hpp/{session_id}/3ds", gate.forward, methods=["GET"]),
+            Route("/hpp/{session_id}/return", gate.come_back, methods=["GET", "POST"]),
+            *sale.routes(platform),
+            accent.route(),
+            assets.route(),
+        ],
+        exception_handlers=mishaps.handlers(gate.site),
+    )
+
+
+class Gate:
+    """The handlers. Every POST is answered with a redirect, so back and reload land on the present state."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self.site = platform.settings.gate_url or ""
+
+    async def show(self, request: Request) -> Response:
+        """GET ``/hpp/{cgi_…}``: the form while it can be paid, else what has become of it."""
+        session = await self._session(request)
+        language = visits.language(request, session.invoice.locale)
+        if views.stage(session) is Stage.PAYABLE:
+            return visits.remember(request, views.card_page(session, language=language, site=self.site))
+        stay = "stay" in request.query_params
+        url = None if stay else self._bypass(session)
+        if url is not None:
+            return views.leave_page(session, url, language=language, site=self.site)
+        return visits.remember(request, views.outcome_page(session, language=language, site=self.site, stay=stay))
+
+    async def submit(self, request: Request) -> Response:
+        """POST ``/hpp/{cgi_…}``: pay with the card in the form; 422 with the form again when it cannot be right."""
+        session = await self._session(request)
+        entry = form.read(await forms.read(request, form.BODY_MAX))
+        if views.stage(session) is not Stage.PAYABLE or entry.attempt != session.invoice.attempts + 1:
+            return self._onward(session)
+        lengths = views.options(session).number_lengths
+        card = form.check(entry, now=session.now, test_mode=session.invoice.test_mode, lengths=lengths)
+        if not isinstance(card, Card):
+            return views.card_page(
+                session,
+                language=visits.language(request, session.invoice.locale),
+                site=self.site,
+                faults=card,
+                brand=brands.find(entry.number),
+            )
+        client_ip = request.client.host if request.client else ""
+        await charge.pay(self._platform, session, number=entry.attempt, card=card, client_ip=client_ip)
+        return self._onward(await self._session(request))
+
+    async def forward(self, request: Request) -> Response:
+        """GET ``/hpp/{cgi_…}/3ds``: on to the bank's page."""
+        session = await self._session(request)
+        if views.stage(session) is not Stage.CONFIRM:
+            return self._see(views.path(session, self.site))
+        language = visits.language(request, session.invoice.locale)
+        return views.forward_page(session, language=language, site=self.site)
+
+    async def come_back(self, request: Request) -> Response:
+        """GET or POST ``/hpp/{cgi_…}/return``: back from the bank's page. It wakes the question and decides nothing."""
+        session = await self._session(request)
+        await charge.come_back(self._platform, session, await forms.returned(request))
+        return self._see(views.path(session, self.site))
+
+    async def _session(self, request: Request) -> Session:
+        return await charge.open_session(self._platform, request.path_params["session_id"])
+
+    @staticmethod
+    def _bypass(session: Session) -> str | None:
+        """Return where the payer goes once the outcome is known, where the merchant wants no page of ours about it."""
+        current = views.stage(session)
+        if current not in _KNOWN or not views.options(session).bypass_status_page:
+            return None
+        return way_back(session.invoice, session.account, current)
+
+    def _onward(self, session: Session) -> Response:
+        end = "/3ds" if views.stage(session) is Stage.CONFIRM else ""
+        return self._see(views.path(session, self.site, end))
+
+    @staticmethod
+    def _see(path: str) -> Response:
+        headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+        return RedirectResponse(path, HTTPStatus.SEE_OTHER, headers=headers)

@@ -1,0 +1,79 @@
+"""The three steps of a card payment: write the intent, ask the provider, apply the answer (P1, P10).
+
+The card is an argument of ``pay`` and of the provider's ``pay``, and is forgotten when they return. Everything else in
+Kassa sees ``CardFacts``.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from kassa import ids
+from kassa.accounts.model import Account
+from kassa.cardgate.facts import card_facts
+from kassa.errors import InvoiceNotPayable, NotFound, ProviderGarbled, ProviderSilent
+from kassa.invoices import asking, operations, queries
+from kassa.invoices.charges import charge
+from kassa.invoices.model import Invoice
+from kassa.invoices.queries import View
+from kassa.payments.model import Payment, PaymentStatus
+from kassa.platform import Platform
+from kassa.providers.protocol import Card, Outcome, Pending, Value
+
+
+class Session(Value, frozen=True, kw_only=True):
+    """A payer's visit: the invoice, its latest attempt, its account, and the moment."""
+
+    invoice: Invoice
+    payment: Payment | None
+    account: Account
+    now: datetime
+
+
+async def open_session(platform: Platform, session_id: str) -> Session:
+    """Return what stands behind a session's address. Raises ``NotFound``."""
+    tag = ids.tag_of(session_id, "cgi")
+    if tag is None:
+        raise NotFound
+    account = await platform.accounts.by_tag(tag)
+    view = await queries.by_session(platform.pool, session_id, account_id=account.account_id)
+    if view is None:
+        raise NotFound
+    now = platform.clock.now(test_mode=view.invoice.test_mode)
+    return Session(invoice=view.invoice, payment=view.payment, account=account, now=now)
+
+
+async def pay(platform: Platform, session: Session, *, number: int, card: Card, client_ip: str) -> View | None:
+    """Try to take the money from a card, and return the invoice as it then stands.
+
+    A second click, a stale form or an ended invoice changes nothing: then nobody was asked, and None is returned.
+
+    The provider is asked inside this call, because nobody else ever has the card. If it does not answer, the attempt
+    waits and the worker asks what became of it.
+    """
+    invoice = session.invoice
+    route = await platform.accounts.route(invoice.account_id, invoice.service, test_mode=invoice.test_mode)
+    if route is None:
+        raise NotFound("Nobody takes this service's payments any more.")
+    facts = card_facts(platform, card, test_mode=invoice.test_mode)
+    try:
+        payment = await operations.begin(platform, invoice, number=number, card=facts, client_ip=client_ip, route=route)
+    except InvoiceNotPayable:
+        return None
+    asked = charge(platform, invoice, payment, return_url=f"{_address(platform, invoice)}/return")
+    outcome: Outcome
+    try:
+        outcome = await platform.providers.get(route.provider).pay(route.credentials, asked, card)
+    except (ProviderSilent, ProviderGarbled):
+        outcome = Pending()
+    return await operations.settle(platform, payment, outcome)
+
+
+async def come_back(platform: Platform, session: Session, params: Mapping[str, str]) -> None:
+    """Ask the provider about the attempt whose payer has come back from 3-D Secure."""
+    payment = session.payment
+    if payment is not None and payment.status is PaymentStatus.PROCESS_PENDING:
+        await asking.ask(platform, payment, params=params)
+
+
+def _address(platform: Platform, invoice: Invoice) -> str:
+    return f"{platform.settings.gate_url}/hpp/{invoice.session_id}"

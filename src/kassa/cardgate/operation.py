@@ -1,0 +1,130 @@
+"""A sale operation as a merchant's server sends it: read leniently, checked as a card form, never printed (P10)."""
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Annotated, Any, ClassVar, Final
+
+from msgspec import Meta
+
+from kassa.cardgate import brands, form
+from kassa.cardgate.form import Fault
+from kassa.errors import Invalid
+from kassa.jsonapi import fields
+from kassa.providers.protocol import Card, Value
+
+Text = Annotated[str, Meta(min_length=1, max_length=64)]
+Holder = Annotated[str, Meta(max_length=100)]
+
+_DIGITS: Final = re.compile(r"\d(?:\W?\d){11}")
+"""As many digits as a card number has: no name has them."""
+_MONTH: Final = re.compile(r"[0-9]{1,2}")
+_YEAR: Final = re.compile(r"[0-9]{2}|[0-9]{4}")
+_NO_DATE: Final = 0
+
+
+class Sale(Value, frozen=True, kw_only=True):
+    """The attributes of ``sale-operation``. Numbers may be sent as such or as text; others are ignored."""
+
+    REQUIRED: ClassVar = frozenset({"card_number", "cvv", "exp_month", "exp_year"})
+
+    card_number: Text | None = None
+    card_holder: Holder | None = None
+    """As it stands on the card; may be left out."""
+    cvv: Text | None = None
+    exp_month: Text | None = None
+    exp_year: Text | None = None
+    """Two or four digits."""
+    browser_info: dict[str, Any] | None = None
+    """What the payer's browser says of itself, for 3-D Secure; ``browser_ip`` is taken as the payer's address."""
+
+    def __repr__(self) -> str:
+        return "Sale(…)"
+
+    __str__ = __repr__
+
+    @property
+    def payer_ip(self) -> str | None:
+        """The payer's address as the merchant tells it, or None."""
+        told = (self.browser_info or {}).get("browser_ip")
+        try:
+            return str(ip_address(told)) if isinstance(told, str) else None
+        except ValueError:
+            return None
+
+
+def read(attributes: Mapping[str, Any], errors: dict[str, str]) -> Sale:
+    """Return the attributes; what cannot be read is added to ``errors``, in words that repeat nothing of it."""
+    return fields.read(Sale, attributes, errors)
+
+
+def check(sale: Sale, errors: dict[str, str], *, now: datetime, test_mode: bool, lengths: Collection[int]) -> Card:
+    """Return the card. Raises ``Invalid`` with everything that is wrong, what is in ``errors`` included."""
+    number, code = form.plain_number(sale.card_number or ""), (sale.cvv or "").strip()
+    brand = brands.find(number)
+    month, year = _date(sale)
+    told = {
+        "card_number": _number_words(form.number_fault(number, brand, lengths), brand, lengths),
+        "card_holder": _holder_words(sale.card_holder),
+        "cvv": _code_words(form.code_fault(code, brand), brand),
+        **_date_words(month, year, now=now, test_mode=test_mode),
+    }
+    errors.update((name, words) for name, words in told.items() if words is not None and name not in errors)
+    if errors:
+        raise Invalid(errors)
+    return Card(number=number, expiry_month=month, expiry_year=year, cvv=code, holder=sale.card_holder or None)
+
+
+def _date(sale: Sale) -> tuple[int, int]:
+    month, year = (sale.exp_month or "").strip(), (sale.exp_year or "").strip()
+    return (
+        int(month) if _MONTH.fullmatch(month) else _NO_DATE,
+        form.full_year(int(year)) if _YEAR.fullmatch(year) else _NO_DATE,
+    )
+
+
+def _number_words(fault: Fault | None, brand: brands.Brand | None, lengths: Collection[int]) -> str | None:
+    match fault:
+        case None:
+            return None
+        case Fault.MISSING:
+            return fields.BLANK
+        case Fault.UNACCEPTED if brand is not None:
+            return f"{brand.name} cards are not accepted."
+        case Fault.LENGTH:
+            return f"This value should have {', '.join(str(length) for length in lengths)} digits."
+        case _:
+            return "This value is not a valid card number."
+
+
+def _holder_words(holder: str | None) -> str | None:
+    """Refuse a card number in the wrong place: a name is kept, a number must not be."""
+    if _DIGITS.search(unicodedata.normalize("NFKC", holder or "")):
+        return "This value should not hold a card number."
+    return None
+
+
+def _code_words(fault: Fault | None, brand: brands.Brand | None) -> str | None:
+    if fault is None:
+        return None
+    if fault is Fault.MISSING:
+        return fields.BLANK
+    return f"This value should have {brand.code_length if brand else '3 or 4'} digits."
+
+
+def _date_words(month: int, year: int, *, now: datetime, test_mode: bool) -> dict[str, str | None]:
+    good_month = form.expiry_fault(month, now.year, now=now, test_mode=True) is None
+    good_year = form.expiry_fault(1, year, now=now, test_mode=True) is None
+    told: dict[str, str | None] = {
+        "exp_month": None if good_month else "This value should be between 1 and 12.",
+        "exp_year": None if good_year else "This value should be a year of two or four digits.",
+    }
+    if good_month and good_year:
+        match form.expiry_fault(month, year, now=now, test_mode=test_mode):
+            case Fault.PAST:
+                told["exp_year"] = "This card has expired."
+            case Fault.FAR:
+                told["exp_year"] = "This year is too far ahead."
+    return told

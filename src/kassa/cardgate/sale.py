@@ -1,0 +1,145 @@
+"""Host-to-host: a merchant's server sends the card itself, with the invoice's token (CONTRACT §7).
+
+The same charge as the card page's, told in JSON. 3-D Secure, where the bank asks for it, is the payer's to do in a
+browser: the merchant sends him to ``auth_payload``, and the bank sends him back to the invoice's page here.
+"""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from kassa.cardgate import charge, operation
+from kassa.cardgate.charge import Session
+from kassa.errors import NotFound, Unauthorized
+from kassa.invoices import gateway
+from kassa.jsonapi.answers import HANDLERS, answer, conflict, refusal
+from kassa.jsonapi.body import attributes, read_json
+from kassa.payments.model import Payment
+from kassa.platform import Platform
+from kassa.providers.protocol import Card, Value
+
+_PATHS: Final = ("/payment/sale", "/payment/sale/")
+TYPE: Final = "sale-operation"
+
+_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+
+
+class AuthPayload(Value, frozen=True, kw_only=True):
+    """Where the payer has to confirm the payment: a form with ``params`` sent to ``action`` by ``method``."""
+
+    action: str
+    method: str
+    params: dict[str, str] | list[str]
+    """An empty map is an empty list, as everywhere (CONTRACT §1)."""
+
+
+class SaleAttributes(Value, frozen=True, kw_only=True):
+    """How the attempt stands: ``status`` and ``resolution`` are the payment's."""
+
+    status: str
+    resolution: str
+    auth_payload: AuthPayload | None
+
+
+class SaleResource(Value, frozen=True, kw_only=True):
+    """The operation, named by the card session that it belongs to."""
+
+    type: str = TYPE
+    id: str
+    attributes: SaleAttributes
+
+
+class SaleDocument(Value, frozen=True, kw_only=True):
+    """The answer: the attributes stand twice, because clients of this API family read either."""
+
+    status: str
+    resolution: str
+    auth_payload: AuthPayload | None
+    data: SaleResource
+
+
+def routes(platform: Platform) -> list[Route]:
+    """Return the routes: an application of its own, because it answers in JSON where the gate answers with pages."""
+    sales = Sales(platform)
+    machines = Starlette(
+        routes=[Route(path, sales.sell, methods=["POST"]) for path in _PATHS],
+        exception_handlers=HANDLERS | {Unauthorized: _unauthorized},
+    )
+    return [Route(path, machines) for path in _PATHS]
+
+
+class Sales:
+    """The handler."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def sell(self, request: Request) -> Response:
+        """POST: 201 with how the attempt stands; a decline is one of its outcomes.
+
+        401 for a token that is missing, forged, expired or of no session; 422 with all that is wrong with the card, by
+        name; 409 with the attempt that stands, where the invoice takes no other: one is under way, or it has ended.
+        """
+        session = await self._session(request)
+        errors: dict[str, str] = {}
+        data = await read_json(request, errors, inside="data.attributes")
+        sale = operation.read(attributes(data, errors, kind=TYPE), errors)
+        card = operation.check(
+            sale,
+            errors,
+            now=session.now,
+            test_mode=session.invoice.test_mode,
+            lengths=gateway.options(session.invoice.gateway_options).number_lengths,
+        )
+        client_ip = sale.payer_ip or (request.client.host if request.client else "")
+        return await self._charge(session, card, client_ip=client_ip)
+
+    async def _charge(self, session: Session, card: Card, *, client_ip: str) -> Response:
+        invoice = session.invoice
+        number = invoice.attempts + 1
+        view = await charge.pay(self._platform, session, number=number, card=card, client_ip=client_ip)
+        if view is not None and view.payment is not None:
+            return answer(_document(session, view.payment), HTTPStatus.CREATED)
+        now = await charge.open_session(self._platform, invoice.session_id or "")
+        live = now.payment is not None and now.payment.live
+        detail = "An attempt is under way; it is in data." if live else "The invoice takes no payment any more."
+        return conflict(detail, _document(session, now.payment).data if now.payment is not None else None)
+
+    async def _session(self, request: Request) -> Session:
+        """Return the session of the request's token, which ends with its invoice by the clock of the invoice's mode."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthorized
+        session_id = self._platform.tokens.read(token.strip(), now=_EARLIEST)
+        try:
+            session = await charge.open_session(self._platform, session_id)
+        except NotFound:
+            raise Unauthorized from None
+        self._platform.tokens.read(token.strip(), now=session.now)
+        return session
+
+
+def _document(session: Session, payment: Payment) -> SaleDocument:
+    told = SaleAttributes(status=payment.status, resolution=payment.resolution, auth_payload=_auth_payload(payment))
+    return SaleDocument(
+        **msgspec.structs.asdict(told), data=SaleResource(id=session.invoice.session_id or "", attributes=told)
+    )
+
+
+def _auth_payload(payment: Payment) -> AuthPayload | None:
+    if not payment.live or payment.action is None:
+        return None
+    params: dict[str, str] | list[str] = payment.action_params or []
+    return AuthPayload(action=payment.action, method=payment.action_method or "GET", params=params)
+
+
+async def _unauthorized(request: Request, error: Any) -> Response:
+    response = refusal(error)
+    response.headers["WWW-Authenticate"] = 'Bearer realm="kassa"'
+    return response

@@ -1,0 +1,224 @@
+"""The card gate's pages: pure functions of a session and a language."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+from starlette.responses import Response
+
+from kassa.cardgate import brands, texts
+from kassa.cardgate.charge import Session
+from kassa.cardgate.form import Fault, Field
+from kassa.invoices import gateway
+from kassa.invoices.gateway import CardGate
+from kassa.pages import accent, outcome, stages
+from kassa.pages.languages import translations
+from kassa.pages.reasons import reason
+from kassa.pages.stages import Stage
+from kassa.pages.templates import page
+from kassa.pages.wording import money
+from kassa.payments.model import PaymentStatus
+from kassa.providers.protocol import Value
+
+_ACCEPTED: Final = tuple(brand for brand in brands.BRANDS if brand.accepted)
+_BRAND_TABLE: Final = [msgspec.to_builtins(brand) for brand in brands.BRANDS]
+
+
+class TestCard(Value, frozen=True, kw_only=True):
+    """A card of CONTRACT §7 that the page offers in test mode."""
+
+    __test__: ClassVar = False
+    number: str
+    challenge: bool
+    """Whether 3-D Secure is asked for."""
+    good: bool
+
+    @property
+    def grouped(self) -> str:
+        """The number as it is written on a card."""
+        return brands.grouped(self.number)
+
+
+TEST_CARDS: Final = (
+    TestCard(number="5123817234060000", challenge=True, good=True),
+    TestCard(number="5519283812030000", challenge=False, good=True),
+    TestCard(number="4412397212080000", challenge=True, good=False),
+    TestCard(number="4302912837020000", challenge=False, good=False),
+)
+
+
+def stage(session: Session) -> Stage:
+    """Return where the payer stands."""
+    return stages.stage(session.invoice, session.payment, now=session.now)
+
+
+def options(session: Session) -> CardGate:
+    """Return what the merchant asked of the card page for this invoice."""
+    return gateway.options(session.invoice.gateway_options)
+
+
+def path(session: Session, site: str, end: str = "") -> str:
+    """Return the path of a session's page under the gate's base URL."""
+    return f"{urlsplit(site).path.rstrip('/')}/hpp/{session.invoice.session_id}{end}"
+
+
+def card_page(
+    session: Session,
+    *,
+    language: str,
+    site: str,
+    faults: Mapping[Field, Fault] | None = None,
+    brand: brands.Brand | None = None,
+) -> Response:
+    """Return the card form; with ``faults`` it says what is wrong with what was sent, and shows none of it."""
+    catalog = translations(language)
+    invoice = session.invoice
+    lengths = options(session).number_lengths
+    said = texts.told(dict(faults or {}), brand, catalog, lengths)
+    return page(
+        "card.html",
+        language=language,
+        site=site,
+        status=422 if said else 200,
+        state=_state(session),
+        test_mode=invoice.test_mode,
+        test_cards=TEST_CARDS,
+        **_look(session),
+        description=invoice.description,
+        reference=invoice.reference_id,
+        **_amounts(session, language),
+        action=path(session, site),
+        attempt=invoice.attempts + 1,
+        seconds_left=max(0, -int((session.now - invoice.expires_at).total_seconds() // 1)),
+        expires=invoice.expires_at.isoformat(),
+        accepted=_ACCEPTED,
+        brand_table=_BRAND_TABLE,
+        texts=texts.texts(catalog, lengths),
+        lengths=lengths,
+        faults=said,
+        **_decline(session, language, shown=not said),
+    )
+
+
+def outcome_page(session: Session, *, language: str, site: str, stay: bool) -> Response:
+    """Return the page of any stage but the form's. ``stay`` keeps the payer on it."""
+    current = stage(session)
+    _ = translations(language).gettext
+    onward = outcome.Way(url=path(session, site, "/3ds"), label=_("Continue to your bank"))
+    return page(
+        "outcome.html",
+        language=language,
+        site=site,
+        state=_state(session),
+        test_mode=session.invoice.test_mode,
+        **_look(session),
+        outcome=_told(session, current, language),
+        poll=stages.unsettled(current, session.payment),
+        stay=stay,
+        onward=onward if current is Stage.CONFIRM else None,
+    )
+
+
+def leave_page(session: Session, url: str, *, language: str, site: str) -> Response:
+    """Return the page that takes the payer on to the merchant at once, where the merchant shows the outcome himself.
+
+    A page and not a redirect: what leads here is a form's answer, of ours or the bank's, and a redirect to a third
+    origin would be blocked by the policy of the page that the form was on (DESIGN §5).
+    """
+    told = _told(session, stage(session), language)
+    look = _look(session)
+    _ = translations(language).gettext
+    return page(
+        "forward.html",
+        language=language,
+        site=site,
+        state=_state(session),
+        test_mode=session.invoice.test_mode,
+        heading=told.heading,
+        text=told.text,
+        label=_("Back to %(merchant)s") % look,
+        method="GET",
+        action=url,
+        params={},
+        **look,
+    )
+
+
+def forward_page(session: Session, *, language: str, site: str) -> Response:
+    """Return the page that takes the payer to the bank's: by itself where it can, by a link or button everywhere.
+
+    A GET leaves by a refresh, because a redirect that follows the card form's POST would be blocked (DESIGN §5).
+    """
+    payment = session.payment
+    if payment is None or payment.action is None:
+        raise ValueError("This attempt leads nowhere.")
+    _ = translations(language).gettext
+    method = (payment.action_method or "GET").upper()
+    params = payment.action_params or {}
+    return page(
+        "forward.html",
+        language=language,
+        site=site,
+        form_targets=[payment.action] if method == "POST" else [],
+        test_mode=session.invoice.test_mode,
+        **_look(session),
+        heading=_told(session, Stage.CONFIRM, language).heading,
+        text=_("You are being taken to your bank's page."),
+        label=_("Continue to your bank"),
+        method=method,
+        action=_with_query(payment.action, params) if method == "GET" else payment.action,
+        params=params,
+    )
+
+
+def _state(session: Session) -> str:
+    """Return a word that changes whenever the page would look different."""
+    payment = session.payment
+    return (
+        f"{stage(session)}.{session.invoice.status}.{session.invoice.attempts}.{payment.status if payment else 'none'}"
+    )
+
+
+def _told(session: Session, current: Stage, language: str) -> outcome.Outcome:
+    return outcome.told(current, session.invoice, session.payment, session.account, language=language, with_card=True)
+
+
+def _amounts(session: Session, language: str) -> dict[str, Any]:
+    invoice = session.invoice
+    total = money(invoice.payment_amount, invoice.currency, language)
+    with_fee = invoice.payment_amount != invoice.amount
+    _ = translations(language).gettext
+    pay = _("Check the card") if invoice.payment_flow == "verify" else _("Pay %(amount)s") % {"amount": total}
+    return {
+        "amount": total,
+        "order_amount": money(invoice.amount, invoice.currency, language) if with_fee else None,
+        "order_fee": money(invoice.payment_amount - invoice.amount, invoice.currency, language) if with_fee else None,
+        "button": pay,
+    }
+
+
+def _decline(session: Session, language: str, *, shown: bool) -> dict[str, str]:
+    payment = session.payment
+    if not shown or payment is None or payment.status is not PaymentStatus.PROCESS_FAILED:
+        return {"decline": "", "attempts_left": ""}
+    catalog = translations(language)
+    left = session.invoice.attempts_left
+    tries = catalog.ngettext("You can try once more.", "You can try %(count)s more times.", left)
+    return {"decline": reason(payment.resolution, catalog.gettext), "attempts_left": tries % {"count": left}}
+
+
+def _with_query(url: str, params: Mapping[str, str]) -> str:
+    if not params:
+        return url
+    return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(params)}"
+
+
+def _look(session: Session) -> dict[str, Any]:
+    """Return who the page says is paid, and how it looks: as the merchant asked for this invoice, else as usual."""
+    asked = options(session)
+    return {
+        "merchant": asked.merchant_name or session.account.name,
+        "theme": asked.theme,
+        "accent": accent.path(asked.primary) if asked.primary else None,
+    }

@@ -1,0 +1,135 @@
+"""Writing answers: JSON from our types, and every error in the shape that CONTRACT §8 fixes for its status."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from kassa.errors import Invalid, KassaError
+
+log = structlog.get_logger()
+
+
+class Bare(msgspec.Struct, frozen=True, kw_only=True):
+    """An error that says no more than its name."""
+
+    status: str
+    """The status' name, as in RFC 9110."""
+    code: str
+    """The status' number, as text."""
+
+
+class Told(Bare, frozen=True, kw_only=True):
+    """An error that says what is wrong."""
+
+    title: str
+    detail: str
+    """A sentence for people."""
+
+
+class BareErrors(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of 401, 404 and 405."""
+
+    errors: list[Bare]
+
+
+class ToldErrors(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of every other error but 422."""
+
+    errors: list[Told]
+
+
+class InvalidErrors(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of 422: all that is wrong with a request at once."""
+
+    errors: dict[str, str]
+    """What is wrong with each value, by its name: nested names with dots, such as ``customer.reference_id``."""
+
+
+BARE: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+"""Statuses whose errors say nothing but their name and code."""
+RETRY_AFTER: Final = {HTTPStatus.TOO_MANY_REQUESTS: "1", HTTPStatus.SERVICE_UNAVAILABLE: "1"}
+_INTERNAL: Final = Told(status="internal_error", code="500", title="internal_error", detail="Internal server error.")
+INTERNAL: Final = ToldErrors(errors=[_INTERNAL])
+"""The body of every 500."""
+
+encoder: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+def answer(content: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Return an answer in JSON, whatever the request's ``Accept`` says."""
+    return Response(encoder.encode(content), status_code=status, media_type="application/json")
+
+
+def error_entry(status: HTTPStatus, detail: str) -> Bare:
+    """Return one entry of an error body's list."""
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _INTERNAL
+    if status in BARE:
+        return Bare(status=status.phrase, code=str(status.value))
+    return Told(status=status.phrase, code=str(status.value), title=status.phrase, detail=detail)
+
+
+def refusal(error: KassaError) -> Response:
+    """Return the answer to a request that was refused for a reason of ours."""
+    if isinstance(error, Invalid):
+        told = {name: str(text) for name, text in error.errors.items()}  # as plain text: a Message is not JSON
+        return answer(InvalidErrors(errors=told), error.status)
+    return _failed(error.status, error.detail)
+
+
+def conflict(detail: str, data: Mapping[str, Any] | object | None) -> Response:
+    """Return 409 with the object that stands (CONTRACT §8), or without it where the caller may not read it."""
+    body: dict[str, Any] = {"errors": [error_entry(HTTPStatus.CONFLICT, detail)]}
+    if data is not None:
+        body["data"] = data
+    return answer(body, HTTPStatus.CONFLICT)
+
+
+def _failed(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    response = answer({"errors": [error_entry(status, detail)]}, status)
+    response.headers.update(headers or {})
+    if status is HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Basic realm="kassa"'
+    if status in RETRY_AFTER:
+        response.headers["Retry-After"] = RETRY_AFTER[status]
+    return response
+
+
+async def on_kassa_error(request: Request, error: Exception) -> Response:
+    """Answer an error of our tree."""
+    assert isinstance(error, KassaError)  # noqa: S101 - the table below says so
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        defect = error if error.status == HTTPStatus.INTERNAL_SERVER_ERROR else None
+        log.warning("request failed", error=type(error).__name__, detail=error.detail, exc_info=defect)
+    return refusal(error)
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Answer what the router refuses: no such address, no such method."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - the table below says so
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return _failed(HTTPStatus(error.status_code), error.detail, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Return what the address takes: the router tells of its first route alone."""
+    there = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in there for method in getattr(route, "methods", ())}
+
+
+async def on_defect(request: Request, error: Exception) -> Response:
+    """Answer a defect of ours without a word about it; the server logs it with its trace."""
+    return _failed(HTTPStatus.INTERNAL_SERVER_ERROR, "")
+
+
+HANDLERS: Final = {KassaError: on_kassa_error, HTTPException: on_http_error, Exception: on_defect}
+"""The exception handlers of every surface that speaks to machines."""

@@ -1,0 +1,100 @@
+"""Errors for people: the same tree as the API's, told on a page in the payer's language."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa.errors import DatabaseUnavailable, KassaError
+from kassa.pages.languages import translations
+from kassa.pages.outcome import Outcome
+from kassa.pages.reasons import Gettext
+from kassa.pages.templates import page
+from kassa.pages.visits import language
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+_RETRY_AFTER_SECONDS = "5"
+
+log = structlog.get_logger(__name__)
+
+
+def handlers(site: str) -> dict[type[Exception] | int, Handler]:
+    """Return what a Starlette application of pages does with errors."""
+
+    async def of_ours(request: Request, error: Exception) -> Response:
+        status = error.status if isinstance(error, KassaError) else HTTPStatus.INTERNAL_SERVER_ERROR
+        if isinstance(error, DatabaseUnavailable):
+            log.warning("database unavailable", exc_info=error)
+        return mishap(request, status, site=site)
+
+    async def of_starlette(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
+        headers = error.headers if isinstance(error, HTTPException) else None
+        response = mishap(request, HTTPStatus(status), site=site)
+        response.headers.update(headers or {})
+        return response
+
+    async def of_nobody(request: Request, error: Exception) -> Response:
+        log.error("page failed", exc_info=error)
+        return mishap(request, HTTPStatus.INTERNAL_SERVER_ERROR, site=site)
+
+    return {KassaError: of_ours, HTTPException: of_starlette, Exception: of_nobody}
+
+
+def mishap(request: Request, status: HTTPStatus, *, site: str) -> Response:
+    """Return the page that tells an error."""
+    spoken = language(request)
+    heading, text = _words(status, translations(spoken).gettext)
+    response = page(
+        "outcome.html",
+        language=spoken,
+        site=site,
+        status=status,
+        switcher=request.method in {"GET", "HEAD"},
+        test_mode=False,
+        merchant="",
+        outcome=Outcome(tone="bad", heading=heading, text=text),
+        poll=False,
+        stay=True,
+        onward=None,
+    )
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["retry-after"] = _RETRY_AFTER_SECONDS
+    return response
+
+
+def _words(status: HTTPStatus, _: Gettext) -> tuple[str, str]:
+    match status:
+        case HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
+            return _("There is no such page"), _("Check the address, or go back to the shop and follow its link again.")
+        case HTTPStatus.UNAUTHORIZED:
+            return (
+                _("This shop's payment form does not work"),
+                _("The shop's key in it is missing or not valid any more. No money was taken. Tell the shop."),
+            )
+        case HTTPStatus.FORBIDDEN:
+            return (
+                _("This shop takes no payments this way"),
+                _("No money was taken. Go back to the shop and order there, or tell the shop."),
+            )
+        case HTTPStatus.CONFLICT:
+            return (
+                _("This order number is taken"),
+                _("The shop has used it for another order. No money was taken. Go back to the shop to order again."),
+            )
+        case HTTPStatus.SERVICE_UNAVAILABLE:
+            return (
+                _("Please wait a moment"),
+                _("This page is not available right now. Load it again: it shows whether you have paid."),
+            )
+        case _ if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return _("This request cannot be read"), _("Go back to the payment page and try again.")
+        case _:
+            return (
+                _("Something went wrong here"),
+                _("Load the payment page again before you pay again: it shows whether you have paid."),
+            )

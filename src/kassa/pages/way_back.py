@@ -1,0 +1,55 @@
+"""Where a payer goes after the page: the merchant's own address for the outcome, told what it is (CONTRACT §5)."""
+
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import msgspec
+
+from kassa.accounts.model import Account
+from kassa.invoices.model import Invoice
+from kassa.money import to_text
+from kassa.pages.stages import Stage
+
+_decoder = msgspec.json.Decoder(dict[str, str | None])
+
+
+def way_back(invoice: Invoice, account: Account, current: Stage) -> str | None:
+    """Return the merchant's address, with ``id, reference_id, status, amount, currency`` in its query, or None.
+
+    ``return_urls`` win over ``return_url``, the invoice's over the account's. What the query says is for show only: the
+    merchant must trust the callback or ask.
+    """
+    url = _urls(invoice).get(_outcome(current)) or invoice.return_url or account.return_url
+    return _told(url, invoice) if url else None
+
+
+def _outcome(current: Stage) -> str:
+    match current:
+        case Stage.PAID:
+            return "success"
+        case Stage.FAILED | Stage.EXPIRED | Stage.RETURNED:
+            return "fail"
+        case Stage.PAYABLE | Stage.CONFIRM | Stage.PENDING | Stage.REVIEW:
+            return "pending"
+
+
+def _urls(invoice: Invoice) -> dict[str, str | None]:
+    return _decoder.decode(invoice.return_urls) if invoice.return_urls else {}
+
+
+def _told(url: str, invoice: Invoice) -> str | None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    # Anything else, such as javascript:, would run with the page's rights when followed.
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        return None
+    told = {
+        "id": invoice.invoice_id,
+        "reference_id": invoice.reference_id,
+        "status": invoice.status.value,
+        "amount": to_text(invoice.amount, invoice.currency),
+        "currency": invoice.currency,
+    }
+    # The merchant's own query goes back byte by byte: it may be signed.
+    return urlunsplit(parts._replace(query="&".join(part for part in (parts.query, urlencode(told)) if part)))

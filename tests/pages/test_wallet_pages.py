@@ -1,0 +1,81 @@
+"""What the pages say and show where the payer pays on a payment service's own page."""
+
+import pytest
+
+from kassa.invoices.model import Status
+from kassa.pages import outcome
+from kassa.pages.outcome import Way
+from kassa.pages.reasons import wallet_reason
+from kassa.pages.stages import Stage, stage
+from kassa.payments.model import PaymentStatus
+from tests.support.sessions import ACCOUNT, NOW, invoice, payment
+
+WALLET = invoice(session_id=None, service_method="qiwi", service="qiwi_usd_hpp", attempts=1)
+PAGE = payment(status=PaymentStatus.INVOKED, card=None, action="https://wallet.example/pay", action_method="GET")
+
+
+@pytest.mark.parametrize(
+    "flow, action, expected",
+    [
+        ("hpp", "https://wallet.example/pay", Stage.CONFIRM),
+        ("hpp", None, Stage.PENDING),
+        ("test", "https://pay.example/hpp/result/cpi_abcd000000000000/return", Stage.PENDING),
+    ],
+)
+def test_a_payer_has_something_to_do_where_there_is_a_page_that_is_not_ours(
+    flow: str, action: str | None, expected: Stage
+) -> None:
+    found = invoice(session_id=None, service_flow=flow, attempts=1)
+    waiting = payment(status=PaymentStatus.INVOKED, card=None, action=action)
+    assert stage(found, waiting, now=NOW) is expected
+
+
+@pytest.mark.parametrize(
+    "changes, way",
+    [
+        ({"action": None}, None),
+        ({}, Way(url="https://wallet.example/pay", label="Go")),
+        ({"action_params": {"a": "b c"}}, Way(url="https://wallet.example/pay?a=b+c", label="Go")),
+        (
+            {"action": "https://wallet.example/pay?x=1", "action_params": {"a": "&"}},
+            Way(url="https://wallet.example/pay?x=1&a=%26", label="Go"),
+        ),
+        (
+            {"action_method": "POST", "action_params": {"bill": "7"}},
+            Way(url="https://wallet.example/pay", label="Go", fields={"bill": "7"}),
+        ),
+        ({"action_method": "POST"}, Way(url="https://wallet.example/pay", label="Go", fields={})),
+    ],
+)
+def test_the_way_to_the_providers_page_is_a_link_or_a_form(changes: dict[str, object], way: Way | None) -> None:
+    attempt = payment(**{"action": "https://wallet.example/pay", "action_method": "GET", **changes})
+    assert outcome.provider_way(attempt, "Go") == way
+
+
+@pytest.mark.parametrize(
+    "resolution, words",
+    [
+        ("insufficient_funds", "There is not enough money in this wallet."),
+        ("limit_violation", "This payment is over a limit of the payment service."),
+        ("client_auth_failed", "The payment was not confirmed."),
+        ("transaction_expired", "The payment was not confirmed."),
+        ("provider_error", "The payment could not be completed because of a technical problem."),
+        ("declined", "The payment service refused the payment without saying why."),
+        ("antifraud_error", "The payment service refused the payment without saying why."),
+    ],
+)
+def test_a_wallets_payer_hears_nothing_of_cards_and_of_another_try(resolution: str, words: str) -> None:
+    assert wallet_reason(resolution, str) == words
+    failed = invoice(session_id=None, status=Status.PROCESS_FAILED, resolution=resolution, attempts=1)
+    ended = payment(status=PaymentStatus.PROCESS_FAILED, card=None, resolution=resolution)
+    told = outcome.told(Stage.FAILED, failed, ended, ACCOUNT, language="en")
+    assert told.text == f"{words} Go back to the shop to order again."
+
+
+@pytest.mark.parametrize(
+    "current, heading", [(Stage.CONFIRM, "Finish your payment"), (Stage.PENDING, "Waiting for the payment service")]
+)
+def test_no_bank_is_spoken_of_while_a_wallet_is_waited_for(current: Stage, heading: str) -> None:
+    told = outcome.told(current, WALLET, PAGE, ACCOUNT, language="en")
+    assert told.heading == heading
+    assert "bank" not in told.text

@@ -1,0 +1,59 @@
+import json
+
+import msgspec
+import pytest
+
+from kassa.pages.stages import Stage
+from kassa.pages.way_back import way_back
+from tests.support.sessions import ACCOUNT, INVOICE, invoice
+
+TOLD = "id=cpi_abcd000000000000&reference_id=order-7&status=process_pending&amount=123.45&currency=USD"
+URLS = json.dumps(
+    {"success": "https://shop.example/ok", "fail": "https://shop.example/no", "pending": "https://shop.example/wait"}
+)
+
+
+@pytest.mark.parametrize(
+    "current,path",
+    [
+        (Stage.PAID, "ok"),
+        (Stage.FAILED, "no"),
+        (Stage.EXPIRED, "no"),
+        (Stage.PENDING, "wait"),
+        (Stage.REVIEW, "wait"),
+        (Stage.CONFIRM, "wait"),
+    ],
+)
+def test_the_payer_goes_to_the_address_for_the_outcome(current: Stage, path: str) -> None:
+    of = invoice(return_urls=URLS, return_url="https://shop.example/other")
+    assert way_back(of, ACCOUNT, current) == f"https://shop.example/{path}?{TOLD}"
+
+
+def test_an_address_that_is_not_given_for_an_outcome_falls_back() -> None:
+    of = invoice(
+        return_urls='{"pending": "https://shop.example/wait", "fail": null}', return_url="https://shop.example/r"
+    )
+    assert way_back(of, ACCOUNT, Stage.FAILED) == f"https://shop.example/r?{TOLD}"
+
+
+def test_the_account_has_the_last_word_and_there_may_be_none() -> None:
+    account = msgspec.structs.replace(ACCOUNT, return_url="https://shop.example/account")
+    assert way_back(INVOICE, account, Stage.PAID) == f"https://shop.example/account?{TOLD}"
+    assert way_back(INVOICE, ACCOUNT, Stage.PAID) is None
+
+
+def test_the_merchants_own_query_and_fragment_stay_as_they_are() -> None:
+    of = invoice(return_url="https://shop.example/r?sig=a%2Fb+c&empty=#thanks")
+    assert way_back(of, ACCOUNT, Stage.PAID) == f"https://shop.example/r?sig=a%2Fb+c&empty=&{TOLD}#thanks"
+
+
+def test_what_is_appended_cannot_break_out_of_the_query() -> None:
+    of = invoice(reference_id='a&b="x"#', return_url="https://shop.example/")
+    assert "reference_id=a%26b%3D%22x%22%23&" in str(way_back(of, ACCOUNT, Stage.PAID))
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,x", "/relative", "https://", "//host/x", "http://["]
+)
+def test_an_address_that_is_no_web_page_is_not_a_way_back(url: str) -> None:
+    assert way_back(invoice(return_url=url), ACCOUNT, Stage.PAID) is None
