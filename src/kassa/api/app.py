@@ -1,0 +1,82 @@
+"""The surfaces for machines: public API with open CORS, private API with and without ``/api``, notifications."""
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Mount, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kassa.api import description, notifications, private, public
+from kassa.api.description.operation import Described
+from kassa.api.idempotent import Idempotent
+from kassa.api.private import profile, services
+from kassa.api.public import prerequest
+from kassa.checkout import process
+from kassa.jsonapi.answers import HANDLERS
+from kassa.platform import Platform
+
+
+def create(platform: Platform) -> ASGIApp:
+    """Return the API: everything under ``{base}`` that is not a page."""
+    return WithoutTrailingSlash(Router(routes=routes(platform)))
+
+
+def routes(platform: Platform) -> list[BaseRoute]:
+    """Return the route table, which is also what the API's description is made from."""
+    private_api = _private(platform)
+    served: list[BaseRoute] = [
+        Mount("/public-api", _public(platform)),
+        Mount("/providers", _notifications(platform)),
+        Mount("/api", private_api),
+        Mount("/", private_api),
+    ]
+    return [*description.routes(platform, served), *served]
+
+
+def _public(platform: Platform) -> ASGIApp:
+    invoices = public.Invoices(platform)
+    return Starlette(
+        routes=[
+            Described("/payment-prerequest", prerequest.Prerequests(platform).ask, prerequest.PREREQUEST),
+            Described("/payment-invoices", invoices.create, public.described.CREATE_INVOICE),
+            process.route(platform),
+            Described("/payment-invoices/{invoice_id}", invoices.read, public.described.READ_INVOICE),
+        ],
+        middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])],
+        exception_handlers=HANDLERS,
+    )
+
+
+def _private(platform: Platform) -> ASGIApp:
+    invoices, offered = private.Invoices(platform), services.Services(platform)
+    return Starlette(
+        routes=[
+            Described("/payment-invoices", invoices.create, private.described.CREATE_INVOICE),
+            Described("/payment-invoices", invoices.page, private.described.LIST_INVOICES),
+            Described("/payment-invoices/{invoice_id}", invoices.read, private.described.READ_INVOICE),
+            Described("/payment-services", offered.page, services.LIST_SERVICES),
+            Described("/payment-services/{account_service_id}", offered.read, services.READ_SERVICE),
+            Described("/account/profile", profile.Profile(platform).read, profile.READ_PROFILE),
+        ],
+        middleware=[Middleware(Idempotent, platform=platform)],
+        exception_handlers=HANDLERS,
+    )
+
+
+def _notifications(platform: Platform) -> ASGIApp:
+    receive = notifications.Notifications(platform).receive
+    path = "/{provider}/notifications/{provider_account_id}"
+    return Starlette(routes=[Described(path, receive, notifications.RECEIVE)], exception_handlers=HANDLERS)
+
+
+class WithoutTrailingSlash:
+    """Takes ``/payment-invoices/`` for ``/payment-invoices``: clients of this family write both (CONTRACT §1)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on under its plain path."""
+        if scope["type"] == "http" and len(scope["path"]) > 1 and scope["path"].endswith("/"):
+            scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
+        await self._app(scope, receive, send)

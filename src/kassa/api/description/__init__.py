@@ -1,0 +1,31 @@
+"""What the API says of itself, made from the route table and the types of the wire: for machines and for people."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from kassa.api.description import page
+from kassa.api.description.document import describe
+from kassa.api.description.schemas import Schema
+from kassa.jsonapi.answers import answer
+from kassa.platform import Platform
+
+
+def routes(platform: Platform, described: Sequence[BaseRoute]) -> list[BaseRoute]:
+    """Return the routes ``/openapi.json`` and ``/docs``, which tell what ``described`` serves."""
+    base_url = platform.settings.base_url or ""
+
+    @cache
+    def document() -> Schema:
+        return describe(base_url, described)
+
+    async def openapi(_request: Request) -> Response:
+        return answer(document())
+
+    async def docs(_request: Request) -> Response:
+        return page.read(document())
+
+    return [Route("/openapi.json", openapi, methods=["GET"]), Route("/docs", docs, methods=["GET"])]

@@ -1,0 +1,70 @@
+"""Providers' notifications: a genuine one makes the worker ask about the attempt; what it claims is not believed."""
+
+from http import HTTPStatus
+from typing import Final, Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa import ids
+from kassa.api.description.operation import Asks, Caller, Gives, Operation, Parameter
+from kassa.errors import NotFound
+from kassa.jsonapi.answers import answer
+from kassa.jsonapi.body import read_bytes
+from kassa.payments import queries
+from kassa.platform import Platform
+from kassa.providers.protocol import Value
+
+
+class Received(Value, frozen=True, kw_only=True):
+    """A notification was genuine, and about a payment of ours."""
+
+    status: Literal["ok"] = "ok"
+
+
+RECEIVE: Final = Operation(
+    method="POST",
+    caller=Caller.PROVIDER,
+    summary="Tell of a payment",
+    words="A genuine notification makes Kassa ask the provider; one that is not signed by it is refused with 401.",
+    parameters=(
+        Parameter(name="provider", place="path", words="The provider's code.", example="test"),
+        Parameter(
+            name="provider_account_id",
+            place="path",
+            words="The account at the provider, as Kassa names it.",
+            schema={"type": "string", "minLength": 1},
+            example="ma_aBctkJ3WiRndih0m",
+        ),
+    ),
+    asks=Asks(type=None, media_types=("application/json",)),
+    gives=(Gives(type=Received, words="The worker is going to ask.", example={"status": "ok"}),),
+    refuses=(HTTPStatus.NOT_FOUND,),
+)
+
+
+class Notifications:
+    """Handler of ``/providers/{provider}/notifications/{provider_account_id}``."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def receive(self, request: Request) -> Response:
+        """POST: 200 when the notification is genuine and about a payment of ours; 401 when it is forged; else 404."""
+        tag = ids.tag_of(request.path_params["provider_account_id"], "ma")
+        if tag is None:
+            raise NotFound
+        account = await self._platform.accounts.by_tag(tag)
+        route = await self._platform.accounts.credentials(
+            account.account_id, request.path_params["provider_account_id"]
+        )
+        if route.provider != request.path_params["provider"]:
+            raise NotFound
+        provider = self._platform.providers.get(route.provider)
+        notice = provider.receive(route.credentials, request.headers, await read_bytes(request))
+        payment = await queries.by_id(self._platform.pool, notice.payment_id, account_id=account.account_id)
+        if payment is None or payment.provider_account_id != route.credentials.provider_account_id:
+            raise NotFound
+        now = self._platform.clock.now(test_mode=payment.test_mode)
+        await queries.wake(self._platform.pool, payment.payment_id, account_id=account.account_id, now=now)
+        return answer(Received())

@@ -1,0 +1,57 @@
+"""The public API's invoices: what a browser may create with a public key, and read by its id alone (CONTRACT §3)."""
+
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa import ids
+from kassa.accounts.model import Account
+from kassa.api import auth
+from kassa.api.differences import differences
+from kassa.api.query import once
+from kassa.checkout import ordering
+from kassa.errors import NotFound, Unauthorized
+from kassa.invoices import document, queries
+from kassa.invoices.queries import View
+from kassa.jsonapi.answers import answer, conflict
+from kassa.jsonapi.body import read_json
+from kassa.platform import Platform
+
+
+class Invoices:
+    """Handlers of ``/public-api/payment-invoices``."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def create(self, request: Request) -> Response:
+        """POST: 201 with the new invoice; 409 shows the standing one only to an honest repeat."""
+        errors: dict[str, str] = {}
+        order = await ordering.read(self._platform, await read_json(request, errors), errors)
+        placed = await ordering.place(self._platform, order, client_ip=auth.client_ip(request))
+        found = document.public(self._platform, order.account, placed.view)
+        if placed.created:
+            return answer(found, HTTPStatus.CREATED)
+        if not placed.repeated:
+            return conflict("An invoice with this reference_id exists already.", None)
+        return conflict(differences(order.invoice, placed.view.invoice), found.data)
+
+    async def read(self, request: Request) -> Response:
+        """GET by id, without a key; a ``public_key`` that is sent all the same must be the account's, of the mode."""
+        account, view = await self._find(request.path_params["invoice_id"])
+        if public_key := once(request, "public_key"):
+            owner, test_mode = await self._platform.accounts.by_public_key(public_key)
+            if owner.account_id != account.account_id or test_mode != view.invoice.test_mode:
+                raise Unauthorized
+        return answer(document.public(self._platform, account, view))
+
+    async def _find(self, invoice_id: str) -> tuple[Account, View]:
+        tag = ids.tag_of(invoice_id, "cpi")
+        if tag is None:
+            raise NotFound
+        account = await self._platform.accounts.by_tag(tag)
+        view = await queries.by_id(self._platform.pool, invoice_id, account_id=account.account_id)
+        if view is None:
+            raise NotFound
+        return account, view

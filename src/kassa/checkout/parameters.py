@@ -1,0 +1,65 @@
+"""Parameters of links and forms with names in brackets of any depth, as PHP and ``qs`` write them (CONTRACT §1, §6)."""
+
+from collections.abc import Collection
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from qs_codec import DecodeOptions, decode
+
+from kassa.errors import BadRequest, Message
+from kassa.jsonapi.body import DEPTH_MAX, unfit
+
+PARAMETERS_MAX: Final = 500
+_OPTIONS: Final = DecodeOptions(depth=DEPTH_MAX, parameter_limit=PARAMETERS_MAX, parse_lists=False)
+
+
+def read(encoded: bytes, errors: dict[str, str], *, known: Collection[str]) -> dict[str, Any]:
+    """Return what an urlencoded text says, nested as its brackets are.
+
+    Empty values are absent. A value that is given twice is added to ``errors`` where it is, or is inside, one of the
+    ``known`` members: what to count with cannot be told; so are values that no row or page should hold. Raises
+    ``BadRequest`` for what is no such text, has too many parameters or is nested too deeply.
+    """
+    try:
+        pairs = parse_qsl(encoded.decode(), keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)
+    except ValueError:
+        raise BadRequest from None
+    given: dict[str, str] = {}
+    for sent, value in pairs:
+        name = _numbered(sent, given)
+        if name.count("[") > DEPTH_MAX:
+            raise BadRequest
+        if not value:
+            continue
+        if name in given and root(name) in known:
+            errors[name.replace("[", ".").replace("]", "")] = Message("This value is given more than once.")
+        given[name] = value
+    nested = decode(given, _OPTIONS)
+    data = {name: _maps(value) for name, value in nested.items()}
+    errors.update((name, told) for name, told in unfit(data) if name.partition(".")[0] in known)
+    return data
+
+
+def root(name: str) -> str:
+    """Return the member that a parameter belongs to: ``customer`` for ``customer[address][city]``."""
+    return name.partition("[")[0]
+
+
+def _numbered(name: str, given: Collection[str]) -> str:
+    """Return a name with a number for its empty brackets at the end: the next one."""
+    if not name.endswith("[]"):
+        return name
+    stem = name.removesuffix("[]")
+    return next(numbered for place in range(PARAMETERS_MAX + 1) if (numbered := f"{stem}[{place}]") not in given)
+
+
+def _maps(value: object) -> object:
+    """Return a member as it is, and what is inside it with lists for maps that count from 0, as PHP writes JSON."""
+    return {name: _listed(child) for name, child in value.items()} if isinstance(value, dict) else value
+
+
+def _listed(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    inner = {name: _listed(child) for name, child in value.items()}
+    return list(inner.values()) if list(inner) == [str(place) for place in range(len(inner))] else inner

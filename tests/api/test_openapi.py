@@ -1,0 +1,223 @@
+"""The API's description: it tells of every route that is served, in shapes and examples that hold."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from starlette.routing import BaseRoute, Mount, Route
+
+from kassa.api import app
+from kassa.api.description import document, examples
+from kassa.invoices.asked import Asked, PublicAsked
+from kassa.invoices.listing.document import ListDocument
+from kassa.invoices.wire import Document, PublicDocument
+from kassa.jsonapi import fields
+from kassa.jsonapi.answers import HANDLERS, BareErrors, InvalidErrors, ToldErrors
+from kassa.platform import Platform
+from tests.conftest import OpenPage
+from tests.support import platform as platforms
+from tests.support.api import Client
+from tests.support.postgres import Database
+from tests.support.serving import Served
+
+OWN = {("GET", "/openapi.json"), ("GET", "/docs")}
+"""What describes, and is not described."""
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.fixture(scope="module")
+async def platform(module_database: Database) -> Any:
+    async with platforms.opened(module_database) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def described(platform: Platform) -> dict[str, Any]:
+    return document.describe("https://api.example", app.routes(platform))
+
+
+def served(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the method and address of every route, wherever it is mounted."""
+    for route in routes:
+        if isinstance(route, Mount):
+            yield from served(route.routes, prefix + route.path)
+        elif isinstance(route, Route):
+            yield from ((method, prefix + route.path) for method in (route.methods or ()) if method != "HEAD")
+        else:
+            pytest.fail(f"nobody knows what {route} serves")
+
+
+def references(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for inner in value.values():
+            yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+def test_every_route_that_is_served_is_described_and_no_other(platform: Platform, described: dict[str, Any]) -> None:
+    told = {(method.upper(), path) for path, methods in described["paths"].items() for method in methods}
+    everything = set(served(app.routes(platform))) - OWN
+    # The private API answers without /api as well, and is told of once.
+    again = {(method, path) for method, path in everything if (method, f"/api{path}") in everything}
+    assert told == everything - again
+    assert len(again) == sum(path.startswith("/api/") for _, path in told)
+
+
+def test_every_name_in_it_is_resolved_and_used(described: dict[str, Any]) -> None:
+    used = set(references(described))
+    there = {
+        f"#/components/{kind}/{name}" for kind in ("schemas", "responses") for name in described["components"][kind]
+    }
+    assert used - there == set()
+    # An error may wait for the first route that answers with it.
+    assert {name for name in there - used if "/schemas/" in name} == set()
+
+
+def test_every_operation_says_what_it_does_and_has_a_name_of_its_own(described: dict[str, Any]) -> None:
+    operations = [each for methods in described["paths"].values() for each in methods.values()]
+    assert all(each["summary"] and each["tags"] and each["responses"] for each in operations)
+    names = [each["operationId"] for each in operations]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_required_members_are_told(described: dict[str, Any]) -> None:
+    schemas = described["components"]["schemas"]
+    assert schemas["Asked"]["required"] == ["reference_id", "service", "currency", "amount"]
+    assert schemas["PublicAsked"]["required"] == ["service", "currency", "amount"]
+    assert schemas["AskedCustomer"]["required"] == ["reference_id"]
+    assert schemas["AskedReturnUrls"]["required"] == ["pending"]
+    assert schemas["Attributes"]["required"] == list(schemas["Attributes"]["properties"])
+    assert schemas["Resource"]["required"] == ["type", "id", "attributes", "relationships", "links"]
+    public = described["paths"]["/public-api/payment-invoices"]["post"]["requestBody"]
+    assert public["content"]["application/json"]["schema"]["required"] == ["public_key"]
+
+
+def test_types_are_told_as_they_are_read_and_written(described: dict[str, Any]) -> None:
+    asked, given = (described["components"]["schemas"][name]["properties"] for name in ("Asked", "Attributes"))
+    bare = {name: {key: value for key, value in asked[name].items() if key != "description"} for name in asked}
+    assert bare["amount"] == {
+        "type": ["number", "string"],
+        "exclusiveMinimum": 0,
+        "pattern": f"^{fields.NUMBER}$",
+    }
+    assert bare["reference_id"] == {"type": ["string", "number"], "minLength": 1, "maxLength": 255}
+    assert bare["metadata"] == {"type": ["object", "array", "null"], "maxItems": 0}
+    assert bare["flow"] == {"enum": ["charge", "verify", None]}
+    assert bare["test_mode"] == {"type": ["boolean", "null"]}
+    assert bare["expires"] == {"type": ["integer", "string", "null"]}
+    assert given["processed_amount"]["type"] == ["number", "null"]
+    assert given["created"] == {"type": "integer", "description": "Unix seconds."}
+    assert given["callback_url"]["type"] == ["string", "null"]
+
+
+def test_the_errors_are_those_of_the_contract(described: dict[str, Any]) -> None:
+    responses = described["components"]["responses"]
+    shown = {name: each["content"]["application/json"]["example"] for name, each in responses.items()}
+    assert shown["Unauthorized"] == {"errors": [{"status": "Unauthorized", "code": "401"}]}
+    assert shown["NotFound"] == {"errors": [{"status": "Not Found", "code": "404"}]}
+    assert shown["UnprocessableEntity"] == {"errors": {"amount": "This value should be greater than 0."}}
+    assert shown["InternalServerError"] == {
+        "errors": [
+            {
+                "status": "internal_error",
+                "code": "500",
+                "title": "internal_error",
+                "detail": "Internal server error.",
+            }
+        ]
+    }
+    assert responses["ServiceUnavailable"]["headers"]["Retry-After"]["required"] is True
+    creation = described["paths"]["/api/payment-invoices"]["post"]["responses"]
+    assert [*creation] == ["201", *map(str, (400, 401, 403, 409, 413, 415, 422, 500, 502, 503, 504))]
+    assert set(HANDLERS) >= {Exception}
+
+
+@pytest.mark.parametrize(
+    "name,kind",
+    [
+        ("private_created", Document),
+        ("private_processed", Document),
+        ("public_created", PublicDocument),
+    ],
+)
+def test_an_example_of_an_answer_is_one(name: str, kind: type[msgspec.Struct]) -> None:
+    text = json.dumps(examples.load(name))
+    read = msgspec.json.decode(text, type=kind)
+    assert json.loads(msgspec.json.encode(read)) == json.loads(text)
+
+
+def test_the_example_of_a_list_is_one() -> None:
+    text = json.dumps(examples.page("private_processed"))
+    assert json.loads(msgspec.json.encode(msgspec.json.decode(text, type=ListDocument))) == json.loads(text)
+
+
+def test_an_example_of_a_request_says_nothing_unknown_or_wrong() -> None:
+    private = examples.load("private_request")["data"]["attributes"]
+    public = examples.load("public_request")
+    del public["public_key"]
+    for kind, asked in ((Asked, private), (PublicAsked, public)):
+        errors: dict[str, str] = {}
+        fields.read(kind, asked, errors)
+        assert errors == {}
+        assert set(asked) <= {field.name for field in msgspec.structs.fields(kind)}
+
+
+def test_the_examples_of_errors_have_the_shapes_that_are_told(described: dict[str, Any]) -> None:
+    kinds = {kind.__name__: kind for kind in (BareErrors, ToldErrors, InvalidErrors)}
+    for each in described["components"]["responses"].values():
+        content = each["content"]["application/json"]
+        kind = kinds[content["schema"]["$ref"].rpartition("/")[2]]
+        read = msgspec.convert(content["example"], kind)
+        assert msgspec.to_builtins(read) == content["example"]
+
+
+async def test_the_examples_are_answered_as_they_say(fresh: Client) -> None:
+    private = await fresh.call("POST", "/api/payment-invoices", json_body=examples.load("private_request"))
+    assert private.status == 201
+    assert list(private.attributes) == list(examples.load("private_created")["data"]["attributes"])
+    body = examples.load("public_request") | {"public_key": fresh.keys.public_key_test}
+    public = await fresh.call("POST", "/public-api/payment-invoices", json_body=body, anonymous=True)
+    assert list(public.data) == list(examples.load("public_created")["data"])
+
+
+async def test_the_description_is_served(shop: Client, served: Served) -> None:
+    answer = await shop.call("GET", "/openapi.json", anonymous=True)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+    assert answer.document["openapi"].startswith("3.1")
+    assert answer.document["servers"] == [{"url": served.base_url}]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_reading_page_tells_all_of_it_without_scripts_and_without_strangers(
+    open_page: OpenPage, served: Served, scheme: Any
+) -> None:
+    asked: list[str] = []
+    async with open_page(java_script_enabled=False, color_scheme=scheme) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        answer = await page.goto(f"{served.base_url}/docs")
+        assert answer is not None
+        assert "script-src" not in answer.headers["content-security-policy"]
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+        text = await page.inner_text("main")
+        for words in ("Create an invoice", "/public-api/payment-invoices/{invoice_id}", "Idempotency-Key", "Callbacks"):
+            assert words in text
+        assert await page.get_by_role("link", name="openapi.json").get_attribute("href") == "/openapi.json"
+    assert {url.removeprefix(served.base_url)[:1] for url in asked} == {"/"}
+    assert len(asked) == 3
+
+
+async def test_the_reading_page_can_be_read_by_everybody(open_page: OpenPage, served: Served) -> None:
+    for width in (320, 1280):
+        async with open_page(viewport={"width": width, "height": 900}) as page:
+            await page.goto(f"{served.base_url}/docs")
+            await page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+            found = await Axe().run(page, options=RULES)
+            assert found.violations_count == 0, found.generate_report()
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
