@@ -1,0 +1,5 @@
+"""Run the command line: ``python -m kassa``."""
+
+from kassa.cli import main
+
+main()

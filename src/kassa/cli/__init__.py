@@ -1,0 +1,44 @@
+"""The command line: one program, ``kassa``, for everything that an operator or a developer does."""
+
+import sys
+
+import typer
+
+from kassa import observability
+from kassa.cli import accounts, catalogue, clock
+from kassa.cli.cards import cards
+from kassa.cli.doctor import doctor
+from kassa.cli.migrate import migrate
+from kassa.cli.serve import serve
+from kassa.errors import KassaError
+
+app = typer.Typer(
+    name="kassa",
+    no_args_is_help=True,
+    add_completion=False,
+    # Typer's own tracebacks show local variables, and those may be keys.
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+app.command()(migrate)
+app.command()(doctor)
+app.command()(cards)
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(clock.app, name="clock")
+
+
+@app.callback()
+def prepare() -> None:
+    """Take a payer from a shop's order to a paid invoice."""
+    # Commands print their answer on standard output; what they log goes elsewhere, and only when it matters.
+    observability.configure("warning")
+
+
+def main() -> None:
+    """Run a command; what is wrong is told in a sentence on standard error, with exit code 1."""
+    try:
+        app()
+    except KassaError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)

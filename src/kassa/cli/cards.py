@@ -1,0 +1,41 @@
+"""``kassa cards``: the test cards, and what each expiry date makes of them (CONTRACT §7)."""
+
+from typing import Annotated
+
+import typer
+
+from kassa.bank.cards import INVALID_RESPONSE, PENDING_EXPIRY, REFUSALS, TEST_CARDS, TEXTS, TestCard
+from kassa.cli import printing
+from kassa.providers.test.wire import RESOLUTIONS
+
+
+def cards(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the test cards and the expiry dates that choose how a payment ends."""
+    known = [{"number": card.number, "secure": card.secure, "outcome": _outcome(card)} for card in TEST_CARDS]
+    endings = [{"expiry": "any other", "resolution": RESOLUTIONS[INVALID_RESPONSE], "says": TEXTS[INVALID_RESPONSE]}]
+    endings[:0] = [
+        {"expiry": expiry, "resolution": RESOLUTIONS[code], "says": TEXTS[code]} for expiry, code in REFUSALS.items()
+    ]
+    if as_json:
+        printing.document({"cards": known, "good_card_stays_pending": PENDING_EXPIRY, "failing_card": endings})
+        return
+    printing.columns(
+        ("card number", "3-D Secure", "outcome"),
+        ((_spaced(card.number), "yes" if card.secure else "no", _outcome(card)) for card in TEST_CARDS),
+    )
+    typer.echo(
+        f"\nAny CVV. Any expiry date on the good cards, but {PENDING_EXPIRY}: the payment stays pending until somebody"
+    )
+    typer.echo("settles it at the bank's desk. On the failing cards the expiry date chooses why:\n")
+    printing.columns(
+        ("expiry", "resolution", "the bank says"),
+        ((ending["expiry"], ending["resolution"], ending["says"]) for ending in endings),
+    )
+
+
+def _outcome(card: TestCard) -> str:
+    return "processed" if card.good else "process_failed"
+
+
+def _spaced(number: str) -> str:
+    return " ".join(number[at : at + 4] for at in range(0, len(number), 4))

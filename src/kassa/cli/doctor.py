@@ -1,0 +1,101 @@
+"""``kassa doctor``: looks at everything that Kassa needs on this machine, and says what is wrong."""
+
+import asyncio
+import os
+import platform
+from collections.abc import Awaitable, Callable, Sequence
+
+import typer
+
+from kassa import __version__, config
+from kassa.app import CLOCK_APART_MAX
+from kassa.clock import Clock
+from kassa.config import Settings
+from kassa.db import home, migrate, pool, queries
+from kassa.db.pool import Pool
+from kassa.errors import KassaError, SettingsWrong
+from kassa.tokens import TokenSigner
+
+Check = tuple[str, Callable[[], Awaitable[str]]]
+
+
+def doctor() -> None:
+    """Check settings, home, keys and database; exit code 1 when something is wrong."""
+    settings = config.load(os.environ)
+    if not asyncio.run(_examine(settings)):
+        raise typer.Exit(1)
+
+
+async def _examine(settings: Settings) -> bool:
+    typer.echo(f"Kassa {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    well = await _run([("home", lambda: _home(settings)), ("keys", lambda: _keys(settings))])
+    try:
+        async with home.open_database(settings, migrated=False) as url:
+            typer.echo(f"ok      database: {'yours' if settings.database_url else 'embedded'} answers")
+            return await _run(_database_checks(url)) and well
+    except KassaError as error:
+        typer.echo(f"WRONG   database: {error}")
+        return False
+
+
+def _database_checks(url: str) -> Sequence[Check]:
+    return [
+        ("migrations", lambda: _migrations(url)),
+        ("fsync", lambda: _on(url, "fsync")),
+        ("synchronous_commit", lambda: _on(url, "synchronous_commit")),
+        ("clock", lambda: _clock(url)),
+    ]
+
+
+async def _run(checks: Sequence[Check]) -> bool:
+    well = True
+    for name, check in checks:
+        try:
+            typer.echo(f"ok      {name}: {await check()}")
+        except KassaError as error:
+            typer.echo(f"WRONG   {name}: {error}")
+            well = False
+    return well
+
+
+async def _home(settings: Settings) -> str:
+    home.prepare(settings.home_path())
+    return str(settings.home_path())
+
+
+async def _keys(settings: Settings) -> str:
+    TokenSigner(settings, home.load_root(settings))
+    return "from KASSA_SECRET_KEY" if settings.secret_key else "from the home"
+
+
+async def _migrations(url: str) -> str:
+    waiting = await migrate.pending(url)
+    if waiting:
+        raise SettingsWrong(f"{len(waiting)} to apply: run kassa migrate.")
+    return "all applied"
+
+
+async def _on(url: str, name: str) -> str:
+    connections = await _connect(url)
+    try:
+        value = await queries.setting(connections, name)
+    finally:
+        await pool.close(connections, seconds=1)
+    if value == "off":
+        raise SettingsWrong("off: a power cut could lose payments that were acknowledged.")
+    return value
+
+
+async def _clock(url: str) -> str:
+    connections = await _connect(url)
+    try:
+        apart = abs(await queries.database_now(connections) - Clock.real())
+    finally:
+        await pool.close(connections, seconds=1)
+    if apart > CLOCK_APART_MAX:
+        raise SettingsWrong(f"{apart.total_seconds():.0f} s from the database's: set both by NTP.")
+    return f"{apart.total_seconds() * 1000:.0f} ms from the database's"
+
+
+async def _connect(url: str) -> Pool:
+    return await pool.connect(url, role=None, size=1)

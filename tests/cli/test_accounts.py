@@ -1,0 +1,162 @@
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kassa.accounts.directory import Directory
+from kassa.accounts.options import OPTIONS
+from kassa.errors import Unauthorized
+from kassa.sealing import Root
+from tests.support import command
+from tests.support.command import Ran
+from tests.support.postgres import Database
+
+CARD_USD = "payment_card_usd_hpp"
+CARD_EUR = "payment_card_eur_hpp"
+NOBODY = "coma_Nobo000000000000"
+ROOT = Root.generate()
+
+Kassa = Callable[..., Awaitable[Ran]]
+
+
+@pytest.fixture
+def kassa(database: Database) -> Kassa:
+    """Run commands on a database of the test's own."""
+    environment = {"KASSA_DATABASE_URL": database.url, "KASSA_SECRET_KEY": ROOT}
+
+    async def run(*words: str) -> Ran:
+        return await command.run(*words, environment=environment)
+
+    return run
+
+
+async def created(kassa: Kassa, *words: str) -> Any:
+    return (await kassa("accounts", "create", "--json", *words)).document()
+
+
+async def test_a_new_accounts_keys_open_it(kassa: Kassa, database: Database) -> None:
+    keys = await created(
+        kassa, "--name", "Tea & Cups", "--currency", "usd", "--service", CARD_USD, "--set", "attempts=3"
+    )
+    assert list(keys) == [
+        "id",
+        "api_key",
+        "public_key_test",
+        "public_key_live",
+        "private_key_test",
+        "private_key_live",
+    ]
+    directory = Directory(database.pool, Root(ROOT))
+    account = await directory.authenticate(keys["id"], keys["api_key"])
+    assert (account.name, account.currency, account.attempts) == ("Tea & Cups", "USD", 3)
+    assert await directory.by_public_key(keys["public_key_live"]) == (account, False)
+    assert await directory.private_keys(keys["id"], test_mode=True) == [keys["private_key_test"]]
+    assert await directory.route(keys["id"], CARD_USD, test_mode=True) is not None
+
+
+async def test_an_account_is_shown_and_listed_for_people_and_for_scripts(kassa: Kassa) -> None:
+    made = await kassa("accounts", "create", "--name", "Tea")
+    lines = dict(line.split(maxsplit=1) for line in made.out.splitlines())
+    shown = await kassa("accounts", "show", lines["id"])
+    assert ["name", "Tea"] in [line.split() for line in shown.out.splitlines()]
+    document: Any = (await kassa("accounts", "show", lines["id"], "--json")).document()
+    assert {name: document[name] for name in OPTIONS} == {
+        "forbid_public_access": False,
+        "callback_url": None,
+        "return_url": None,
+        "merchant_url": None,
+        "lifetime_minutes": 30,
+        "attempts": 5,
+        "only_final_callbacks": False,
+        "ip_allow_list": [],
+        "late_success": "book",
+        "callback_retries": 100,
+    }
+    listed: Any = (await kassa("accounts", "list", "--json")).document()
+    assert listed == [document]
+    assert lines["id"] in (await kassa("accounts", "list")).out
+    assert lines["api_key"] not in shown.out
+
+
+async def test_options_are_set_together_and_shown(kassa: Kassa) -> None:
+    keys = await created(kassa)
+    changed: Any = (
+        await kassa("accounts", "set", keys["id"], "callback_url=https://a.example/?x=1", "attempts=2", "--json")
+    ).document()
+    assert (changed["callback_url"], changed["attempts"]) == ("https://a.example/?x=1", 2)
+    cleared: Any = (await kassa("accounts", "set", keys["id"], "callback_url=", "--json")).document()
+    assert (cleared["callback_url"], cleared["attempts"]) == (None, 2)
+
+
+async def test_keys_are_listed_rolled_and_revoked(kassa: Kassa, database: Database) -> None:
+    keys = await created(kassa)
+    listed: Any = (await kassa("accounts", "keys", keys["id"], "list", "--json")).document()
+    (first,) = [key for key in listed if key["kind"] == "api"]
+    rolled: Any = (await kassa("accounts", "keys", keys["id"], "roll", "api_key", "--json")).document()
+    revoked = await kassa("accounts", "keys", keys["id"], "revoke", first["key_id"])
+    assert (revoked.status, revoked.out) == (0, f"{first['key_id']} is revoked.\n")
+    directory = Directory(database.pool, Root(ROOT))
+    assert (await directory.authenticate(keys["id"], rolled["api_key"])).account_id == keys["id"]
+    with pytest.raises(Unauthorized):
+        await directory.authenticate(keys["id"], keys["api_key"])
+    table = (await kassa("accounts", "keys", keys["id"], "list")).out
+    assert keys["public_key_test"] in table
+    assert [word for word in (keys["api_key"], rolled["api_key"], keys["private_key_test"]) if word in table] == []
+
+
+async def test_services_are_listed_and_switched(kassa: Kassa) -> None:
+    keys = await created(kassa)
+    await kassa("accounts", "services", keys["id"], "on", CARD_USD, CARD_EUR)
+    off: Any = (await kassa("accounts", "services", keys["id"], "off", CARD_EUR, "--json")).document()
+    assert [(each["code"], each["enabled"]) for each in off] == [(CARD_EUR, False), (CARD_USD, True)]
+    table = (await kassa("accounts", "services", keys["id"], "list")).out.splitlines()
+    assert [line.split() for line in table] == [
+        ["service", "state", "from", "to", "fee", "%"],
+        [CARD_EUR, "off", "0.01", "1000000", "0"],
+        [CARD_USD, "on", "0.01", "1000000", "0"],
+    ]
+
+
+async def test_an_archived_account_is_listed_as_such(kassa: Kassa) -> None:
+    keys = await created(kassa)
+    assert (await kassa("accounts", "archive", keys["id"])).out == f"{keys['id']} is archived.\n"
+    assert (await kassa("accounts", "list")).out.rstrip().endswith("archived")
+
+
+@pytest.mark.parametrize(
+    "words,told",
+    [
+        (["show", NOBODY], "There is no such account.\n"),
+        (["set", NOBODY, "attempts=2"], "There is no such account.\n"),
+        (["set", NOBODY, "attempts"], "attempts: This should be OPTION=VALUE.\n"),
+        (["keys", NOBODY, "list"], "There is no such account.\n"),
+        (["services", NOBODY, "list"], "There is no such account.\n"),
+        (["services", NOBODY, "on", CARD_USD], "There is no such account.\n"),
+        (["archive", NOBODY], "There is no such account that is open.\n"),
+        (["create", "--currency", "zzz"], "'ZZZ' is not a currency.\n"),
+        (["create", "--service", "nope"], "nope: The catalogue does not have this service.\n"),
+        (["create", "--set", "attempts=0"], "attempts: This value should be a whole number from 1 to 100.\n"),
+    ],
+)
+async def test_what_cannot_be_done_is_told_in_a_sentence(kassa: Kassa, words: list[str], told: str) -> None:
+    ran = await kassa("accounts", *words)
+    assert (ran.status, ran.out, ran.err) == (1, "", told)
+
+
+async def test_a_key_that_callbacks_need_is_not_revoked(kassa: Kassa) -> None:
+    keys = await created(kassa)
+    listed: Any = (await kassa("accounts", "keys", keys["id"], "list", "--json")).document()
+    (key,) = [key for key in listed if (key["kind"], key["test_mode"]) == ("private", False)]
+    ran = await kassa("accounts", "keys", keys["id"], "revoke", key["key_id"])
+    assert ran.status == 1
+    assert ran.err == "This is the only key that signs callbacks of its mode: roll it first, then revoke it.\n"
+
+
+async def test_commands_work_on_a_home_where_nothing_runs(folder: Path) -> None:
+    environment = {"KASSA_HOME": str(folder / "home")}
+    made: Any = (
+        await command.run("accounts", "create", "--json", "--service", CARD_USD, environment=environment)
+    ).document()
+    listed: Any = (await command.run("accounts", "list", "--json", environment=environment)).document()
+    assert [each["account_id"] for each in listed] == [made["id"]]

@@ -1,0 +1,183 @@
+"""How the worker shares itself out, on jobs in memory; its work on the database is shown in test_delivering."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import cast
+
+import pytest
+
+from kassa import worker as worker_module
+from kassa.clock import Clock
+from kassa.errors import DatabaseUnavailable
+from kassa.platform import Platform
+from kassa.worker import IN_FLIGHT_MAX, Worker
+from tests.support.waiting import until
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    account_id: str
+    number: int
+
+
+@dataclass(kw_only=True)
+class Pieces:
+    """A job whose due work is a list; `doing` is what a piece does."""
+
+    doing: Callable[[Piece], object] = lambda _: None
+    name: str = "pieces"
+    per_account: int = 4
+    due: list[Piece] = field(default_factory=list)
+    moments: dict[bool, datetime] = field(default_factory=dict)
+    faults: list[Exception] = field(default_factory=list)
+    done: list[Piece] = field(default_factory=list)
+    running: Counter[str] = field(default_factory=Counter)
+    most: Counter[str] = field(default_factory=Counter)
+    handed_back: list[Piece] = field(default_factory=list)
+
+    async def due_accounts(self, now: datetime, *, test_mode: bool) -> list[str]:
+        self.moments[test_mode] = now
+        if self.faults:
+            raise self.faults.pop()
+        return [] if test_mode else list(dict.fromkeys(piece.account_id for piece in self.due))
+
+    async def claim(self, account_id: str, now: datetime, *, test_mode: bool, limit: int) -> list[Piece]:
+        assert limit > 0
+        taken = [piece for piece in self.due if piece.account_id == account_id][:limit]
+        self.due = [piece for piece in self.due if piece not in taken]
+        return taken
+
+    async def run(self, claim: Piece) -> None:
+        self.running[claim.account_id] += 1
+        self.most[claim.account_id] = max(self.most[claim.account_id], self.running[claim.account_id])
+        try:
+            waiting = self.doing(claim)
+            if asyncio.iscoroutine(waiting):
+                await waiting
+        finally:
+            self.running[claim.account_id] -= 1
+        self.done.append(claim)
+
+    async def hand_back(self, claims: list[Piece], now: datetime) -> None:
+        self.handed_back += claims
+
+
+def pieces(account_id: str, count: int) -> list[Piece]:
+    return [Piece(account_id=account_id, number=number) for number in range(count)]
+
+
+class Clocked:
+    """As much of a platform as the worker itself needs."""
+
+    def __init__(self) -> None:
+        self.clock = Clock(timedelta(days=3))
+
+
+@asynccontextmanager
+async def working(job: Pieces) -> AsyncIterator[Worker]:
+    worker = Worker(cast("Platform", Clocked()), [job])
+    running = asyncio.create_task(worker.run())
+    try:
+        yield worker
+    finally:
+        await worker.stop()
+        await running
+
+
+async def test_all_due_work_is_done_once_and_an_account_never_has_more_than_its_share() -> None:
+    job = Pieces(due=pieces("a", 30) + pieces("b", 3))
+    async with working(job):
+        await until(lambda: len(job.done) == 33)
+    assert Counter(piece.account_id for piece in job.done) == {"a": 30, "b": 3}
+    assert len(set(job.done)) == 33
+    assert job.most["a"] <= 4
+
+
+async def test_work_that_becomes_due_later_is_found() -> None:
+    job = Pieces()
+    async with working(job):
+        await until(lambda: len(job.moments) == 2)
+        job.due += pieces("a", 1)
+        await until(lambda: len(job.done) == 1)
+
+
+async def test_each_mode_is_asked_with_its_own_clock() -> None:
+    job = Pieces()
+    async with working(job):
+        await until(lambda: len(job.moments) == 2)
+    assert timedelta(days=3) - timedelta(minutes=1) < job.moments[True] - job.moments[False] < timedelta(days=4)
+
+
+async def test_an_account_whose_work_hangs_does_not_hold_up_another() -> None:
+    released = asyncio.Event()
+    job = Pieces(doing=lambda piece: released.wait() if piece.account_id == "slow" else None)
+    job.due = pieces("slow", 50) + pieces("quick", 50)
+    async with working(job):
+        await until(lambda: len(job.done) == 50)
+        assert {piece.account_id for piece in job.done} == {"quick"}
+        assert job.running["slow"] == 4
+        released.set()
+        await until(lambda: len(job.done) == 100)
+
+
+async def test_many_accounts_whose_work_hangs_leave_room_for_the_rest() -> None:
+    released = asyncio.Event()
+    job = Pieces(doing=lambda piece: released.wait() if piece.account_id.startswith("slow") else None)
+    slow = IN_FLIGHT_MAX // 4 + 20
+    job.due = [piece for number in range(slow) for piece in pieces(f"slow{number}", 10)] + pieces("quick", 5)
+    async with working(job):
+        await until(lambda: len(job.done) == 5)
+        assert sum(job.running.values()) < IN_FLIGHT_MAX
+        released.set()
+        await until(lambda: len(job.done) == 10 * slow + 5)
+
+
+async def test_work_that_raises_leaves_the_rest_alone() -> None:
+    def fail(piece: Piece) -> None:
+        if piece.number % 2:
+            raise ValueError(piece)
+
+    job = Pieces(doing=fail, due=pieces("a", 10))
+    async with working(job):
+        await until(lambda: len(job.done) == 5 and not job.running["a"])
+        job.due += pieces("b", 1)
+        await until(lambda: len(job.done) == 6)
+
+
+async def test_a_database_that_is_away_is_waited_for() -> None:
+    job = Pieces(due=pieces("a", 1), faults=[DatabaseUnavailable() for _ in range(4)])
+    async with working(job):
+        await until(lambda: len(job.done) == 1)
+    assert job.faults == []
+
+
+async def test_a_round_that_fails_for_any_reason_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "PAUSE_SECONDS_MAX", 0.05)
+    job = Pieces(due=pieces("a", 1), faults=[ValueError("a fault of ours")])
+    async with working(job):
+        await until(lambda: len(job.done) == 1)
+
+
+async def test_stop_takes_nothing_more_and_waits_for_what_is_under_way() -> None:
+    released = asyncio.Event()
+    job = Pieces(doing=lambda _: released.wait(), due=pieces("a", 10))
+    async with working(job) as worker:
+        await until(lambda: job.running["a"] == 4)
+        stopping = asyncio.create_task(worker.stop())
+        released.set()
+        await stopping
+        assert (len(job.done), len(job.due), job.handed_back) == (4, 6, [])
+
+
+async def test_what_does_not_finish_in_time_is_handed_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "FINISH_SECONDS", 0.05)
+    job = Pieces(doing=lambda _: asyncio.Event().wait(), due=pieces("a", 10))
+    async with working(job) as worker:
+        await until(lambda: job.running["a"] == 4)
+        await worker.stop()
+        assert sorted(piece.number for piece in job.handed_back) == [0, 1, 2, 3]
+        assert (job.done, job.running["a"]) == ([], 0)
