@@ -1,0 +1,57 @@
+"""Compares the bank's books with Kassa's: they must agree to the last movement (P1, P2)."""
+
+from typing import Any
+
+import aiohttp
+
+from kassa.accounts.operations import BANK_MERCHANT_ID, bank_merchant_secret
+from tests.support.office import Office
+
+
+async def statement(office: Office, bank_url: str) -> list[dict[str, Any]]:
+    """Return every movement in the bank's books."""
+    lines: list[dict[str, Any]] = []
+    authorization = aiohttp.encode_basic_auth(BANK_MERCHANT_ID, bank_merchant_secret(office.root))
+    after: str | None = ""
+    while after is not None:
+        async with office.session.get(
+            f"{bank_url}/statement", params={"after": after}, headers={"Authorization": authorization}
+        ) as answer:
+            document = await answer.json()
+        lines += document["lines"]
+        after = document["next"]
+    return lines
+
+
+async def taken_for(office: Office, bank_url: str, invoice_id: str) -> list[dict[str, Any]]:
+    """Return the bank's movements for one invoice."""
+    rows = await office.fetch("SELECT payment_id FROM payments WHERE invoice_id = $1", invoice_id)
+    ids = {row["payment_id"] for row in rows}
+    return [line for line in await statement(office, bank_url) if line["order"] in ids]
+
+
+async def agree(office: Office, bank_url: str) -> bool:
+    """Tell whether what the bank took is what Kassa has booked: each once, with its amount, currency and number."""
+    at_bank = sorted(
+        (line["order"], line["amount"], line["currency"], line["rrn"])
+        for line in await statement(office, bank_url)
+        if line["kind"] == "PURCHASE"
+    )
+    rows = await office.fetch(
+        "SELECT p.payment_id, p.processed_amount, p.processed_currency, p.rrn FROM payments p"
+        " JOIN invoices i USING (account_id, invoice_id)"
+        " WHERE p.status = 'processed' AND i.status = 'processed' AND i.processed_amount = p.processed_amount"
+        " AND i.payment_flow = 'charge'"
+    )
+    return at_bank == sorted(tuple(row.values()) for row in rows)
+
+
+async def quiet(office: Office, account_id: str) -> bool:
+    """Tell whether no attempt of an account waits for the bank's word, and no callback for its merchant."""
+    waiting = await office.fetch(
+        "SELECT payment_id FROM payments WHERE account_id = $1"
+        " AND status IN ('invoke_pending', 'invoked', 'process_pending', 'refund_pending')"
+        " UNION ALL SELECT callback_id FROM callbacks WHERE account_id = $1 AND status = 'pending'",
+        account_id,
+    )
+    return not waiting

@@ -1,0 +1,67 @@
+"""One embedded PostgreSQL for all tests, and in it a fresh, migrated database for each that asks."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from kassa.db import binaries, cluster, migrate, pool
+from kassa.db.embedded import Server
+from kassa.db.pool import Pool
+
+_POOL_SIZE: Final = 10
+_CLOSE_SECONDS: Final = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """A database of a test's own: the owner's way in, and a pool that acts as ``kassa_app``."""
+
+    url: str
+    pool: Pool
+
+
+@asynccontextmanager
+async def server(home: Path) -> AsyncIterator[str]:
+    """Run a server whose database ``kassa`` is migrated and kept as the template; give its owner's URL."""
+    embedded = Server(home / "postgres", port=0)
+    embedded.folder.mkdir()
+    programs = binaries.find(embedded.folder)
+    cluster.ensure(embedded.folder, programs)
+    cluster._alone(programs, embedded.data, f"ALTER ROLE {cluster.OWNER} CREATEDB")
+    await embedded.start()
+    try:
+        await migrate.migrate(embedded.url)
+        yield embedded.url
+    finally:
+        await embedded.stop()
+
+
+@asynccontextmanager
+async def database(template_url: str) -> AsyncIterator[Database]:
+    """Give a copy of the template, and drop it at the end, whoever is still connected."""
+    name = f"test_{secrets.token_hex(8)}"
+    await _say(template_url, f"CREATE DATABASE {name} TEMPLATE {cluster.DATABASE}")
+    url = urlsplit(template_url)._replace(path=f"/{name}").geturl()
+    try:
+        connections = await pool.connect(url, role="kassa_app", size=_POOL_SIZE)
+        try:
+            yield Database(url=url, pool=connections)
+        finally:
+            await pool.close(connections, seconds=_CLOSE_SECONDS)
+    finally:
+        await _say(template_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _say(template_url: str, statement: str) -> None:
+    # A template must have no other connections: the statement comes from the always present maintenance database.
+    connection = await asyncpg.connect(urlsplit(template_url)._replace(path="/postgres").geturl())
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,90 @@
+"""Example visits to the card gate, for the pages that are pure functions of them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from kassa.accounts.model import Account
+from kassa.cardgate.charge import Session
+from kassa.invoices.model import Invoice, Status
+from kassa.payments.model import CardFacts, Payment, PaymentStatus
+
+NOW: Final = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+ACCOUNT: Final = Account(
+    account_id="coma_abcd000000000000",
+    tag="abcd",
+    name="Northwind Books",
+    currency="EUR",
+    external_mid="org_abcd000000000000",
+    created_at=NOW,
+)
+INVOICE: Final = Invoice(
+    account_id=ACCOUNT.account_id,
+    invoice_id="cpi_abcd000000000000",
+    test_mode=True,
+    reference_id="order-7",
+    source="merchant_api",
+    status=Status.PROCESS_PENDING,
+    resolution="ok",
+    service="payment_card_usd_hpp",
+    service_method="payment_card",
+    service_flow="hpp",
+    service_currency="USD",
+    payment_flow="charge",
+    currency="USD",
+    amount=12345,
+    payment_amount=12345,
+    fee=0,
+    deposit=12345,
+    description="Two notebooks",
+    session_id="cgi_abcd000000000000",
+    attempts_max=5,
+    created_at=NOW,
+    updated_at=NOW,
+    expires_at=NOW + timedelta(minutes=30),
+)
+PAYMENT: Final = Payment(
+    account_id=ACCOUNT.account_id,
+    payment_id="pay_abcd000000000000",
+    invoice_id=INVOICE.invoice_id,
+    number=1,
+    test_mode=True,
+    status=PaymentStatus.PROCESS_PENDING,
+    resolution="ok",
+    provider="test",
+    provider_account_id="ma_abcd000000000000",
+    merchant_id="merchant",
+    amount=12345,
+    currency="USD",
+    card=CardFacts(
+        first="512381",
+        last="4321",
+        length=16,
+        brand="mastercard",
+        holder=None,
+        expiry_month=12,
+        expiry_year=2030,
+        fingerprint=b"",
+        issuer_name=None,
+        issuer_country=None,
+    ),
+    created_at=NOW,
+    updated_at=NOW,
+)
+
+
+def invoice(**changes: object) -> Invoice:
+    """Return the example invoice, changed."""
+    return msgspec.structs.replace(INVOICE, **changes)
+
+
+def payment(**changes: object) -> Payment:
+    """Return the example attempt, changed."""
+    return msgspec.structs.replace(PAYMENT, **changes)
+
+
+def session(of: Invoice = INVOICE, attempt: Payment | None = None, *, now: datetime = NOW) -> Session:
+    """Return a visit."""
+    return Session(invoice=of, payment=attempt, account=ACCOUNT, now=now)

@@ -1,0 +1,27 @@
+"""Waits for conditions: the one place in the tests that lets time pass, so that no test guesses how long that is."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import TypeVar, overload
+
+_INTERVAL_SECONDS = 0.02
+
+T = TypeVar("T")
+
+
+@overload
+async def until(probe: Callable[[], Awaitable[T]], *, seconds: float = 15, what: str = "the condition") -> T: ...
+@overload
+async def until(probe: Callable[[], T], *, seconds: float = 15, what: str = "the condition") -> T: ...
+async def until(probe: Callable[[], T | Awaitable[T]], *, seconds: float = 15, what: str = "the condition") -> T:
+    """Return the first true answer of ``probe``, asked again and again. Raises ``AssertionError`` after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = probe()
+        value = await answer if isawaitable(answer) else answer
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
+        await asyncio.sleep(_INTERVAL_SECONDS)
