@@ -103,6 +103,12 @@ def test_a_wallets_page_makes_the_attempt_the_payers() -> None:
     )
 
 
+def test_a_payer_who_has_confirmed_is_not_sent_to_confirm_again() -> None:
+    confirming = model.answered(payment(), REDIRECT, refund_late=False, now=NOW)
+    assert model.answered(confirming, Pending(external_id="b-1"), refund_late=False, now=NOW).action is None
+    assert model.answered(confirming, Pending(), refund_late=False, now=NOW).action == "https://acs.example/1"
+
+
 def test_no_news_keeps_what_is_known_and_asks_again_later() -> None:
     known = payment(external_id="b-1", asks=3)
     assert model.answered(known, Pending(), refund_late=False, now=NOW) == msgspec.structs.replace(

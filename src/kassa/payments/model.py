@@ -174,8 +174,12 @@ def answered(payment: Payment, outcome: Outcome, *, refund_late: bool, now: date
         case Pending(external_id=str()) if payment.status is PaymentStatus.INVOKE_PENDING:
             waiting = wait(payment, external_id=outcome.external_id, now=now)
             return move(waiting, PaymentStatus.PROCESS_PENDING, "ok", now=now, due_at=waiting.due_at)
+        case Pending(external_id=str()):
+            # The provider has the order and no page for the payer any more: he has been there.
+            waiting = wait(payment, external_id=outcome.external_id, now=now)
+            return msgspec.structs.replace(waiting, action=None, action_method=None, action_params=None)
         case Pending():
-            return wait(payment, external_id=outcome.external_id, now=now)
+            return wait(payment, external_id=None, now=now)
         case Absent() if now < payment.created_at + ABSENT_AFTER:
             return wait(payment, external_id=None, now=now)
         case Absent():
