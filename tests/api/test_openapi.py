@@ -213,11 +213,19 @@ async def test_the_reading_page_tells_all_of_it_without_scripts_and_without_stra
     assert len(asked) == 3
 
 
-async def test_the_reading_page_can_be_read_by_everybody(open_page: OpenPage, served: Served) -> None:
-    for width in (320, 1280):
-        async with open_page(viewport={"width": width, "height": 900}) as page:
-            await page.goto(f"{served.base_url}/docs")
-            await page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-            found = await Axe().run(page, options=RULES)
-            assert found.violations_count == 0, found.generate_report()
-            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_reading_page_can_be_read_by_everybody(open_page: OpenPage, served: Served, scheme: Any) -> None:
+    async with open_page(viewport={"width": 1280, "height": 900}, color_scheme=scheme) as page:
+        await page.goto(f"{served.base_url}/docs")
+        await page.evaluate(
+            "document.querySelectorAll('article:first-of-type details').forEach(each => each.open = true)"
+        )
+        found = await Axe().run(page, options=RULES)
+        assert found.violations_count == 0, found.generate_report()
+
+
+async def test_the_reading_page_fits_a_small_screen(open_page: OpenPage, served: Served) -> None:
+    async with open_page(viewport={"width": 320, "height": 900}) as page:
+        await page.goto(f"{served.base_url}/docs")
+        await page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"

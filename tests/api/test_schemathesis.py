@@ -16,7 +16,7 @@ from tests.api.conftest import CARDS
 from tests.support.api import Client
 
 SEED: Final = 20261124
-EXAMPLES: Final = 5
+EXAMPLES: Final = 20
 """Generated requests for each operation, beside those that cover every limit of every member."""
 CONFIGURATION: Final = """
 [auth.openapi.account]
