@@ -138,6 +138,12 @@ def test_a_refund_ends_by_the_providers_word_alone(outcome: Outcome, status: Pay
     assert (after.status, after.due_at is None) == (status, status is not PaymentStatus.REFUND_PENDING)
 
 
+def test_who_has_given_an_attempt_a_name_is_not_believed_to_have_never_heard_of_it() -> None:
+    known = payment(external_id="b-1")
+    after = model.answered(known, Absent(), refund_late=False, now=CREATED + 2 * ABSENT_AFTER)
+    assert (after.status, after.due_at is None) == (PaymentStatus.PROCESS_PENDING, False)
+
+
 def test_questions_grow_rarer_but_never_stop() -> None:
     delays = [model.ask_delay(asks).total_seconds() for asks in (0, 1, 2, 3, 7, 8, 1000)]
     assert delays == [2, 4, 8, 16, 256, 300, 300]

@@ -4,6 +4,7 @@ The card is an argument of ``pay`` and of the provider's ``pay``, and is forgott
 Kassa sees ``CardFacts``.
 """
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from kassa.invoices import asking, operations, queries
 from kassa.invoices.charges import charge
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
-from kassa.payments.model import Payment, PaymentStatus
+from kassa.payments.model import ANSWER_SECONDS, Payment, PaymentStatus
 from kassa.platform import Platform
 from kassa.providers.protocol import Card, Outcome, Pending, Value
 
@@ -62,8 +63,9 @@ async def pay(platform: Platform, session: Session, *, number: int, card: Card, 
     asked = charge(platform, invoice, payment, return_url=f"{_address(platform, invoice)}/return")
     outcome: Outcome
     try:
-        outcome = await platform.providers.get(route.provider).pay(route.credentials, asked, card)
-    except (ProviderSilent, ProviderGarbled):
+        async with asyncio.timeout(ANSWER_SECONDS):
+            outcome = await platform.providers.get(route.provider).pay(route.credentials, asked, card)
+    except (TimeoutError, ProviderSilent, ProviderGarbled):
         outcome = Pending()
     return await operations.settle(platform, payment, outcome)
 

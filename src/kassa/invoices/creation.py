@@ -4,18 +4,20 @@ The second way writes its intent, asks the provider inside the request, and appl
 If there is no answer the invoice stands all the same, as ``created``, and the worker finds out (CONTRACT §3, §8).
 """
 
+import asyncio
+
 import structlog
 
-from kassa.accounts.model import Account
+from kassa.accounts.model import Account, Route
 from kassa.customers.model import Customer
 from kassa.errors import Invalid, Message, ProviderGarbled, ProviderSilent
 from kassa.invoices import operations
 from kassa.invoices.charges import charge
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
-from kassa.payments.model import Payment, PaymentStatus
+from kassa.payments.model import ANSWER_SECONDS, Payment, PaymentStatus
 from kassa.platform import Platform
-from kassa.providers.protocol import Pending
+from kassa.providers.protocol import Charge, Outcome, Pending
 
 _log = structlog.get_logger(__name__)
 
@@ -55,12 +57,20 @@ async def _invoke(platform: Platform, invoice: Invoice, payment: Payment) -> Vie
     return_url = f"{platform.settings.base_url}{return_path(invoice)}"
     asked = charge(platform, invoice, payment, return_url=return_url)
     try:
-        outcome = await platform.providers.get(route.provider).pay(route.credentials, asked, None)
+        outcome = await _page(platform, route, asked)
     except (ProviderSilent, ProviderGarbled) as error:
         _log.warning("provider gave no page", payment_id=payment.payment_id, detail=error.detail)
         await operations.settle(platform, payment, Pending())
         raise type(error) from error  # What exactly came back is the operator's to know, not the caller's.
     return await operations.settle(platform, payment, outcome)
+
+
+async def _page(platform: Platform, route: Route, asked: Charge) -> Outcome:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await platform.providers.get(route.provider).pay(route.credentials, asked, None)
+    except TimeoutError:
+        raise ProviderSilent from None
 
 
 def return_path(invoice: Invoice) -> str:

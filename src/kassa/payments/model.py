@@ -180,7 +180,8 @@ def answered(payment: Payment, outcome: Outcome, *, refund_late: bool, now: date
             return msgspec.structs.replace(waiting, action=None, action_method=None, action_params=None)
         case Pending():
             return wait(payment, external_id=None, now=now)
-        case Absent() if now < payment.created_at + ABSENT_AFTER:
+        case Absent() if payment.external_id is not None or now < payment.created_at + ABSENT_AFTER:
+            # Who has given it a name has heard of it, whatever one answer says.
             return wait(payment, external_id=None, now=now)
         case Absent():
             return _failed(payment, "provider_error", payment.external_id, now=now)
