@@ -9,7 +9,7 @@ from http import HTTPStatus
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp
 
 import kassa.api.app
@@ -97,14 +97,14 @@ def base_app(platform: Platform, readiness: "Readiness") -> ASGIApp:
     routes: list[BaseRoute] = [*_operating(readiness), *kassa.checkout.app.routes(platform)]
     if platform.settings.demo:
         routes += shop.routes(platform)
-    routes.append(Mount("/", kassa.api.app.create(platform)))
-    return Observed(Router(routes=routes, redirect_slashes=False), surface="base")
+    rest = kassa.api.app.create(platform)
+    return Observed(Router(routes=routes, redirect_slashes=False, default=rest), surface="base")
 
 
 def gate_app(platform: Platform, readiness: "Readiness") -> ASGIApp:
     """Return what answers under the gate's URL: the card pages, and how the process does."""
-    routes = [*_operating(readiness), Mount("/", kassa.cardgate.app.create(platform))]
-    return Observed(Router(routes=routes, redirect_slashes=False), surface="gate")
+    rest = kassa.cardgate.app.create(platform)
+    return Observed(Router(routes=_operating(readiness), redirect_slashes=False, default=rest), surface="gate")
 
 
 def bank_app(platform: Platform) -> ASGIApp:

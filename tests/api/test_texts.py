@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.api import Answer, Client
+from tests.support.api import BARE, Answer, Client, error_body
 from tests.support.office import Office
 
 LINES: Final = ("description", "descriptor", "locale")
@@ -129,6 +129,7 @@ async def test_any_text_where_a_code_is_meant_is_refused_by_its_name(shop: Clien
 
 @settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=values)
+@example(text="a\nb")
 async def test_any_text_in_an_address_finds_nothing(shop: Client, text: str) -> None:
     escaped = "".join(f"%{byte:02X}" for byte in text.encode(errors="surrogatepass"))
     for path in (
@@ -140,6 +141,7 @@ async def test_any_text_in_an_address_finds_nothing(shop: Client, text: str) -> 
     ):
         answer = await shop.call("GET", path)
         assert answer.status in (404, 405), (path, answer.text)
+        assert answer.document == error_body(answer.status, BARE[str(answer.status)])
 
 
 @settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

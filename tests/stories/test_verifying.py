@@ -37,14 +37,13 @@ async def test_a_good_card_is_verified_and_nothing_is_taken(
     assert {name: found[name] for name in money} == dict.fromkeys(money)
     assert found["payload"]["payment_card"]["first"] == number[:6]
     assert await books.taken_for(office, place.bank_url, created.data["id"]) == []
-    await merchant.wait_for_count(2)
-    told = [callback.document["data"]["attributes"] for callback in merchant.received]
-    assert [(each["status"], each["payment_flow"]) for each in told] == [
+    first, last = await merchant.told(2)
+    assert [(each["status"], each["payment_flow"]) for each in (first, last)] == [
         ("process_pending", "verify"),
         ("verified", "verify"),
     ]
-    assert told[1]["processed_amount"] is None
-    assert told[1]["updated"] > told[0]["updated"]
+    assert last["processed_amount"] is None
+    assert last["updated"] > first["updated"]
     assert await books.agree(office, place.bank_url)
 
 
@@ -58,9 +57,7 @@ async def test_a_bad_card_fails_its_verification_with_its_reason(
     found = (await shop.read(created.data["id"])).attributes
     assert (found["status"], found["resolution"], found["processed_amount"]) == ("verify_failed", "card_expired", None)
     assert await books.taken_for(office, place.bank_url, created.data["id"]) == []
-    await merchant.wait_for_count(2)
-    told = [callback.document["data"]["attributes"]["status"] for callback in merchant.received]
-    assert told == ["process_pending", "verify_failed"]
+    assert [each["status"] for each in await merchant.told(2)] == ["process_pending", "verify_failed"]
 
 
 async def test_a_verification_that_failed_once_may_be_tried_with_another_card(shop: Client, payer: Visitor) -> None:

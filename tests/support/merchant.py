@@ -57,6 +57,12 @@ class Merchant:
         await self.wait_for(lambda _: len(self.received) >= count, seconds=seconds)
         return list(self.received)
 
+    async def told(self, count: int) -> list[dict[str, Any]]:
+        """Return the invoice as it was told ``count`` times, by ``updated``: callbacks may overtake each other."""
+        callbacks = await self.wait_for_count(count)
+        attributes: list[dict[str, Any]] = [callback.document["data"]["attributes"] for callback in callbacks]
+        return sorted(attributes, key=lambda each: int(each["updated"]))
+
     async def handle(self, request: web.Request) -> web.Response:
         """Record a callback and answer it."""
         callback = Received(

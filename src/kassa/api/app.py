@@ -3,7 +3,7 @@
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import BaseRoute, Mount, Router
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kassa.api import description, notifications, private, public
@@ -18,7 +18,9 @@ from kassa.platform import Platform
 
 def create(platform: Platform) -> ASGIApp:
     """Return the API: everything under ``{base}`` that is not a page."""
-    return WithoutTrailingSlash(Router(routes=routes(platform)))
+    surfaces = Starlette(routes=routes(platform), exception_handlers=HANDLERS)
+    surfaces.router.redirect_slashes = False
+    return WithoutTrailingSlash(surfaces)
 
 
 def routes(platform: Platform) -> list[BaseRoute]:
