@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from kassa.accounts.directory import Directory
+from kassa.accounts.model import Route
 from kassa.catalogue.directory import Catalogue
 from kassa.clock import Clock
 from kassa.config import Settings
@@ -30,3 +31,8 @@ class Platform:
     catalogue: Catalogue
     providers: Registry
     outbound: Outbound
+
+    async def route(self, account_id: str, code: str, *, test_mode: bool) -> Route | None:
+        """Return who takes a service's payments, or None where nobody does, or nobody that runs here."""
+        route = await self.accounts.route(account_id, code, test_mode=test_mode)
+        return route if route is not None and route.provider in self.providers.codes() else None

@@ -65,11 +65,12 @@ def test_succeed_takes_the_whole_amount_wherever_the_table_leads_to_processed(st
     before = invoice(status=status, failed_at=CREATED)
     if Status.PROCESSED not in TRANSITIONS[status]:
         with pytest.raises(TransitionRefused):
-            model.succeed(before, amount=10_000, now=NOW)
+            model.succeed(before, amount=10_000, payment_id="pay_1", now=NOW)
         return
-    assert model.succeed(before, amount=10_000, now=NOW) == msgspec.structs.replace(
+    assert model.succeed(before, amount=10_000, payment_id="pay_1", now=NOW) == msgspec.structs.replace(
         before,
         status=Status.PROCESSED,
+        payment_id="pay_1",
         processed_at=NOW,
         processed_amount=10_000,
         processed_fee=250,
@@ -85,10 +86,10 @@ def test_a_verification_that_succeeds_takes_nothing(status: Status) -> None:
     before = invoice(status=status, payment_flow="verify")
     if Status.VERIFIED not in TRANSITIONS[status]:
         with pytest.raises(TransitionRefused):
-            model.succeed(before, amount=10_000, now=NOW)
+            model.succeed(before, amount=10_000, payment_id="pay_1", now=NOW)
         return
-    assert model.succeed(before, amount=10_000, now=NOW) == msgspec.structs.replace(
-        before, status=Status.VERIFIED, updated_at=NOW, due_at=None
+    assert model.succeed(before, amount=10_000, payment_id="pay_1", now=NOW) == msgspec.structs.replace(
+        before, status=Status.VERIFIED, payment_id="pay_1", updated_at=NOW, due_at=None
     )
 
 
@@ -174,3 +175,22 @@ def test_updated_never_goes_back_when_only_the_document_changes() -> None:
     before = invoice(updated_at=NOW)
     assert model.touch(before, now=NOW - timedelta(hours=1)).updated_at == NOW
     assert model.touch(before, now=NOW + timedelta(seconds=1)).updated_at == NOW + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("status", [*Status])
+@pytest.mark.parametrize("late_success", ["book", "refund"])
+def test_money_that_comes_to_an_invoice_that_has_some_goes_back(status: Status, late_success: str) -> None:
+    unwanted = model.unwanted(invoice(status=status), late_success=late_success)
+    match status:
+        case Status.CREATED | Status.PROCESS_PENDING:
+            assert not unwanted
+        case Status.PROCESS_FAILED | Status.EXPIRED:
+            assert unwanted is (late_success == "refund")
+        case _:
+            assert unwanted
+    assert not model.unwanted(invoice(status=status, payment_flow="verify"), late_success=late_success)
+
+
+def test_a_flag_changes_no_status() -> None:
+    before = invoice(updated_at=NOW)
+    assert model.flag(before, now=NOW) == msgspec.structs.replace(before, moderation_required=True)

@@ -7,7 +7,16 @@ import pytest
 
 from kassa.errors import TransitionRefused
 from kassa.payments import model
-from kassa.payments.model import ABSENT_AFTER, LIVE, TRANSITIONS, CardFacts, Payment, PaymentStatus
+from kassa.payments.model import (
+    ABSENT_AFTER,
+    FAILED,
+    LIVE,
+    RECHECK_AFTER,
+    TRANSITIONS,
+    CardFacts,
+    Payment,
+    PaymentStatus,
+)
 from kassa.providers.protocol import Absent, Accepted, Declined, Outcome, Pending, Redirect
 
 CREATED = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -42,10 +51,10 @@ def payment(status: PaymentStatus = PaymentStatus.PROCESS_PENDING, **changes: ob
 
 def test_every_status_has_its_place_in_the_table() -> None:
     assert set(TRANSITIONS) == set(PaymentStatus)
-    assert {status for status in PaymentStatus if PaymentStatus.PROCESSED in TRANSITIONS[status]} <= LIVE
+    assert {status for status in PaymentStatus if PaymentStatus.PROCESSED in TRANSITIONS[status]} <= LIVE | FAILED
 
 
-@pytest.mark.parametrize("status", [*PaymentStatus])
+@pytest.mark.parametrize("status", [status for status in PaymentStatus if status not in FAILED])
 @pytest.mark.parametrize("outcome", [ACCEPTED, DECLINED])
 def test_a_decision_lands_only_where_the_table_leads(status: PaymentStatus, outcome: Outcome) -> None:
     failed = PaymentStatus.INVOKE_FAILED if status is PaymentStatus.INVOKE_PENDING else PaymentStatus.PROCESS_FAILED
@@ -120,7 +129,30 @@ def test_a_provider_that_never_heard_of_it_is_believed_only_when_the_request_can
     early = model.answered(payment(), Absent(), refund_late=False, now=CREATED + ABSENT_AFTER - timedelta(seconds=1))
     assert (early.status, early.due_at is None) == (PaymentStatus.PROCESS_PENDING, False)
     late = model.answered(payment(), Absent(), refund_late=False, now=CREATED + ABSENT_AFTER)
-    assert (late.status, late.resolution, late.due_at) == (PaymentStatus.PROCESS_FAILED, "provider_error", None)
+    assert (late.status, late.resolution) == (PaymentStatus.PROCESS_FAILED, "provider_error")
+    assert late.due_at == CREATED + ABSENT_AFTER + RECHECK_AFTER
+
+
+@pytest.mark.parametrize("status", [*FAILED])
+def test_an_attempt_that_was_given_up_hears_of_nothing_but_a_success(status: PaymentStatus) -> None:
+    given_up = payment(status, resolution="provider_error")
+    for outcome in (DECLINED, Absent(), REDIRECT):
+        after = model.answered(given_up, outcome, refund_late=False, now=NOW)
+        assert after == msgspec.structs.replace(given_up, due_at=None)
+    assert model.answered(given_up, ACCEPTED, refund_late=False, now=NOW).status is PaymentStatus.PROCESSED
+    assert model.answered(given_up, ACCEPTED, refund_late=True, now=NOW).status is PaymentStatus.REFUND_PENDING
+
+
+def test_an_attempt_that_was_woken_while_it_was_asked_about_is_asked_about_at_once() -> None:
+    woken = payment(due_at=NOW - timedelta(milliseconds=1), asks=9)
+    assert model.answered(woken, Pending(), refund_late=False, now=NOW).due_at == woken.due_at
+
+
+@pytest.mark.parametrize("amount, currency", [(9_999, "USD"), (10_000, "EUR")])
+def test_a_refund_of_something_else_is_not_the_refund(amount: int, currency: str) -> None:
+    taken = payment(PaymentStatus.REFUND_PENDING, processed_amount=10_000, processed_currency="USD")
+    odd = msgspec.structs.replace(ACCEPTED, amount=amount, currency=currency)
+    assert model.refund_answered(taken, odd, now=NOW).status is PaymentStatus.REFUND_ERROR
 
 
 @pytest.mark.parametrize(
@@ -134,7 +166,8 @@ def test_a_provider_that_never_heard_of_it_is_believed_only_when_the_request_can
     ],
 )
 def test_a_refund_ends_by_the_providers_word_alone(outcome: Outcome, status: PaymentStatus) -> None:
-    after = model.refund_answered(payment(PaymentStatus.REFUND_PENDING), outcome, now=NOW)
+    asked = payment(PaymentStatus.REFUND_PENDING, processed_amount=10_000, processed_currency="USD")
+    after = model.refund_answered(asked, outcome, now=NOW)
     assert (after.status, after.due_at is None) == (status, status is not PaymentStatus.REFUND_PENDING)
 
 

@@ -5,6 +5,7 @@ Kassa sees ``CardFacts``.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -52,14 +53,17 @@ async def pay(platform: Platform, session: Session, *, number: int, card: Card, 
     waits and the worker asks what became of it.
     """
     invoice = session.invoice
-    route = await platform.accounts.route(invoice.account_id, invoice.service, test_mode=invoice.test_mode)
+    route = await platform.route(invoice.account_id, invoice.service, test_mode=invoice.test_mode)
     if route is None:
         raise NotFound("Nobody takes this service's payments any more.")
     facts = card_facts(platform, card, test_mode=invoice.test_mode)
+    started = time.monotonic()
     try:
         payment = await operations.begin(platform, invoice, number=number, card=facts, client_ip=client_ip, route=route)
     except InvoiceNotPayable:
         return None
+    if time.monotonic() - started > ANSWER_SECONDS:
+        return None  # This process stood still: others may have given the attempt up, so nobody is asked any more.
     asked = charge(platform, invoice, payment, return_url=f"{_address(platform, invoice)}/return")
     outcome: Outcome
     try:

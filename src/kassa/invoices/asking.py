@@ -8,22 +8,29 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from kassa.errors import ProviderGarbled, ProviderSilent
+import structlog
+
+from kassa.errors import NotFound, ProviderGarbled, ProviderSilent
 from kassa.invoices import operations
 from kassa.payments import queries
 from kassa.payments.model import Payment, PaymentStatus
 from kassa.platform import Platform
 from kassa.providers.protocol import Attempt, Outcome, Pending, Refund
 
+_log = structlog.get_logger(__name__)
+
 
 async def ask(platform: Platform, payment: Payment, *, params: Mapping[str, str] | None = None) -> None:
     """Ask the provider about an attempt and apply what it says; silence and garbage leave the attempt waiting.
+
+    So does a provider that is not installed here any more: whoever installs it again gets the answer.
 
     ``params`` is what the payer's browser brought back from 3-D Secure. It wakes the question, it never decides.
     """
     try:
         outcome = await _question(platform, payment, params)
-    except (ProviderSilent, ProviderGarbled):
+    except (ProviderSilent, ProviderGarbled, NotFound) as error:
+        _log.info("provider did not tell", payment_id=payment.payment_id, detail=error.detail)
         outcome = Pending()
     await operations.settle(platform, payment, outcome)
 
@@ -45,7 +52,7 @@ def _refund(payment: Payment) -> Refund:
         refund_id=f"{payment.payment_id}-late",
         payment_id=payment.payment_id,
         external_id=payment.external_id,
-        amount=payment.processed_amount or payment.amount,
+        amount=payment.amount if payment.processed_amount is None else payment.processed_amount,
         currency=payment.processed_currency or payment.currency,
     )
 

@@ -39,8 +39,8 @@ async def create(
 
 
 async def _intent(platform: Platform, invoice: Invoice, *, client_ip: str) -> Payment:
-    route = await platform.accounts.route(invoice.account_id, invoice.service, test_mode=invoice.test_mode)
-    if route is None or route.provider not in platform.providers.codes():
+    route = await platform.route(invoice.account_id, invoice.service, test_mode=invoice.test_mode)
+    if route is None:
         raise Invalid({"service": Message("Nobody takes this service's payments any more.")})
     return operations.attempt(
         invoice,

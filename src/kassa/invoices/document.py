@@ -46,7 +46,7 @@ def public(platform: Platform, account: Account, view: View) -> wire.PublicDocum
             amount=_amount(invoice.amount, invoice.currency),
             payment_amount=_amount(invoice.payment_amount, invoice.currency),
             processed_amount=_amount(invoice.processed_amount, invoice.currency),
-            refunded_amount=NULL,
+            refunded_amount=_amount(*_returned(view)),
             description=invoice.description,
             has_return_url=invoice.return_url is not None or invoice.return_urls is not None,
             status=invoice.status,
@@ -104,7 +104,7 @@ def _attributes(platform: Platform, account: Account, view: View) -> wire.Attrib
         deposit=_amount(invoice.deposit, currency),
         processed=_unix_or_none(invoice.processed_at),
         processed_amount=_amount(invoice.processed_amount, currency),
-        refunded_amount=NULL,
+        refunded_amount=_amount(*_returned(view)),
         processed_fee=_amount(invoice.processed_fee, currency),
         processed_deposit=_amount(invoice.processed_deposit, currency),
         metadata=json_map(invoice.metadata),
@@ -131,7 +131,7 @@ def _attributes(platform: Platform, account: Account, view: View) -> wire.Attrib
         service_amount=_amount(invoice.payment_amount, currency),
         payment_service_amount=_amount(invoice.payment_amount, currency),
         exchange_rate=msgspec.Raw(b"1"),
-        refunded=None,
+        refunded=unix(payment.updated_at) if payment and payment.status is PaymentStatus.REFUNDED else None,
         refunded_fee=NULL,
         failed=_unix_or_none(invoice.failed_at),
         arn=None,
@@ -221,6 +221,14 @@ def _logs(callbacks: list[CallbackLog]) -> msgspec.Raw:
         for log in callbacks
     }
     return msgspec.Raw(msgspec.json.encode(entries))
+
+
+def _returned(view: View) -> tuple[int | None, str]:
+    """Return what has gone back to the payer, and its currency."""
+    payment = view.payment
+    if payment is None or payment.status is not PaymentStatus.REFUNDED:
+        return None, view.invoice.currency
+    return payment.processed_amount, payment.processed_currency or view.invoice.currency
 
 
 def _amount(minor: int | None, currency: str) -> msgspec.Raw:

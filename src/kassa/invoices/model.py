@@ -200,18 +200,19 @@ def offer(invoice: Invoice, *, now: datetime) -> Invoice:
     return _move(invoice, Status.PROCESS_PENDING, "ok", now, due_at=invoice.due_at)
 
 
-def succeed(invoice: Invoice, *, amount: int, now: datetime) -> Invoice:
-    """Return the invoice paid: ``amount`` was taken, the fee and the deposit are final. A verification takes nothing.
+def succeed(invoice: Invoice, *, amount: int, payment_id: str, now: datetime) -> Invoice:
+    """Return the invoice paid by an attempt: ``amount`` was taken, the fee is final. A verification takes nothing.
 
     A failed invoice can still succeed, because a provider's late success is never dropped (P2).
     """
     if invoice.payment_flow == "verify":
-        return _move(invoice, Status.VERIFIED, "ok", now)
+        return _move(invoice, Status.VERIFIED, "ok", now, payment_id=payment_id)
     return _move(
         invoice,
         Status.PROCESSED,
         "ok",
         now,
+        payment_id=payment_id,
         processed_at=now,
         processed_amount=amount,
         processed_fee=invoice.fee,
@@ -238,9 +239,19 @@ def suspend(invoice: Invoice, *, resolution: str, now: datetime) -> Invoice:
     return _move(invoice, Status.PROCESS_ERROR, resolution, now, moderation_required=True)
 
 
-def unwanted(invoice: Invoice) -> bool:
-    """Whether a success that comes now comes too late, so that its money may have to go back (CONTRACT §5)."""
-    return invoice.status not in OPEN and invoice.payment_flow != "verify"
+def unwanted(invoice: Invoice, *, late_success: str) -> bool:
+    """Whether the money of a success that comes now has to go back (P1, CONTRACT §5).
+
+    It has to where another attempt has brought money already, and where the account wants no late success.
+    """
+    if invoice.payment_flow == "verify" or invoice.status in OPEN:
+        return False
+    return late_success == "refund" or invoice.status not in (Status.PROCESS_FAILED, Status.EXPIRED)
+
+
+def flag(invoice: Invoice, *, now: datetime) -> Invoice:
+    """Return the invoice with its status, and waiting for a person: money that should have gone back has not."""
+    return msgspec.structs.replace(touch(invoice, now=now), moderation_required=True)
 
 
 def touch(invoice: Invoice, *, now: datetime) -> Invoice:

@@ -11,6 +11,7 @@ from functools import partial
 
 import asyncpg
 import msgspec
+import structlog
 
 from kassa import ids
 from kassa.accounts.model import Account, Route
@@ -25,7 +26,9 @@ from kassa.payments import model as payment_model
 from kassa.payments import queries as payment_queries
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
 from kassa.platform import Platform
-from kassa.providers.protocol import Outcome
+from kassa.providers.protocol import Accepted, Declined, Outcome
+
+_log = structlog.get_logger(__name__)
 
 
 async def create(platform: Platform, account: Account, drawn: View) -> tuple[View, bool]:
@@ -82,30 +85,57 @@ async def begin(
 async def settle(platform: Platform, payment: Payment, outcome: Outcome) -> View:
     """Apply what a provider answered about an attempt, and return the invoice as it then stands.
 
-    Answers may come many times, in any order, to any number of askers: an attempt that has ended stays as it is.
+    Answers may come many times, in any order, to any number of askers: an attempt that has ended stays as it is, but
+    for one that was given up and turns out to have taken money. That money is booked, or goes back if the invoice has
+    been paid by another attempt (P1, P2).
     """
     account = await platform.accounts.by_id(payment.account_id)
     now = platform.clock.now(test_mode=payment.test_mode)
     async with transaction(platform.pool) as connection:
         view = await _locked(connection, payment.invoice_id, account_id=account.account_id)
-        current = view.payment
-        if current is None or current.payment_id != payment.payment_id:
-            return view  # A later attempt has begun, so this one has ended.
-        if current.status in payment_model.UNDECIDED:
-            refund_late = account.late_success == "refund" and model.unwanted(view.invoice)
-            answered = payment_model.answered(current, outcome, refund_late=refund_late, now=now)
-        elif current.status is PaymentStatus.REFUND_PENDING and payment.status is current.status:
-            answered = payment_model.refund_answered(current, outcome, now=now)
-        else:
+        current = await _current(connection, view, payment.payment_id)
+        answered = _answered(account, view.invoice, current, outcome, asked=payment.status, now=now)
+        if answered is None:
             return view
         if not await payment_queries.update(connection, answered, account_id=account.account_id, was=current.status):
             raise TransitionRefused
-        after = msgspec.structs.replace(view, payment=answered, invoice=_follow(view.invoice, answered, now))
-        await _book(connection, after, was=current.status, now=now)
-        if after.invoice is not view.invoice:
-            await _save(connection, after.invoice, was=view.invoice.status)
+        invoice = _follow(view.invoice, current, answered, now)
+        shown = answered if invoice.payment_id == answered.payment_id else view.payment
+        after = msgspec.structs.replace(view, payment=shown, invoice=invoice)
+        await _book(connection, invoice, answered, was=current.status, now=now)
+        if invoice is not view.invoice:
+            await _save(connection, invoice, was=view.invoice.status)
             await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
     return after
+
+
+async def _current(connection: asyncpg.Connection, view: View, payment_id: str) -> Payment:
+    """Return the attempt that an answer is about, as it is under the invoice's lock; not always the latest."""
+    if view.payment is not None and view.payment.payment_id == payment_id:
+        return view.payment
+    current = await payment_queries.by_id(connection, payment_id, account_id=view.invoice.account_id)
+    if current is None:
+        raise NotFound
+    return current
+
+
+def _answered(
+    account: Account, invoice: Invoice, current: Payment, outcome: Outcome, *, asked: PaymentStatus, now: datetime
+) -> Payment | None:
+    """Decide what an answer makes of an attempt, or return None where it says nothing new."""
+    if current.status is PaymentStatus.REFUND_PENDING:
+        # An answer to an older question, about the payment, says nothing of the refund.
+        return payment_model.refund_answered(current, outcome, now=now) if asked is current.status else None
+    if current.status not in payment_model.UNDECIDED | payment_model.FAILED:
+        return None
+    if isinstance(outcome, Accepted) and invoice.status is Status.VERIFIED:
+        # Verified twice: nothing was taken, so there is nothing to keep.
+        outcome = Declined(external_id=outcome.external_id, resolution="duplicated_transaction")
+    if isinstance(outcome, Accepted) and current.status in payment_model.FAILED:
+        _log.error("a payment that had failed has taken money", payment_id=current.payment_id)
+    refund_late = model.unwanted(invoice, late_success=account.late_success)
+    answered = payment_model.answered(current, outcome, refund_late=refund_late, now=now)
+    return None if answered == current else answered
 
 
 async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_mode: bool) -> None:
@@ -121,12 +151,16 @@ async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_m
         await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
 
 
-def _follow(invoice: Invoice, payment: Payment, now: datetime) -> Invoice:
+def _follow(invoice: Invoice, before: Payment, payment: Payment, now: datetime) -> Invoice:
     """Decide what an attempt's new status means for its invoice. Only the card gate has a page to try again on."""
     retries = invoice.attempts_left > 0 and invoice.session_id is not None
     match payment.status:
+        case status if status is before.status:
+            # What the provider calls it is in the document; when we ask next is not.
+            return invoice if payment.external_id == before.external_id else model.touch(invoice, now=now)
         case PaymentStatus.PROCESSED:
-            return model.succeed(invoice, amount=payment.processed_amount or 0, now=now)
+            amount = payment.processed_amount or 0
+            return model.succeed(invoice, amount=amount, payment_id=payment.payment_id, now=now)
         case PaymentStatus.PROCESS_ERROR:
             return model.suspend(invoice, resolution=payment.resolution, now=now)
         case PaymentStatus.PROCESS_FAILED | PaymentStatus.INVOKE_FAILED if invoice.status in model.OPEN and not retries:
@@ -135,8 +169,9 @@ def _follow(invoice: Invoice, payment: Payment, now: datetime) -> Invoice:
             return model.fail(invoice, resolution=payment.resolution, now=now)
         case PaymentStatus.INVOKED | PaymentStatus.PROCESS_PENDING if invoice.status is Status.CREATED:
             return model.offer(invoice, now=now)
-        case status if status in payment_model.UNDECIDED:
-            return invoice
+        case PaymentStatus.REFUND_FAILED | PaymentStatus.REFUND_ERROR:
+            _log.error("money that should have gone back has not", payment_id=payment.payment_id, status=payment.status)
+            return model.flag(invoice, now=now)
         case _:
             return model.touch(invoice, now=now)
 
@@ -180,13 +215,14 @@ async def _save(connection: asyncpg.Connection, invoice: Invoice, *, was: Status
         raise TransitionRefused(f"The invoice is no longer {was}.")
 
 
-async def _book(connection: asyncpg.Connection, view: View, *, was: PaymentStatus, now: datetime) -> None:
+async def _book(
+    connection: asyncpg.Connection, invoice: Invoice, payment: Payment, *, was: PaymentStatus, now: datetime
+) -> None:
     """Book what an attempt's change of status did with money, if anything (P4)."""
-    if view.payment is None or view.payment.status is was:
+    if payment.status is was:
         return
-    entry = booking.entry(view.invoice, view.payment)
+    entry = booking.entry(invoice, payment)
     if entry is not None:
-        invoice = view.invoice
         await ledger.post(connection, entry, account_id=invoice.account_id, test_mode=invoice.test_mode, now=now)
 
 

@@ -113,7 +113,7 @@ async def _service(
     if service is None or not service.enabled:
         errors["service"] = Message("This service does not exist, or is not enabled for this account.")
         return None
-    if await platform.accounts.route(account.account_id, asked.service, test_mode=test_mode) is None:
+    if await platform.route(account.account_id, asked.service, test_mode=test_mode) is None:
         errors["service"] = (
             Message("This service is not available in test mode.")
             if test_mode

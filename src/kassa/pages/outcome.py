@@ -18,7 +18,8 @@ Tone = Literal["good", "bad", "wait"]
 
 RETURN_AFTER_SECONDS = 5
 
-_GOING_BACK = {PaymentStatus.REFUND_PENDING, PaymentStatus.REFUND_ERROR, PaymentStatus.REFUNDED}
+_GOING_BACK = {PaymentStatus.REFUND_PENDING, PaymentStatus.REFUNDED}
+_STUCK = {PaymentStatus.REFUND_FAILED, PaymentStatus.REFUND_ERROR}
 
 
 class Way(Value, frozen=True, kw_only=True):
@@ -142,6 +143,10 @@ def _failure(invoice: Invoice, payment: Payment | None, _: Gettext) -> str:
 def _expiry(payment: Payment | None, _: Gettext) -> str:
     if payment is not None and payment.live:
         return _("The time ran out while your bank was deciding. If it takes the money, the shop will be told.")
+    if payment is not None and payment.status in _STUCK:
+        return _(
+            "The payment came too late for this order, and giving it back has not worked yet. Please ask the shop."
+        )
     if payment is not None and payment.status in _GOING_BACK:
         if payment.card is None:
             return _("The payment came too late for this order. The money goes back to you.")

@@ -29,6 +29,9 @@ ABSENT_AFTER: Final = timedelta(seconds=2 * ANSWER_SECONDS)
 ASK_AFTER_BEGIN: Final = timedelta(seconds=ANSWER_SECONDS)
 """When the worker asks about an attempt whose own request has not reported back: it died, or is about to."""
 
+RECHECK_AFTER: Final = timedelta(minutes=10)
+"""When an attempt that failed only because nobody had heard of it is asked about once more (P2)."""
+
 ASK_FIRST: Final = timedelta(seconds=2)
 ASK_SLOWEST: Final = timedelta(minutes=5)
 
@@ -54,6 +57,9 @@ class PaymentStatus(StrEnum):
 UNDECIDED: Final = frozenset({PaymentStatus.INVOKE_PENDING, PaymentStatus.INVOKED, PaymentStatus.PROCESS_PENDING})
 """Statuses in which the provider has the word."""
 
+FAILED: Final = frozenset({PaymentStatus.INVOKE_FAILED, PaymentStatus.PROCESS_FAILED})
+"""Statuses in which no money is expected; a success that the provider reports all the same is never dropped (P2)."""
+
 LIVE: Final = frozenset(
     {PaymentStatus.CREATED, PaymentStatus.PROCESS_ERROR, *UNDECIDED},
 )
@@ -69,11 +75,11 @@ TRANSITIONS: Final = {
         PaymentStatus.PROCESS_PENDING,
         *_TAKEN,
     },
-    PaymentStatus.INVOKE_FAILED: set[PaymentStatus](),
+    PaymentStatus.INVOKE_FAILED: _TAKEN,
     PaymentStatus.INVOKED: {PaymentStatus.PROCESS_FAILED, *_TAKEN},
     PaymentStatus.PROCESS_PENDING: {PaymentStatus.PROCESS_FAILED, *_TAKEN},
     PaymentStatus.PROCESS_ERROR: {PaymentStatus.PROCESSED, PaymentStatus.PROCESS_FAILED, PaymentStatus.REFUND_PENDING},
-    PaymentStatus.PROCESS_FAILED: set[PaymentStatus](),
+    PaymentStatus.PROCESS_FAILED: _TAKEN,
     PaymentStatus.PROCESSED: {PaymentStatus.REFUND_PENDING, PaymentStatus.CHARGED_BACK},
     PaymentStatus.REFUND_PENDING: {PaymentStatus.REFUNDED, PaymentStatus.REFUND_FAILED, PaymentStatus.REFUND_ERROR},
     PaymentStatus.REFUND_FAILED: {PaymentStatus.REFUND_PENDING},
@@ -166,8 +172,11 @@ def ask_delay(asks: int) -> timedelta:
 def answered(payment: Payment, outcome: Outcome, *, refund_late: bool, now: datetime) -> Payment:
     """Return the attempt as it is after a provider's answer to ``pay``, ``resume`` or ``status``.
 
-    ``refund_late``: a success is no longer wanted, so the money is to go back.
+    ``refund_late``: a success is no longer wanted, so the money is to go back. A failed attempt hears of nothing but a
+    success.
     """
+    if payment.status in FAILED and not isinstance(outcome, Accepted | Pending):
+        return msgspec.structs.replace(payment, due_at=None)
     match outcome:
         case Redirect():
             return _invoked(payment, outcome, now=now)
@@ -184,7 +193,7 @@ def answered(payment: Payment, outcome: Outcome, *, refund_late: bool, now: date
             # Who has given it a name has heard of it, whatever one answer says.
             return wait(payment, external_id=None, now=now)
         case Absent():
-            return _failed(payment, "provider_error", payment.external_id, now=now)
+            return _failed(payment, "provider_error", None, now=now, due_at=now + RECHECK_AFTER)
         case Declined():
             return _failed(payment, outcome.resolution, outcome.external_id or payment.external_id, now=now)
         case Accepted():
@@ -196,6 +205,8 @@ def answered(payment: Payment, outcome: Outcome, *, refund_late: bool, now: date
 def refund_answered(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
     """Return the attempt as it is after a provider's answer to ``refund``; what is unknown is asked for again."""
     match outcome:
+        case Accepted() if (outcome.amount, outcome.currency) != (payment.processed_amount, payment.processed_currency):
+            return move(payment, PaymentStatus.REFUND_ERROR, "invalid_amount", now=now)
         case Accepted():
             return move(payment, PaymentStatus.REFUNDED, "ok", now=now)
         case Declined():
@@ -207,10 +218,10 @@ def refund_answered(payment: Payment, outcome: Outcome, *, now: datetime) -> Pay
 
 
 def wait(payment: Payment, *, external_id: str | None, now: datetime) -> Payment:
-    """Return the attempt undecided, due for the next question."""
-    return msgspec.structs.replace(
-        payment, external_id=external_id or payment.external_id, due_at=now + ask_delay(payment.asks)
-    )
+    """Return the attempt undecided, due for the next question; at once if it was woken while this one was asked."""
+    woken = payment.due_at is not None and payment.due_at <= now
+    due_at = payment.due_at if woken else now + ask_delay(payment.asks)
+    return msgspec.structs.replace(payment, external_id=external_id or payment.external_id, due_at=due_at)
 
 
 def _invoked(payment: Payment, outcome: Redirect, *, now: datetime) -> Payment:
@@ -226,10 +237,12 @@ def _invoked(payment: Payment, outcome: Redirect, *, now: datetime) -> Payment:
     return move(waiting, PaymentStatus.INVOKED, "ok", now=now, due_at=waiting.due_at)
 
 
-def _failed(payment: Payment, resolution: str, external_id: str | None, *, now: datetime) -> Payment:
+def _failed(
+    payment: Payment, resolution: str, external_id: str | None, *, now: datetime, due_at: datetime | None = None
+) -> Payment:
     invoking = payment.status is PaymentStatus.INVOKE_PENDING
     status = PaymentStatus.INVOKE_FAILED if invoking else PaymentStatus.PROCESS_FAILED
-    return move(payment, status, resolution, now=now, external_id=external_id)
+    return move(payment, status, resolution, now=now, external_id=external_id, due_at=due_at)
 
 
 def _taken(payment: Payment, outcome: Accepted, *, refund_late: bool, now: datetime) -> Payment:
@@ -240,7 +253,7 @@ def _taken(payment: Payment, outcome: Accepted, *, refund_late: bool, now: datet
         "rrn": outcome.rrn,
         "approval_code": outcome.approval_code,
     }
-    if refund_late:
+    if refund_late and outcome.amount > 0:
         return move(payment, PaymentStatus.REFUND_PENDING, "expired", now=now, due_at=now, **facts)
     if (outcome.amount, outcome.currency) != (payment.amount, payment.currency):
         return move(payment, PaymentStatus.PROCESS_ERROR, "invalid_amount", now=now, **facts)

@@ -107,12 +107,13 @@ async def by_id(connection: Executor, payment_id: str, *, account_id: str) -> Pa
 
 _WAKE: Final = """
 UPDATE payments SET due_at = $3
-WHERE account_id = $1 AND payment_id = $2 AND due_at > $3 AND status <> 'invoke_pending'
+WHERE account_id = $1 AND payment_id = $2 AND status <> 'invoke_pending'
+  AND (due_at > $3 OR due_at IS NULL AND status IN ('invoke_failed', 'process_failed'))
 """
 
 
 async def wake(connection: Executor, payment_id: str, *, account_id: str, now: datetime) -> None:
-    """Make a waiting attempt due now: something happened that the provider can be asked about.
+    """Make an attempt due now: something happened that the provider can be asked about, even if we gave it up.
 
     Not while the creation of its invoice still waits for the provider's page: that answer is what it is waiting for.
     """
