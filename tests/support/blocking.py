@@ -49,6 +49,14 @@ async def until_waiting(office: Office, words: str) -> None:
     await until(waits, what=f"a waiting statement with {words}")
 
 
+async def end_waiting(office: Office) -> None:
+    """End the database's side of each connection of Kassa's that waits for a lock, and what it was about to do."""
+    await office.fetch(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'kassa' AND wait_event_type = 'Lock'"
+    )
+
+
 @asynccontextmanager
 async def refused(office: Office, event: str, table: str, account_id: str, code: str) -> AsyncIterator[None]:
     """Let every such statement over an account's rows of a table fail with one of PostgreSQL's errors."""
