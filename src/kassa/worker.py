@@ -6,6 +6,8 @@ queue). Taking it moves ``due_at`` to the end of a lease, so that what a dead wo
 
 import asyncio
 import contextlib
+import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,7 +26,7 @@ from kassa.platform import Platform
 
 POLL_SECONDS: Final = 0.2
 PAUSE_SECONDS_MAX: Final = 5.0
-"""The longest pause between two tries to reach a database that is down."""
+"""The longest pause between two tries: to reach a database that is down, or at an account whose work fails."""
 FINISH_SECONDS: Final = 8.0
 """How long ``stop`` waits for what is under way."""
 IN_FLIGHT_MAX: Final = 256
@@ -61,8 +63,12 @@ class Job(Protocol[C]):
     async def claim(self, account_id: str, now: datetime, *, test_mode: bool, limit: int) -> list[C]:
         """Take at most ``limit`` pieces of an account's due work, for the length of the job's lease."""
 
-    async def run(self, claim: C) -> None:
-        """Do it. What raises comes due again when its lease ends."""
+    async def run(self, claim: C) -> bool | None:
+        """Do it; False says that there was nothing to do, or somebody else at it.
+
+        After that, and after what raises, the account is left alone for a moment; the work comes due again when its
+        lease ends, and at once where it has none.
+        """
 
     async def hand_back(self, claims: list[C], now: datetime) -> None:
         """Make work that was taken and not done due at once."""
@@ -105,6 +111,30 @@ class Worker:
         await self._ended.wait()
 
 
+class Pauses:
+    """Accounts that a lane leaves alone for a while; each time in a row for twice as long, up to a limit."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
+
+    def holds(self, account_id: str) -> bool:
+        """Tell whether an account is left alone now."""
+        return time.monotonic() < self._until.get(account_id, 0.0)
+
+    def begin(self, account_id: str) -> None:
+        """Leave an account alone, unless that is so already: pieces that fail side by side count once."""
+        if self.holds(account_id):
+            return
+        seconds = min(2 * self._seconds.get(account_id, POLL_SECONDS / 2), PAUSE_SECONDS_MAX)
+        self._seconds[account_id], self._until[account_id] = seconds, time.monotonic() + seconds
+
+    def end(self, account_id: str) -> None:
+        """Take an account's work again: some of it went on."""
+        self._seconds.pop(account_id, None)
+        self._until.pop(account_id, None)
+
+
 class Lane(Generic[C]):
     """One job in one mode: takes work while there is room, and waits a moment when there is none."""
 
@@ -114,6 +144,9 @@ class Lane(Generic[C]):
         self._test_mode = test_mode
         self._under_way: dict[asyncio.Task[None], C] = {}
         self._accounts: Counter[str] = Counter()
+        self._pauses = Pauses()
+        self._served = ""
+        """The account whose turn was last: the next round starts behind it, so that each has one."""
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -153,14 +186,27 @@ class Lane(Generic[C]):
     async def _take(self) -> bool:
         """Claim and start what is due and has room; return whether there was any."""
         now, taken = self._clock.now(test_mode=self._test_mode), False
-        for account_id in await self._job.due_accounts(now, test_mode=self._test_mode):
+        accounts = sorted(await self._job.due_accounts(now, test_mode=self._test_mode))
+        behind = bisect_right(accounts, self._served)
+        for account_id in accounts[behind:] + accounts[:behind]:
             room = self._room(account_id)
-            if room <= 0 or self._stopping:
+            if room <= 0 or self._stopping or self._pauses.holds(account_id):
                 continue
-            for claim in await self._job.claim(account_id, now, test_mode=self._test_mode, limit=room):
+            self._served = account_id
+            for claim in await self._claim(account_id, now, room):
                 self._start(claim)
                 taken = True
         return taken
+
+    async def _claim(self, account_id: str, now: datetime, room: int) -> list[C]:
+        try:
+            return await self._job.claim(account_id, now, test_mode=self._test_mode, limit=room)
+        except DatabaseUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 (what one account has is no reason to leave the others)
+            _log.exception("work not taken", job=self.name, account_id=account_id)
+            self._pauses.begin(account_id)
+            return []
 
     def _room(self, account_id: str) -> int:
         """Return how many claims of an account may be added; as the lane fills up, each account gets one place."""
@@ -182,12 +228,17 @@ class Lane(Generic[C]):
         self._wake.set()
 
     async def _run(self, claim: C) -> None:
+        went_on = False
         try:
-            await self._job.run(claim)
+            went_on = await self._job.run(claim) is not False
         except DatabaseUnavailable as error:
             _log.warning("work put off", job=self.name, account_id=claim.account_id, reason=str(error))
         except Exception:  # noqa: BLE001 (one piece of work never stops the others)
             _log.exception("work failed", job=self.name, account_id=claim.account_id)
+        if went_on:
+            self._pauses.end(claim.account_id)
+        else:
+            self._pauses.begin(claim.account_id)
 
     async def _rest(self, seconds: float) -> None:
         """Wait until something has finished, ``stop`` was called, or ``seconds`` are over."""

@@ -16,6 +16,7 @@ from kassa.callbacks import model, operations, signing
 from kassa.callbacks.delivery import Delivery
 from kassa.callbacks.model import Claim
 from kassa.config import Settings
+from kassa.observability import registry
 from kassa.platform import Platform
 from tests.support import platform as platforms
 from tests.support.certificates import certificate, tls
@@ -127,12 +128,24 @@ async def test_retries_end_where_the_account_says(platform: Platform, merchant: 
     assert len(merchant.received) == 3
 
 
-async def test_an_address_that_is_gone_is_given_up_at_once(platform: Platform, merchant: Merchant) -> None:
+async def test_an_address_that_says_it_is_gone_is_tried_again_as_any_other(
+    platform: Platform, merchant: Merchant
+) -> None:
     made = await new_account(platform)
     merchant.answers.append(410)
     await enqueue(platform, made, merchant.url)
     row = await deliver(platform, made)
-    assert (row["status"], row["response_code"]) == ("failed", 410)
+    assert (row["status"], row["response_code"]) == ("pending", 410)
+    assert row["due_at"] - row["tried_at"] == timedelta(minutes=1)
+
+
+async def test_the_tries_are_among_the_numbers_that_an_operator_reads(platform: Platform, merchant: Merchant) -> None:
+    labels = {"outcome": "delivered"}
+    before = registry.get_sample_value("kassa_callback_tries_total", labels) or 0
+    made = await new_account(platform)
+    await enqueue(platform, made, merchant.url)
+    await deliver(platform, made)
+    assert registry.get_sample_value("kassa_callback_tries_total", labels) == before + 1
 
 
 async def test_a_busy_endpoint_may_ask_for_twice_the_delay(platform: Platform, listen: Listen) -> None:

@@ -31,13 +31,9 @@ def test_every_2xx_is_a_delivery(code: int) -> None:
     assert answer(code) == Delivered(response_code=code)
 
 
-@pytest.mark.parametrize("code", [100, 199, 300, 301, 302, 307, 308, 400, 401, 404, 429, 500, 502, 503, 999])
+@pytest.mark.parametrize("code", [100, 199, 300, 301, 302, 307, 308, 400, 401, 404, 410, 429, 500, 502, 503, 999])
 def test_every_other_status_is_tried_again_after_a_minute(code: int) -> None:
     assert answer(code) == retry(code, 1)
-
-
-def test_nobody_is_told_at_an_address_that_is_gone() -> None:
-    assert answer(410) == Failed(response_code=410, failure=Failure.STATUS)
 
 
 def test_the_nth_retry_comes_n_minutes_after_the_nth_try() -> None:

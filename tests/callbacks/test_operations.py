@@ -205,7 +205,26 @@ async def test_what_is_handed_back_is_due_at_once(queue: Queue) -> None:
     claims = await queue.claim()
     await operations.hand_back(queue.pool, claims, now=queue.now)
     (again,) = await queue.claim()
-    assert again.tries == 2
+    assert again.tries == 1
+
+
+async def test_a_try_that_was_recorded_is_not_given_back(queue: Queue) -> None:
+    await queue.enqueue("processed", final=True)
+    (claim,) = await queue.claim()
+    await queue.retry(claim)
+    await operations.hand_back(queue.pool, [claim], now=queue.now)
+    (row,) = await queue.rows()
+    assert (row["tries"], row["due_at"]) == (1, queue.now + MINUTE)
+
+
+async def test_a_worker_that_ends_while_an_endpoint_is_silent_costs_the_callback_no_try(queue: Queue) -> None:
+    await queue.enqueue("processed", final=True)
+    (claim,) = await queue.claim()
+    await queue.retry(claim)
+    (again,) = await queue.claim(after=MINUTE)
+    await operations.hand_back(queue.pool, [again], now=queue.now)
+    await operations.hand_back(queue.pool, [again], now=queue.now)
+    assert [row["tries"] for row in await queue.rows()] == [1]
 
 
 async def test_a_try_is_recorded_with_its_answer(queue: Queue) -> None:

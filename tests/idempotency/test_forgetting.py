@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from kassa.accounts.model import Account
 from kassa.clock import Clock
+from kassa.db.pool import transaction
 from kassa.idempotency import operations
 from kassa.idempotency.forgetting import Forgetting
 from kassa.idempotency.model import Claim, Result, fingerprint
@@ -39,7 +40,19 @@ async def test_keys_are_deleted_after_a_day_and_not_before(database: Database) -
         assert await job.due_accounts(now, test_mode=True) == []
         assert await job.due_accounts(now, test_mode=False) == [account.account_id]
         (claim,) = await job.claim(account.account_id, now, test_mode=False, limit=1)
-        await job.run(claim)
+        assert await job.run(claim)
         kept = await database.pool.fetch("SELECT key FROM idempotency_keys ORDER BY key")
         assert [row["key"] for row in kept] == ["other", "young"]
         assert await job.due_accounts(now, test_mode=False) == []
+
+
+async def test_an_account_whose_keys_somebody_else_holds_tells_that_nothing_was_done(database: Database) -> None:
+    async with platforms.opened(database) as platform:
+        account = (await platforms.new_account(platform)).account
+        await keep(platform, account, "old", age=DAY)
+        job = Forgetting(platform)
+        (claim,) = await job.claim(account.account_id, Clock.real(), test_mode=False, limit=1)
+        async with transaction(database.pool) as connection:
+            await connection.execute("SELECT FROM idempotency_keys FOR UPDATE")
+            assert not await job.run(claim)
+        assert await job.run(claim)

@@ -14,7 +14,7 @@ from kassa import worker as worker_module
 from kassa.clock import Clock
 from kassa.errors import DatabaseUnavailable
 from kassa.platform import Platform
-from kassa.worker import IN_FLIGHT_MAX, Worker
+from kassa.worker import IN_FLIGHT_MAX, Pauses, Worker
 from tests.support.waiting import until
 
 
@@ -34,13 +34,20 @@ class Pieces:
     due: list[Piece] = field(default_factory=list)
     moments: dict[bool, datetime] = field(default_factory=dict)
     faults: list[Exception] = field(default_factory=list)
+    rounds: Counter[bool] = field(default_factory=Counter)
+    leased: bool = True
+    """Whether what is taken is due no more; what has no lease is due until it was done."""
+    idle: bool = False
+    """Whether a run tells that it did nothing."""
     done: list[Piece] = field(default_factory=list)
     running: Counter[str] = field(default_factory=Counter)
     most: Counter[str] = field(default_factory=Counter)
+    started: Counter[str] = field(default_factory=Counter)
     handed_back: list[Piece] = field(default_factory=list)
 
     async def due_accounts(self, now: datetime, *, test_mode: bool) -> list[str]:
         self.moments[test_mode] = now
+        self.rounds[test_mode] += 1
         if self.faults:
             raise self.faults.pop()
         return [] if test_mode else list(dict.fromkeys(piece.account_id for piece in self.due))
@@ -48,10 +55,12 @@ class Pieces:
     async def claim(self, account_id: str, now: datetime, *, test_mode: bool, limit: int) -> list[Piece]:
         assert limit > 0
         taken = [piece for piece in self.due if piece.account_id == account_id][:limit]
-        self.due = [piece for piece in self.due if piece not in taken]
+        if self.leased:
+            self.due = [piece for piece in self.due if piece not in taken]
         return taken
 
-    async def run(self, claim: Piece) -> None:
+    async def run(self, claim: Piece) -> bool:
+        self.started[claim.account_id] += 1
         self.running[claim.account_id] += 1
         self.most[claim.account_id] = max(self.most[claim.account_id], self.running[claim.account_id])
         try:
@@ -61,6 +70,7 @@ class Pieces:
         finally:
             self.running[claim.account_id] -= 1
         self.done.append(claim)
+        return not self.idle
 
     async def hand_back(self, claims: list[Piece], now: datetime) -> None:
         self.handed_back += claims
@@ -146,6 +156,66 @@ async def test_work_that_raises_leaves_the_rest_alone() -> None:
         await until(lambda: len(job.done) == 5 and not job.running["a"])
         job.due += pieces("b", 1)
         await until(lambda: len(job.done) == 6)
+
+
+def fails(_: Piece) -> None:
+    raise ValueError("a fault of ours")
+
+
+@pytest.mark.parametrize(
+    "job", [Pieces(doing=fails, leased=False, per_account=1), Pieces(idle=True, leased=False, per_account=1)]
+)
+async def test_work_without_a_lease_that_goes_wrong_or_does_nothing_is_left_alone_for_a_moment(job: Pieces) -> None:
+    job.due = pieces("a", 1)
+    async with working(job):
+        await until(lambda: job.rounds[True] >= 8)  # the other mode has nothing to do: a round each 0.2 s
+    assert 1 <= job.started["a"] <= 5
+
+
+def test_the_pauses_grow_up_to_a_limit_and_end_with_a_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = 100.0
+    monkeypatch.setattr("kassa.worker.time.monotonic", lambda: moment)
+    pauses, lengths = Pauses(), []
+    for _ in range(8):
+        pauses.begin("a")
+        pauses.begin("a")
+        began = moment
+        while pauses.holds("a"):
+            moment += 0.05
+        lengths.append(round(moment - began, 1))
+    assert lengths == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
+    pauses.begin("a")
+    assert not pauses.holds("b")
+    pauses.end("a")
+    assert not pauses.holds("a")
+
+
+async def test_an_account_whose_work_cannot_be_taken_holds_up_no_other() -> None:
+    class Broken(Pieces):
+        async def claim(self, account_id: str, now: datetime, *, test_mode: bool, limit: int) -> list[Piece]:
+            if account_id == "broken":
+                raise ValueError(account_id)
+            return await super().claim(account_id, now, test_mode=test_mode, limit=limit)
+
+    job = Broken(due=pieces("broken", 1) + pieces("quick", 20))
+    async with working(job):
+        await until(lambda: len(job.done) == 20, seconds=3)
+
+
+async def test_each_of_many_slow_accounts_has_its_turn() -> None:
+    """Each piece ends only when all accounts that wait have had theirs, or when the lane has no place left."""
+    accounts, places = IN_FLIGHT_MAX + 100, asyncio.Semaphore(0)
+    job = Pieces(doing=lambda _: places.acquire())
+    job.due = [piece for number in range(accounts) for piece in pieces(f"slow{number:04}", 10)]
+    async with working(job):
+        for freed in range(0, 4 * accounts, 20):
+            await until(lambda: sum(job.started.values()) >= IN_FLIGHT_MAX + freed)  # noqa: B023
+            for _ in range(20):
+                places.release()
+        assert len(job.started) == accounts
+        for _ in range(10 * accounts):
+            places.release()
+        await until(lambda: len(job.done) == 10 * accounts)
 
 
 async def test_a_database_that_is_away_is_waited_for() -> None:

@@ -13,12 +13,15 @@ from prometheus_client import Counter
 from kassa.callbacks import model, operations, queries, signing
 from kassa.callbacks.model import Answered, Claim, Failure, Unanswered
 from kassa.errors import AddressRefused, AnswerTimedOut, ConnectionFailed, DatabaseUnavailable, TlsFailed
+from kassa.observability import registry
 from kassa.platform import Platform
 
 _KEEP_SECONDS: Final = 10.0
 
 _log = structlog.get_logger(__name__)
-_tries = Counter("kassa_callback_tries", "Tries to deliver a callback, by what came of them.", ["outcome"])
+_tries = Counter(
+    "kassa_callback_tries", "Tries to deliver a callback, by what came of them.", ["outcome"], registry=registry
+)
 
 
 class Delivery:

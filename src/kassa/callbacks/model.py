@@ -37,6 +37,8 @@ class Claim(Value, frozen=True, kw_only=True):
     logged_at: int
     tries: int
     """How often it was taken, this time included. A write that names another number is that of an owner who lost it."""
+    tried_at: datetime | None
+    """When the last try ended that something came of; None while there was none."""
 
     def __repr__(self) -> str:
         return f"Claim({self.callback_id}, tries={self.tries})"
@@ -88,7 +90,7 @@ def judge(result: Answered | Unanswered, *, tries: int, retries_max: int, now: d
     """Decide what follows from a try.
 
     Any 2xx is a delivery. The n-th retry comes n minutes after the try before it, up to twice that where the endpoint
-    asks for it; there are ``retries_max`` retries at most; 410 means that nobody listens there any more.
+    asks for it; there are ``retries_max`` retries at most, whatever the status.
     """
     response_code, failure, asked = None, Failure.STATUS, None
     match result:
@@ -98,7 +100,7 @@ def judge(result: Answered | Unanswered, *, tries: int, retries_max: int, now: d
             response_code, asked = result.response_code, result.retry_after
         case Unanswered():
             failure = result.failure
-    if tries > retries_max or response_code == HTTPStatus.GONE:
+    if tries > retries_max:
         return Failed(response_code=response_code, failure=failure)
     planned = timedelta(minutes=tries)
     delay = planned if asked is None else min(max(asked, planned), 2 * planned)

@@ -60,9 +60,19 @@ async def keep(connection: Executor, claim: Claim, *, until: datetime) -> None:
 
 
 async def hand_back(connection: Executor, claims: Sequence[Claim], *, now: datetime) -> None:
-    """Give taken callbacks back, due at once; a try that was under way may reach the merchant again (P7)."""
+    """Give taken callbacks back, due at once and without the try.
+
+    One that was under way may reach the merchant again (P7).
+    """
     for claim in claims:
-        await keep(connection, claim, until=now)
+        await queries.hand_back(
+            connection,
+            account_id=claim.account_id,
+            callback_id=claim.callback_id,
+            tries=claim.tries,
+            tried_at=claim.tried_at,
+            now=now,
+        )
 
 
 async def record(connection: Executor, claim: Claim, verdict: Verdict, *, now: datetime) -> None:

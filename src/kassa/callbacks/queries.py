@@ -50,8 +50,25 @@ async def enqueue(
 
 async def due_accounts(connection: Executor, *, test_mode: bool, now: datetime) -> list[str]:
     """Return the accounts that have a callback to deliver."""
+    # Steps along the index from one account to the next and reads one row of each, however long the backlog is.
     rows = await connection.fetch(
-        "SELECT DISTINCT account_id FROM callbacks WHERE test_mode = $1 AND due_at <= $2", test_mode, now
+        """
+        WITH RECURSIVE earliest AS (
+            (SELECT account_id, due_at FROM callbacks
+             WHERE test_mode = $1 AND due_at IS NOT NULL
+             ORDER BY account_id, due_at LIMIT 1)
+            UNION ALL
+            SELECT following.account_id, following.due_at
+            FROM earliest CROSS JOIN LATERAL (
+                SELECT account_id, due_at FROM callbacks
+                WHERE test_mode = $1 AND due_at IS NOT NULL AND account_id > earliest.account_id
+                ORDER BY account_id, due_at LIMIT 1
+            ) AS following
+        )
+        SELECT account_id FROM earliest WHERE due_at <= $2
+        """,
+        test_mode,
+        now,
     )
     return [row["account_id"] for row in rows]
 
@@ -71,7 +88,7 @@ async def claim(
         UPDATE callbacks AS taken SET due_at = $4, tries = taken.tries + 1
         FROM due WHERE taken.account_id = $1 AND taken.callback_id = due.callback_id
         RETURNING taken.account_id, taken.callback_id, taken.invoice_id, taken.test_mode, taken.url, taken.body,
-            taken.logged_at, taken.tries
+            taken.logged_at, taken.tries, taken.tried_at
         """,
         account_id,
         test_mode,
@@ -93,6 +110,24 @@ async def postpone(connection: Executor, *, account_id: str, callback_id: str, t
         callback_id,
         tries,
         due_at,
+    )
+
+
+async def hand_back(
+    connection: Executor, *, account_id: str, callback_id: str, tries: int, tried_at: datetime | None, now: datetime
+) -> None:
+    """Make a taken callback due now and give its try back, while it is still this owner's and nothing came of it."""
+    await connection.execute(
+        """
+        UPDATE callbacks SET due_at = $5, tries = tries - 1
+        WHERE account_id = $1 AND callback_id = $2 AND tries = $3 AND status = 'pending'
+            AND tried_at IS NOT DISTINCT FROM $4
+        """,
+        account_id,
+        callback_id,
+        tries,
+        tried_at,
+        now,
     )
 
 

@@ -18,7 +18,6 @@ class Forgetting:
     """The worker's job. Keys live by the real clock: they belong to requests, not to a mode."""
 
     name: Final = "forgetting"
-    lease_seconds: Final = 60
     per_account: Final = 1
 
     def __init__(self, platform: Platform) -> None:
@@ -32,10 +31,10 @@ class Forgetting:
         """Take an account. Two workers that take the same do no harm."""
         return [Over(account_id=account_id)]
 
-    async def run(self, claim: Over) -> None:
-        """Delete some of them; what is left is due still."""
+    async def run(self, claim: Over) -> bool:
+        """Delete some of them, and tell whether there were any; what is left is due still."""
         now = self._platform.clock.now(test_mode=False)
-        await operations.forget(self._platform.pool, claim.account_id, now=now)
+        return await operations.forget(self._platform.pool, claim.account_id, now=now) > 0
 
     async def hand_back(self, claims: list[Over], now: datetime) -> None:
         """Leave them as they are: due."""

@@ -51,6 +51,6 @@ async def settle(connection: Executor, claim: Claim, result: Result, *, now: dat
         await queries.abandon(connection, claim, account_id=claim.account_id, now=now)
 
 
-async def forget(connection: Executor, account_id: str, *, now: datetime) -> None:
-    """Delete some of an account's keys that are over."""
-    await queries.forget(connection, account_id=account_id, now=now, limit=_FORGOTTEN_AT_ONCE)
+async def forget(connection: Executor, account_id: str, *, now: datetime) -> int:
+    """Delete some of an account's keys that are over; return how many."""
+    return await queries.forget(connection, account_id=account_id, now=now, limit=_FORGOTTEN_AT_ONCE)

@@ -80,19 +80,36 @@ async def abandon(connection: Executor, claim: Claim, *, account_id: str, now: d
     )
 
 
-async def due_accounts(connection: Executor, *, now: datetime) -> list[str]:
-    """Return the accounts that have keys to forget."""
-    rows = await connection.fetch("SELECT DISTINCT account_id FROM idempotency_keys WHERE due_at <= $1", now)
-    return [row["account_id"] for row in rows]
-
-
-_FORGET: Final = """
-DELETE FROM idempotency_keys WHERE account_id = $1 AND key IN (
-    SELECT key FROM idempotency_keys WHERE account_id = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3
-    FOR UPDATE SKIP LOCKED)
+_DUE_ACCOUNTS: Final = """
+WITH RECURSIVE earliest AS (
+    (SELECT account_id, due_at FROM idempotency_keys ORDER BY account_id, due_at LIMIT 1)
+    UNION ALL
+    SELECT following.account_id, following.due_at
+    FROM earliest CROSS JOIN LATERAL (
+        SELECT account_id, due_at FROM idempotency_keys
+        WHERE account_id > earliest.account_id
+        ORDER BY account_id, due_at LIMIT 1
+    ) AS following
+)
+SELECT account_id FROM earliest WHERE due_at <= $1
 """
 
 
-async def forget(connection: Executor, *, account_id: str, now: datetime, limit: int) -> None:
-    """Delete keys that are over, the oldest first."""
-    await connection.execute(_FORGET, account_id, now, limit)
+async def due_accounts(connection: Executor, *, now: datetime) -> list[str]:
+    """Return the accounts that have keys to forget."""
+    return [row["account_id"] for row in await connection.fetch(_DUE_ACCOUNTS, now)]
+
+
+_FORGET: Final = """
+WITH due AS MATERIALIZED (
+    SELECT key FROM idempotency_keys WHERE account_id = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM idempotency_keys AS k USING due WHERE k.account_id = $1 AND k.key = due.key
+RETURNING k.key
+"""
+
+
+async def forget(connection: Executor, *, account_id: str, now: datetime, limit: int) -> int:
+    """Delete keys that are over, the oldest first, and return how many; those that somebody else holds are left."""
+    return len(await connection.fetch(_FORGET, account_id, now, limit))

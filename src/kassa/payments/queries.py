@@ -120,7 +120,22 @@ async def wake(connection: Executor, payment_id: str, *, account_id: str, now: d
     await connection.execute(_WAKE, account_id, payment_id, now)
 
 
-_DUE_ACCOUNTS: Final = "SELECT DISTINCT account_id FROM payments WHERE test_mode = $1 AND due_at <= $2"
+# Steps along the index from one account to the next and reads one row of each, however long the backlog is.
+_DUE_ACCOUNTS: Final = """
+WITH RECURSIVE earliest AS (
+    (SELECT account_id, due_at FROM payments
+     WHERE test_mode = $1 AND due_at IS NOT NULL
+     ORDER BY account_id, due_at LIMIT 1)
+    UNION ALL
+    SELECT following.account_id, following.due_at
+    FROM earliest CROSS JOIN LATERAL (
+        SELECT account_id, due_at FROM payments
+        WHERE test_mode = $1 AND due_at IS NOT NULL AND account_id > earliest.account_id
+        ORDER BY account_id, due_at LIMIT 1
+    ) AS following
+)
+SELECT account_id FROM earliest WHERE due_at <= $2
+"""
 
 
 async def due_accounts(connection: Executor, *, test_mode: bool, now: datetime) -> list[str]:
@@ -129,11 +144,13 @@ async def due_accounts(connection: Executor, *, test_mode: bool, now: datetime) 
 
 
 _CLAIM: Final = f"""
-UPDATE payments p SET due_at = $4, asks = p.asks + 1
-WHERE p.account_id = $1 AND p.payment_id IN (
+WITH due AS MATERIALIZED (
     SELECT payment_id FROM payments
     WHERE account_id = $1 AND test_mode = $2 AND due_at <= $3
-    ORDER BY due_at LIMIT $5 FOR UPDATE SKIP LOCKED)
+    ORDER BY due_at LIMIT $5 FOR UPDATE SKIP LOCKED
+)
+UPDATE payments AS p SET due_at = $4, asks = p.asks + 1
+FROM due WHERE p.account_id = $1 AND p.payment_id = due.payment_id
 RETURNING {selected("p")}
 """
 

@@ -1,0 +1,177 @@
+"""The worker's questions stay cheap: whose work is due reads a row an account, a claim no more than it takes."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, cast
+
+import asyncpg
+import pytest
+from asyncpg.connection import LoggedQuery
+
+from kassa.callbacks import queries as callbacks
+from kassa.db.pool import Connection, Executor
+from kassa.idempotency import queries as idempotency
+from kassa.invoices import queries as invoices
+from kassa.ledger import queries as ledger
+from kassa.payments import queries as payments
+from tests.support.postgres import Database
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+UNTIL = NOW + timedelta(minutes=1)
+BUSY = "coma_B000000000000000"
+"""Has 20,000 pieces of due work; each of 20 others has three, and half of them none that is due yet."""
+EVERYONE = [BUSY, *(f"coma_Q{number:03}000000000000" for number in range(1, 21))]
+DUE = [BUSY, *EVERYONE[2::2]]
+LIMIT = 5
+
+_ROWS = """
+CREATE TEMP TABLE rows AS
+SELECT 'coma_' || tag || repeat('0', 12) AS account_id, tag, tag || '_' || n AS id,
+    $1::timestamptz + late * interval '1 hour' + n * interval '1 ms' AS due_at
+FROM (SELECT 'B000' AS tag, 20000 AS pieces, 0 AS late
+      UNION ALL SELECT 'Q' || lpad(a::text, 3, '0'), 3, a % 2 FROM generate_series(1, 20) AS a) AS accounts,
+     generate_series(1, pieces) AS n
+"""
+_FILL = """
+INSERT INTO accounts (account_id, tag, name, currency, external_mid, created_at)
+SELECT DISTINCT account_id, tag, 'Shop', 'EUR', 'org_' || tag, '2029-01-01'::timestamptz FROM rows;
+INSERT INTO invoices (account_id, invoice_id, test_mode, reference_id, source, status, resolution, service,
+    service_method, service_flow, service_currency, payment_flow, currency, amount, payment_amount, fee, deposit,
+    metadata, attempts_max, created_at, updated_at, expires_at, due_at)
+SELECT account_id, 'cpi_' || id, true, id, 'merchant_api', 'process_pending', 'ok', 'payment_card_usd_hpp',
+    'payment_card', 'hpp', 'USD', 'charge', 'USD', 1000, 1000, 0, 1000, '{}', 5, '2029-01-01', '2029-01-01',
+    '2030-01-01', due_at
+FROM rows;
+INSERT INTO payments (account_id, payment_id, invoice_id, number, test_mode, status, resolution, provider,
+    provider_account_id, merchant_id, amount, currency, client_ip, created_at, updated_at, due_at)
+SELECT account_id, 'pay_' || id, 'cpi_' || id, 1, true, 'process_pending', 'ok', 'test', 'ma_0', 'merchant', 1000,
+    'USD', '', '2029-01-01', '2029-01-01', due_at
+FROM rows;
+INSERT INTO callbacks (account_id, callback_id, invoice_id, test_mode, invoice_status, final, logged_at, url, body,
+    status, created_at, due_at)
+SELECT account_id, 'msg_' || id, 'cpi_' || id, true, 'processed', true, 1, 'https://shop.example', ''::bytea,
+    'pending', '2029-01-01', due_at
+FROM rows;
+INSERT INTO idempotency_keys (account_id, key, fingerprint, serial, status, body, leased_until, due_at)
+SELECT account_id, id, sha256(''::bytea), id, 201, ''::bytea, due_at, due_at FROM rows;
+INSERT INTO ledger_unnumbered (account_id, test_mode, created_at, entry_id)
+SELECT account_id, mode, '2029-01-01', id FROM rows, (VALUES (true), (false)) AS modes (mode)
+WHERE mode OR tag = 'B000';
+ANALYZE;
+"""
+
+
+@pytest.fixture(scope="module")
+async def backlog(module_database: Database) -> Database:
+    owner = await asyncpg.connect(module_database.url)
+    try:
+        await owner.execute("SET synchronous_commit = off")
+        await owner.execute(_ROWS, NOW - timedelta(minutes=1))
+        await owner.execute(_FILL)
+    finally:
+        await owner.close()
+    return module_database
+
+
+@asynccontextmanager
+async def undone(database: Database) -> AsyncIterator[Connection]:
+    """Give a connection in a transaction that never was."""
+    async with database.pool.acquire() as connection:
+        change = connection.transaction()
+        await change.start()
+        try:
+            yield cast("Connection", connection)
+        finally:
+            await change.rollback()
+
+
+async def plan(connection: Connection, ask: Callable[[Connection], Awaitable[Any]]) -> Any:
+    """Return how the statement that ``ask`` says is executed; what it changes is undone."""
+    said: list[LoggedQuery] = []
+    savepoint = connection.transaction()
+    await savepoint.start()
+    with connection.query_logger(said.append):
+        await ask(connection)
+    await savepoint.rollback()
+    (logged,) = said
+    explained = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {logged.query}", *logged.args)
+    return json.loads(explained)[0]["Plan"]
+
+
+def nodes(node: Any) -> Iterator[Any]:
+    yield node
+    for child in node.get("Plans", []):
+        yield from nodes(child)
+
+
+def scans(found: Any, table: str) -> list[Any]:
+    """Return the parts of a plan that read a table."""
+    return [node for node in nodes(found) if node.get("Relation Name") == table and node["Node Type"] != "ModifyTable"]
+
+
+def rows_read(found: Any, table: str) -> int:
+    return sum(
+        round((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
+        for node in scans(found, table)
+    )
+
+
+QUESTIONS: dict[str, Callable[[Executor], Awaitable[list[str]]]] = {
+    "invoices": lambda connection: invoices.due_accounts(connection, test_mode=True, now=NOW),
+    "payments": lambda connection: payments.due_accounts(connection, test_mode=True, now=NOW),
+    "callbacks": lambda connection: callbacks.due_accounts(connection, test_mode=True, now=NOW),
+    "idempotency_keys": lambda connection: idempotency.due_accounts(connection, now=NOW),
+    "ledger_unnumbered": lambda connection: ledger.waiting(connection, test_mode=True),
+}
+CLAIMS: dict[str, Callable[..., Awaitable[Any]]] = {
+    "invoices": partial(invoices.claim, test_mode=True, until=UNTIL),
+    "payments": partial(payments.claim, test_mode=True, until=UNTIL),
+    "callbacks": partial(callbacks.claim, test_mode=True, until=UNTIL),
+    "idempotency_keys": idempotency.forget,
+}
+
+
+@pytest.mark.parametrize("table", QUESTIONS)
+async def test_whose_work_is_due_reads_one_row_an_account_however_long_the_backlog(
+    backlog: Database, table: str
+) -> None:
+    async with undone(backlog) as connection:
+        accounts = await QUESTIONS[table](connection)
+        found = await plan(connection, QUESTIONS[table])
+    assert sorted(accounts) == (EVERYONE if table == "ledger_unnumbered" else DUE)
+    assert {node["Node Type"] for node in scans(found, table)} <= {"Index Scan", "Index Only Scan"}
+    assert rows_read(found, table) <= len(EVERYONE) + 1
+
+
+async def test_a_mode_without_work_is_not_asked_through_the_other_ones_backlog(backlog: Database) -> None:
+    async with undone(backlog) as connection:
+        assert await ledger.waiting(connection, test_mode=False) == [BUSY]
+        assert await callbacks.due_accounts(connection, test_mode=False, now=NOW) == []
+        found = await plan(connection, lambda said: ledger.waiting(said, test_mode=False))
+    assert rows_read(found, "ledger_unnumbered") <= len(EVERYONE) + 1
+
+
+@pytest.mark.parametrize("table", CLAIMS)
+async def test_a_claim_finds_its_rows_by_the_index_and_reads_no_more_than_it_takes(
+    backlog: Database, table: str
+) -> None:
+    async with undone(backlog) as connection:
+        found = await plan(connection, partial(CLAIMS[table], account_id=BUSY, now=NOW, limit=LIMIT))
+    indexes = {node.get("Index Name") for node in scans(found, table)}
+    assert indexes == {f"{table}_due", f"{table}_pkey"}
+    assert rows_read(found, table) <= 2 * LIMIT
+    assert not any("Sort" in node["Node Type"] for node in nodes(found))
+
+
+@pytest.mark.parametrize("table", CLAIMS)
+async def test_a_claim_takes_no_more_than_its_limit_whatever_the_plan(backlog: Database, table: str) -> None:
+    async with undone(backlog) as connection:
+        # What the planner may come to by itself where it knows little of a table: what is inside read anew for each
+        # row outside.
+        for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "memoize"):
+            await connection.execute(f"SET LOCAL enable_{way} = off")
+        taken = await CLAIMS[table](connection, account_id=DUE[1], now=NOW, limit=1)
+    assert (taken if table == "idempotency_keys" else len(taken)) == 1
