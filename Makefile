@@ -12,7 +12,7 @@ SOURCES := src tests
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run test check format lock clean
+.PHONY: help setup run test bench check format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ check: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## check format, lint, types and th
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## measure postings a second against balances that are updated in place
+	@$(BIN)/python -m tests.bench.postings
 
 format: $(VENV)/.stamp-dev ## put the code into its format, and mend what ruff can mend
 	$(BIN)/ruff format $(SOURCES)

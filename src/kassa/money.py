@@ -84,6 +84,11 @@ def to_text(minor: int, currency: str) -> str:
     return f"{sign}{whole}.{decimals}" if decimals else f"{sign}{whole}"
 
 
+def to_fixed(minor: int, currency: str) -> str:
+    """Return minor units with all of the currency's decimals: 10000 in USD is ``100.00``, 0 in JPY is ``0``."""
+    return f"{to_decimal(minor, currency):f}"
+
+
 def to_decimal(minor: int, currency: str) -> Decimal:
     """Return minor units as an exact decimal, for formatting by locale."""
     return Decimal(minor).scaleb(-exponent(currency))

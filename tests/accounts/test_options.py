@@ -35,6 +35,7 @@ ACCOUNT = Account(
         ("ip_allow_list", "", ()),
         ("late_success", "refund", "refund"),
         ("callback_retries", "0", 0),
+        ("payer_pays_fee", "on", True),
     ],
 )
 def test_an_option_takes_its_value(name: str, text: str, value: object) -> None:
@@ -71,6 +72,7 @@ def test_an_option_takes_its_value(name: str, text: str, value: object) -> None:
         ("ip_allow_list", "shop.example"),
         ("late_success", "keep"),
         ("callback_retries", "1001"),
+        ("payer_pays_fee", "2"),
     ],
 )
 def test_what_cannot_be_a_value_is_refused_by_its_name(name: str, text: str) -> None:

@@ -1,10 +1,12 @@
 """Compares the bank's books with Kassa's: they must agree to the last movement (P1, P2)."""
 
+from itertools import product
 from typing import Any
 
 import aiohttp
 
 from kassa.accounts.operations import BANK_MERCHANT_ID, bank_merchant_secret
+from tests.support import ledger
 from tests.support.office import Office
 
 
@@ -31,7 +33,10 @@ async def taken_for(office: Office, bank_url: str, invoice_id: str) -> list[dict
 
 
 async def agree(office: Office, bank_url: str) -> bool:
-    """Tell whether what the bank took is what Kassa has booked: each once, with its amount, currency and number."""
+    """Tell whether what the bank took is what Kassa has booked: each once, with its amount, currency and number.
+
+    The ledger says the same, and proves.
+    """
     at_bank = sorted(
         (line["order"], line["amount"], line["currency"], line["rrn"])
         for line in await statement(office, bank_url)
@@ -43,7 +48,25 @@ async def agree(office: Office, bank_url: str) -> bool:
         " WHERE p.status = 'processed' AND i.status = 'processed' AND i.processed_amount = p.processed_amount"
         " AND i.payment_flow = 'charge'"
     )
-    return at_bank == sorted(tuple(row.values()) for row in rows)
+    entries = await office.fetch(
+        "SELECT substr(entry_id, 11) AS payment_id, amount, currency FROM ledger_transfers"
+        " WHERE recipe = 'processed' AND debit = 'provider'"
+    )
+    in_ledger = sorted(tuple(row.values()) for row in entries)
+    return (
+        at_bank == sorted(tuple(row.values()) for row in rows)
+        and [movement[:3] for movement in at_bank] == in_ledger
+        and await proven(office)
+    )
+
+
+async def proven(office: Office) -> bool:
+    """Tell whether the books of every account and mode are whole."""
+    accounts = [row["account_id"] for row in await office.fetch("SELECT account_id FROM accounts")]
+    for account_id, test_mode in product(accounts, (False, True)):
+        if (await ledger.verified(office.pool, account_id, test_mode=test_mode)).problems:
+            return False
+    return True
 
 
 async def quiet(office: Office, account_id: str) -> bool:

@@ -35,6 +35,8 @@ class Account(Value, frozen=True, kw_only=True):
     """Networks that the private API may be called from; empty means any."""
     late_success: Literal["book", "refund"] = "book"
     callback_retries: int = 100
+    payer_pays_fee: bool = False
+    """The fee comes on top of the amount instead of being taken from it."""
     created_at: datetime
     archived_at: datetime | None = None
 

@@ -25,8 +25,10 @@ async def account(executor: Executor, *, account_id: str) -> Account | None:
 
 
 async def account_locked(executor: Executor, *, account_id: str) -> Account | None:
-    """Return an account and hold its row until the transaction ends."""
-    row = await executor.fetchrow(f"SELECT {_ACCOUNT} FROM accounts WHERE account_id = $1 FOR UPDATE", account_id)
+    """Return an account and hold its row until the transaction ends; what refers to it is written meanwhile."""
+    row = await executor.fetchrow(
+        f"SELECT {_ACCOUNT} FROM accounts WHERE account_id = $1 FOR NO KEY UPDATE", account_id
+    )
     return _account(row) if row else None
 
 

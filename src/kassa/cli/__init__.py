@@ -5,7 +5,7 @@ import sys
 import typer
 
 from kassa import observability
-from kassa.cli import accounts, catalogue, clock
+from kassa.cli import accounts, catalogue, clock, ledger
 from kassa.cli.cards import cards
 from kassa.cli.doctor import doctor
 from kassa.cli.migrate import migrate
@@ -26,6 +26,7 @@ app.command()(cards)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(clock.app, name="clock")
+app.add_typer(ledger.app, name="ledger")
 
 
 @app.callback()

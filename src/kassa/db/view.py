@@ -1,4 +1,4 @@
-"""Reading behind row-level security: whatever a statement says, it sees the rows of one account (DESIGN §4)."""
+"""Reading at one moment, and behind row-level security: whatever a statement says, it sees one account (DESIGN §4)."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -19,6 +19,17 @@ SELECT set_config('kassa.account_id', $1, true), set_config('plan_cache_mode', '
 
 
 @contextlib.asynccontextmanager
+async def one_moment(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
+    """Give a connection whose statements all see the database as it is at one moment, and change nothing.
+
+    Raises ``DatabaseUnavailable``.
+    """
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        # What the pool lends has every method of a connection, without being one.
+        yield cast("Connection", connection)
+
+
+@contextlib.asynccontextmanager
 async def account_view(pool: asyncpg.Pool, *, account_id: str, whole_tables: bool = True) -> AsyncIterator[Connection]:
     """Give a connection that sees one account's rows as they are at one moment, and changes nothing.
 
@@ -26,7 +37,6 @@ async def account_view(pool: asyncpg.Pool, *, account_id: str, whole_tables: boo
     Without ``whole_tables`` the planner keeps to walks along indexes, as a page needs them: it must not read all
     invoices, or all customers, because it overestimates how many will fit. Raises ``DatabaseUnavailable``.
     """
-    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with one_moment(pool) as connection:
         await connection.execute(_ENTER, account_id, "on" if whole_tables else "off")
-        # What the pool lends has every method of a connection, without being one.
-        yield cast("Connection", connection)
+        yield connection

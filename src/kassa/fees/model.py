@@ -1,6 +1,7 @@
-"""What the merchant pays for an invoice: the account's tariff for the service, applied to an amount (CONTRACT §9)."""
+"""What a payment costs and who bears it: the account's tariff for the service, applied to an amount (CONTRACT §9)."""
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
+from fractions import Fraction
 
 from kassa.providers.protocol import Value
 
@@ -14,10 +15,31 @@ class Tariff(Value, frozen=True, kw_only=True):
     fee_max: int = 0
 
 
+class Parts(Value, frozen=True, kw_only=True):
+    """What an amount comes to, in minor units: ``payment_amount = fee + deposit``, always."""
+
+    payment_amount: int
+    """What the payer pays."""
+    fee: int
+    deposit: int
+    """What the merchant gets."""
+
+
 def fee(amount: int, tariff: Tariff) -> int:
-    """Return the fee in minor units: rate and fixed part, rounded half-even, held between the bounds and the amount."""
-    exact = Decimal(amount) * tariff.fee_rate / 100 + tariff.fee_fix
-    rounded = int(exact.to_integral_value(ROUND_HALF_EVEN))
-    raised = max(rounded, tariff.fee_min)
+    """Return the fee in minor units: rate and fixed part, rounded half-even, held between the bounds and the amount.
+
+    First it is raised to ``fee_min``, then it is cut to ``fee_max``, then to the amount: so the upper bounds win.
+    """
+    # Exact, because decimal arithmetic rounds to 28 digits before it is rounded here.
+    exact = Fraction(amount) * Fraction(tariff.fee_rate) / 100 + tariff.fee_fix
+    raised = max(round(exact), tariff.fee_min)
     capped = min(raised, tariff.fee_max) if tariff.fee_max else raised
     return min(capped, amount)
+
+
+def parts(amount: int, tariff: Tariff, *, payer_pays: bool) -> Parts:
+    """Return what an amount comes to: the fee is taken from it, or comes on top of it where the payer pays it."""
+    charged = fee(amount, tariff)
+    if payer_pays:
+        return Parts(payment_amount=amount + charged, fee=charged, deposit=amount)
+    return Parts(payment_amount=amount, fee=charged, deposit=amount - charged)

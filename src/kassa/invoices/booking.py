@@ -1,26 +1,39 @@
 """Which recipe tells what an attempt did with money."""
 
+from typing import Final
+
+from kassa.errors import TransitionRefused
 from kassa.invoices.model import Invoice
 from kassa.ledger import recipes
 from kassa.ledger.model import Entry
-from kassa.payments.model import Payment, PaymentStatus
+from kassa.payments.model import FAILED, UNDECIDED, Payment, PaymentStatus
+
+_HELD: Final = {PaymentStatus.PROCESS_ERROR, PaymentStatus.REFUND_FAILED, PaymentStatus.REFUND_ERROR}
+"""Statuses in which the money waits in the pending purse."""
 
 
-def entry(invoice: Invoice, payment: Payment) -> Entry | None:
-    """Return the entry for the status that an attempt has just got, or None where no money moved."""
+def entry(invoice: Invoice, payment: Payment, *, was: PaymentStatus) -> Entry | None:
+    """Return the entry for the status that an attempt has just got, or None where no money moved.
+
+    Raises ``TransitionRefused`` for a change that no recipe tells: money never moves without an entry.
+    """
     if invoice.payment_flow == "verify" or payment.processed_amount is None or payment.processed_currency is None:
         return None
     names = {"payment_id": payment.payment_id, "invoice_id": invoice.invoice_id}
     paid, currency = payment.processed_amount, payment.processed_currency
     match payment.status:
-        case PaymentStatus.PROCESSED:
+        case PaymentStatus.PROCESSED if was in UNDECIDED | FAILED:
             fee = invoice.processed_fee or 0
             return recipes.processed(**names, currency=currency, paid=paid, fee=fee, reserve=0)
-        case PaymentStatus.PROCESS_ERROR:
+        case PaymentStatus.PROCESS_ERROR if was in UNDECIDED | FAILED:
             return recipes.suspended(**names, currency=currency, paid=paid)
-        case PaymentStatus.REFUND_PENDING:
+        case PaymentStatus.REFUND_PENDING if was in UNDECIDED | FAILED:
             return recipes.unwanted(**names, currency=currency, paid=paid)
+        case PaymentStatus.REFUND_PENDING if was in _HELD:
+            return None
         case PaymentStatus.REFUNDED:
             return recipes.returned(**names, currency=currency, paid=paid)
-        case _:
+        case PaymentStatus.REFUND_FAILED | PaymentStatus.REFUND_ERROR:
             return None
+        case status:
+            raise TransitionRefused(f"No recipe tells what {was} → {status} does with money.")

@@ -221,7 +221,7 @@ async def _book(
     """Book what an attempt's change of status did with money, if anything (P4)."""
     if payment.status is was:
         return
-    entry = booking.entry(invoice, payment)
+    entry = booking.entry(invoice, payment, was=was)
     if entry is not None:
         await ledger.post(connection, entry, account_id=invoice.account_id, test_mode=invoice.test_mode, now=now)
 

@@ -58,6 +58,13 @@ _INVOICE_PARAMETERS: Final = ", ".join(f"${n}" for n, _ in enumerate(COLUMNS, 1)
 _NEXT: Final = len(COLUMNS)
 _CUSTOMER_PARAMETERS: Final = ", ".join(f"${_NEXT + n}" for n, _ in enumerate(CUSTOMER_COLUMNS[1:], 1))
 _CALLBACK: Final = _NEXT + len(CUSTOMER_COLUMNS)
+# A public key stands in the shop's page for everyone to read: it may fill a customer's gaps and rewrites nothing.
+_BY_PUBLIC_KEY: Final = f"${COLUMNS.index('source') + 1}::text = 'platform_public_api'"
+_CUSTOMER_CHANGES: Final = ", ".join(
+    f"{c} = CASE WHEN {_BY_PUBLIC_KEY} THEN coalesce(customers.{c}, excluded.{c})"
+    f" ELSE coalesce(excluded.{c}, customers.{c}) END"
+    for c in CUSTOMER_COLUMNS[2:]
+)
 
 _CREATE: Final = f"""
 WITH created AS (
@@ -70,7 +77,7 @@ WITH created AS (
     FROM created WHERE customer_id IS NOT NULL
     ON CONFLICT (account_id, customer_id) DO UPDATE SET
         updated_at = greatest(customers.updated_at, excluded.updated_at),
-        {", ".join(f"{c} = coalesce(excluded.{c}, customers.{c})" for c in CUSTOMER_COLUMNS[2:])}
+        {_CUSTOMER_CHANGES}
 ), callback AS (
     INSERT INTO callbacks (account_id, callback_id, invoice_id, test_mode, invoice_status, final, logged_at, url, body,
                            status, created_at, due_at)
@@ -210,7 +217,22 @@ async def update(connection: Executor, invoice: Invoice, *, account_id: str, was
     return done == "UPDATE 1"
 
 
-_DUE_ACCOUNTS: Final = "SELECT DISTINCT account_id FROM invoices WHERE test_mode = $1 AND due_at <= $2"
+# Steps along the index from one account to the next and reads one row of each, however long the backlog is.
+_DUE_ACCOUNTS: Final = """
+WITH RECURSIVE earliest AS (
+    (SELECT account_id, due_at FROM invoices
+     WHERE test_mode = $1 AND due_at IS NOT NULL
+     ORDER BY account_id, due_at LIMIT 1)
+    UNION ALL
+    SELECT following.account_id, following.due_at
+    FROM earliest CROSS JOIN LATERAL (
+        SELECT account_id, due_at FROM invoices
+        WHERE test_mode = $1 AND due_at IS NOT NULL AND account_id > earliest.account_id
+        ORDER BY account_id, due_at LIMIT 1
+    ) AS following
+)
+SELECT account_id FROM earliest WHERE due_at <= $2
+"""
 
 
 async def due_accounts(connection: Executor, *, test_mode: bool, now: datetime) -> list[str]:
@@ -219,12 +241,14 @@ async def due_accounts(connection: Executor, *, test_mode: bool, now: datetime) 
 
 
 _CLAIM: Final = """
-UPDATE invoices SET due_at = $4
-WHERE account_id = $1 AND invoice_id IN (
+WITH due AS MATERIALIZED (
     SELECT invoice_id FROM invoices
     WHERE account_id = $1 AND test_mode = $2 AND due_at <= $3
-    ORDER BY due_at LIMIT $5 FOR UPDATE SKIP LOCKED)
-RETURNING invoice_id
+    ORDER BY due_at LIMIT $5 FOR UPDATE SKIP LOCKED
+)
+UPDATE invoices AS taken SET due_at = $4
+FROM due WHERE taken.account_id = $1 AND taken.invoice_id = due.invoice_id
+RETURNING taken.invoice_id
 """
 
 

@@ -14,7 +14,7 @@ from kassa.accounts.model import Account, AccountService
 from kassa.catalogue import fields
 from kassa.customers.model import Customer, customer_id
 from kassa.errors import AmountRefused, Invalid, Message, UnknownCurrency
-from kassa.fees.model import Tariff, fee
+from kassa.fees.model import Tariff, parts
 from kassa.invoices import addresses, gateway, lifetime
 from kassa.invoices.asked import Asked, AskedCustomer
 from kassa.invoices.model import Invoice, Status
@@ -66,7 +66,10 @@ def _invoice(
 ) -> Invoice:
     """Return the invoice: waiting for its payer where the page is ours, else for its provider's page."""
     by_card = service.method == CARD_METHOD
-    charged = fee(amount, _tariff(service))
+    payment_flow = asked.flow or "charge"
+    # A verification takes nothing, so there is nothing to put a fee on top of.
+    payer_pays = account.payer_pays_fee and payment_flow == "charge"
+    comes_to = parts(amount, _tariff(service), payer_pays=payer_pays)
     return Invoice(
         account_id=account.account_id,
         invoice_id=ids.new_id("cpi", account.tag),
@@ -79,12 +82,12 @@ def _invoice(
         service_method=service.method,
         service_flow=service.flow,
         service_currency=service.currency,
-        payment_flow=asked.flow or "charge",
+        payment_flow=payment_flow,
         currency=service.currency,
         amount=amount,
-        payment_amount=amount,
-        fee=charged,
-        deposit=amount - charged,
+        payment_amount=comes_to.payment_amount,
+        fee=comes_to.fee,
+        deposit=comes_to.deposit,
         description=asked.description,
         descriptor=asked.descriptor,
         metadata=_metadata(asked, account),

@@ -5,6 +5,7 @@ fact; its id is made from the fact's own, so a fact that is told twice is booked
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -49,6 +50,35 @@ class Entry(Value, frozen=True, kw_only=True):
     recipe: str
     invoice_id: str | None
     transfers: tuple[Transfer, ...]
+
+
+class Row(Value, frozen=True, kw_only=True):
+    """One transfer as it stands in the books, with all that its row says."""
+
+    line: int
+    """Its place in the entry, from 1."""
+    test_mode: bool
+    recipe: str
+    invoice_id: str | None
+    created_at: datetime
+    transfer: Transfer
+
+
+class Posted(Value, frozen=True, kw_only=True):
+    """An entry as it stands in the books. What its rows have in common is told by the first."""
+
+    entry_id: str
+    rows: tuple[Row, ...]
+
+    @property
+    def created_at(self) -> datetime:
+        """When the fact became one."""
+        return self.rows[0].created_at
+
+    @property
+    def transfers(self) -> tuple[Transfer, ...]:
+        """What it moved."""
+        return tuple(row.transfer for row in self.rows)
 
 
 Balances = Mapping[tuple[Purse, str], int]

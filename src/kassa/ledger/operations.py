@@ -5,19 +5,17 @@ the balances are made shortly after by one worker an account, in batches; until 
 plus what has no number yet.
 """
 
-import hashlib
 from datetime import datetime
 from typing import Final
 
-import msgspec
-
-from kassa.db.pool import Executor, Pool, transaction
+from kassa.db.pool import Connection, Executor, Pool, transaction
 from kassa.ledger import queries
-from kassa.ledger.model import Balances, Entry, applied
-from kassa.ledger.queries import Line, Posted
+from kassa.ledger.chain import GENESIS, chained
+from kassa.ledger.model import Balances, Entry, Posted, applied
+from kassa.ledger.queries import Line
 
 BATCH: Final = 500
-GENESIS: Final = bytes(32)
+"""How many entries one transaction numbers at most."""
 
 
 async def post(connection: Executor, entry: Entry, *, account_id: str, test_mode: bool, now: datetime) -> None:
@@ -30,49 +28,50 @@ async def post(connection: Executor, entry: Entry, *, account_id: str, test_mode
 
 
 async def number(pool: Pool, *, account_id: str, test_mode: bool) -> int:
-    """Give an account's new entries their place in the journal; return how many, 0 if somebody else does it."""
+    """Give an account's new entries their place in the journal; return how many, 0 if somebody else does it.
+
+    An entry that waits and has no rows is left alone: somebody took them out, and ``verification`` names it.
+    """
     async with transaction(pool) as connection:
         if not await queries.lock(connection, account_id=account_id, test_mode=test_mode):
             return 0
-        taken = await queries.take(connection, account_id=account_id, test_mode=test_mode, limit=BATCH)
-        head = await queries.head(connection, account_id=account_id, test_mode=test_mode)
-        last, previous = (head.number, head.hash) if head else (0, GENESIS)
-        balances: Balances = queries.balances_from(head.balances) if head else {}
-        lines: list[Line] = []
-        for place, posted in enumerate(taken, last + 1):
-            previous = chained(previous, place, posted, account_id=account_id, test_mode=test_mode)
-            balances = applied(balances, posted.entry.transfers)
-            kept = queries.balances_json(dict(balances))
-            lines.append(Line(number=place, entry_id=posted.entry.entry_id, hash=previous, balances=kept))
-        await queries.append(connection, lines, account_id=account_id, test_mode=test_mode)
-    return len(lines)
+        waiting = await queries.unnumbered(connection, account_id=account_id, test_mode=test_mode, limit=BATCH)
+        ids = [each.entry_id for each in waiting]
+        found = await queries.of_entries(connection, ids, account_id=account_id)
+        taken = [found[entry_id] for entry_id in ids if entry_id in found]
+        if taken:
+            until = waiting[-1].created_at
+            await queries.take(connection, list(found), account_id=account_id, test_mode=test_mode, until=until)
+            await _append(connection, taken, account_id=account_id, test_mode=test_mode)
+    return len(taken)
+
+
+async def _append(connection: Connection, taken: list[Posted], *, account_id: str, test_mode: bool) -> None:
+    head = await queries.head(connection, account_id=account_id, test_mode=test_mode)
+    last, previous = (head.number, head.hash) if head else (0, GENESIS)
+    balances: Balances = queries.balances_from(head.balances) if head else {}
+    lines: list[Line] = []
+    for place, posted in enumerate(taken, last + 1):
+        previous = chained(previous, place, posted.entry_id, posted.rows, account_id=account_id, test_mode=test_mode)
+        balances = applied(balances, posted.transfers)
+        line = Line(
+            number=place,
+            entry_id=posted.entry_id,
+            created_at=posted.created_at,
+            hash=previous,
+            balances=queries.balances_json(balances),
+        )
+        lines.append(line)
+    await queries.append(connection, lines, account_id=account_id, test_mode=test_mode)
 
 
 async def balances(connection: Executor, *, account_id: str, test_mode: bool) -> Balances:
     """Return an account's balances at this moment, those without a number included.
 
-    Run it in a REPEATABLE READ transaction, or an entry that gets its number meanwhile may count twice or not at all.
+    Run it in a view of one moment (``db.view``), or an entry that gets its number meanwhile may count twice or not at
+    all.
     """
     head = await queries.head(connection, account_id=account_id, test_mode=test_mode)
-    tail = await queries.unnumbered(connection, account_id=account_id, test_mode=test_mode)
     known: Balances = queries.balances_from(head.balances) if head else {}
-    for posted in tail:
-        known = applied(known, posted.entry.transfers)
-    return known
-
-
-def chained(previous: bytes, place: int, posted: Posted, *, account_id: str, test_mode: bool) -> bytes:
-    """Return the journal's hash at an entry: SHA-256 over the one before and all that the entry says."""
-    content = msgspec.json.encode(
-        [
-            account_id,
-            test_mode,
-            place,
-            posted.entry.entry_id,
-            posted.entry.recipe,
-            posted.entry.invoice_id,
-            int(posted.created_at.timestamp() * 1_000_000),
-            [[move.debit, move.credit, move.amount, move.currency] for move in posted.entry.transfers],
-        ]
-    )
-    return hashlib.sha256(previous + content).digest()
+    tail = await queries.unnumbered_sums(connection, account_id=account_id, test_mode=test_mode)
+    return applied(known, tail)

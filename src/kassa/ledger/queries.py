@@ -7,33 +7,20 @@ import asyncpg
 import msgspec
 
 from kassa.db.pool import Executor
-from kassa.ledger.model import Entry, Purse, Transfer
+from kassa.ledger.model import Balances, Entry, Posted, Purse, Row, Transfer
 from kassa.providers.protocol import Value
 
 
-class Head(Value, frozen=True, kw_only=True):
-    """The journal's last line: where the next entry is chained on."""
-
-    number: int
-    hash: bytes
-    balances: str
-    """JSON: purse → currency → minor units."""
-
-
 class Line(Value, frozen=True, kw_only=True):
-    """One line of the journal."""
+    """One line of the journal; its last one is the head, where the next entry is chained on."""
 
     number: int
     entry_id: str
+    created_at: datetime
+    """The entry's."""
     hash: bytes
     balances: str
-
-
-class Posted(Value, frozen=True, kw_only=True):
-    """An entry as it stands in the books."""
-
-    entry: Entry
-    created_at: datetime
+    """JSON: purse → currency → minor units, after this entry."""
 
 
 _INSERT: Final = """
@@ -45,8 +32,8 @@ WITH entry AS (
          WITH ORDINALITY AS moves (debit, credit, amount, currency, line)
     RETURNING entry_id
 )
-INSERT INTO ledger_unnumbered (account_id, test_mode, entry_id)
-SELECT DISTINCT $1::text, $3::boolean, entry_id FROM entry
+INSERT INTO ledger_unnumbered (account_id, test_mode, created_at, entry_id)
+SELECT DISTINCT $1::text, $3::boolean, $6::timestamptz, entry_id FROM entry
 """
 
 
@@ -67,7 +54,20 @@ async def insert(connection: Executor, entry: Entry, *, account_id: str, test_mo
     )
 
 
-_WAITING: Final = "SELECT DISTINCT account_id FROM ledger_unnumbered WHERE test_mode = $1"
+# Steps along the primary key from one account and mode to the next, and reads one row of each.
+_WAITING: Final = """
+WITH RECURSIVE waiting AS (
+    (SELECT account_id, test_mode FROM ledger_unnumbered ORDER BY account_id, test_mode LIMIT 1)
+    UNION ALL
+    SELECT following.account_id, following.test_mode
+    FROM waiting CROSS JOIN LATERAL (
+        SELECT account_id, test_mode FROM ledger_unnumbered
+        WHERE (account_id, test_mode) > (waiting.account_id, waiting.test_mode)
+        ORDER BY account_id, test_mode LIMIT 1
+    ) AS following
+)
+SELECT account_id FROM waiting WHERE test_mode = $1
+"""
 
 
 async def waiting(connection: Executor, *, test_mode: bool) -> list[str]:
@@ -83,39 +83,53 @@ async def lock(connection: Executor, *, account_id: str, test_mode: bool) -> boo
     return bool(await connection.fetchval(_LOCK, account_id, test_mode))
 
 
-_TAKE: Final = """
-WITH taken AS (
-    DELETE FROM ledger_unnumbered
-    WHERE account_id = $1 AND test_mode = $2 AND entry_id IN (
-        SELECT entry_id FROM ledger_unnumbered WHERE account_id = $1 AND test_mode = $2 LIMIT $3)
-    RETURNING entry_id
-)
-SELECT t.* FROM ledger_transfers t JOIN taken USING (entry_id)
-WHERE t.account_id = $1
-ORDER BY t.created_at, t.entry_id, t.line
+_UNNUMBERED: Final = """
+SELECT created_at, entry_id FROM ledger_unnumbered
+WHERE account_id = $1 AND test_mode = $2 ORDER BY created_at, entry_id LIMIT $3
 """
 
 
-async def take(connection: Executor, *, account_id: str, test_mode: bool, limit: int) -> list[Posted]:
-    """Take entries that have no number yet, the oldest first."""
-    return _entries(await connection.fetch(_TAKE, account_id, test_mode, limit))
+class Waiting(Value, frozen=True, kw_only=True):
+    """An entry that has no number yet."""
+
+    created_at: datetime
+    entry_id: str
+
+
+async def unnumbered(connection: Executor, *, account_id: str, test_mode: bool, limit: int | None) -> list[Waiting]:
+    """Return the entries that have no number yet, the oldest first; all of them without a limit."""
+    return [Waiting(**record) for record in await connection.fetch(_UNNUMBERED, account_id, test_mode, limit)]
+
+
+_TAKE: Final = """
+DELETE FROM ledger_unnumbered
+WHERE account_id = $1 AND test_mode = $2 AND created_at <= $3 AND entry_id = ANY($4::text[])
+"""
+
+
+async def take(
+    connection: Executor, entry_ids: list[str], *, account_id: str, test_mode: bool, until: datetime
+) -> None:
+    """Let entries wait no more: they are about to be numbered. ``until`` is the latest one's time."""
+    await connection.execute(_TAKE, account_id, test_mode, until, entry_ids)
 
 
 _HEAD: Final = """
-SELECT number, hash, balances FROM ledger_journal
+SELECT number, entry_id, created_at, hash, balances FROM ledger_journal
 WHERE account_id = $1 AND test_mode = $2 ORDER BY number DESC LIMIT 1
 """
 
 
-async def head(connection: Executor, *, account_id: str, test_mode: bool) -> Head | None:
+async def head(connection: Executor, *, account_id: str, test_mode: bool) -> Line | None:
     """Return the journal's last line, or None for an empty one."""
     record = await connection.fetchrow(_HEAD, account_id, test_mode)
-    return None if record is None else Head(**record)
+    return None if record is None else Line(**record)
 
 
 _APPEND: Final = """
-INSERT INTO ledger_journal (account_id, test_mode, number, entry_id, hash, balances)
-SELECT $1, $2, line.* FROM unnest($3::bigint[], $4::text[], $5::bytea[], $6::text[]::json[]) AS line
+INSERT INTO ledger_journal (account_id, test_mode, number, entry_id, created_at, hash, balances)
+SELECT $1, $2, line.*
+FROM unnest($3::bigint[], $4::text[], $5::timestamptz[], $6::bytea[], $7::text[]::json[]) AS line
 """
 
 
@@ -127,25 +141,28 @@ async def append(connection: Executor, lines: list[Line], *, account_id: str, te
         test_mode,
         [line.number for line in lines],
         [line.entry_id for line in lines],
+        [line.created_at for line in lines],
         [line.hash for line in lines],
         [line.balances for line in lines],
     )
 
 
-_UNNUMBERED: Final = """
-SELECT t.* FROM ledger_transfers t JOIN ledger_unnumbered u USING (account_id, entry_id)
-WHERE t.account_id = $1 AND u.account_id = $1 AND u.test_mode = $2
-ORDER BY t.created_at, t.entry_id, t.line
+# By an array, here and below: whatever the planner believes of tables that grow by the second, it walks the key.
+_UNNUMBERED_SUMS: Final = """
+SELECT debit, credit, currency, sum(amount)::bigint AS amount FROM ledger_transfers
+WHERE account_id = $1 AND entry_id = ANY(ARRAY(
+    SELECT u.entry_id FROM ledger_unnumbered u WHERE u.account_id = $1 AND u.test_mode = $2))
+GROUP BY debit, credit, currency
 """
 
 
-async def unnumbered(connection: Executor, *, account_id: str, test_mode: bool) -> list[Posted]:
-    """Return the entries that have no number yet; usually those of the last second."""
-    return _entries(await connection.fetch(_UNNUMBERED, account_id, test_mode))
+async def unnumbered_sums(connection: Executor, *, account_id: str, test_mode: bool) -> list[Transfer]:
+    """Return what the entries without a number moved, added up; usually those of the last half second."""
+    return [_transfer(record) for record in await connection.fetch(_UNNUMBERED_SUMS, account_id, test_mode)]
 
 
 _LINES: Final = """
-SELECT number, entry_id, hash, balances FROM ledger_journal
+SELECT number, entry_id, created_at, hash, balances FROM ledger_journal
 WHERE account_id = $1 AND test_mode = $2 AND number > $3 ORDER BY number LIMIT $4
 """
 
@@ -157,50 +174,72 @@ async def lines(connection: Executor, *, account_id: str, test_mode: bool, after
 
 _OF_ENTRIES: Final = """
 SELECT * FROM ledger_transfers WHERE account_id = $1 AND entry_id = ANY($2::text[])
-ORDER BY created_at, entry_id, line
+ORDER BY entry_id, line
 """
 
 
 async def of_entries(connection: Executor, entry_ids: list[str], *, account_id: str) -> dict[str, Posted]:
     """Return entries by their ids; those that are not there are left out."""
     records = await connection.fetch(_OF_ENTRIES, account_id, entry_ids)
-    return {posted.entry.entry_id: posted for posted in _entries(records)}
+    return {posted.entry_id: posted for posted in _entries(records)}
 
 
-_STRAY: Final = """
-SELECT DISTINCT t.entry_id FROM ledger_transfers t
-WHERE t.account_id = $1 AND t.test_mode = $2
-  AND NOT EXISTS (SELECT FROM ledger_journal j WHERE j.account_id = $1 AND j.entry_id = t.entry_id)
-  AND NOT EXISTS (SELECT FROM ledger_unnumbered u
-                  WHERE u.account_id = $1 AND u.test_mode = $2 AND u.entry_id = t.entry_id)
-ORDER BY t.entry_id
+class Key(Value, frozen=True, kw_only=True):
+    """Which row of the books, and in which mode it says to be."""
+
+    entry_id: str
+    line: int
+    test_mode: bool
+
+
+_KEYS: Final = """
+SELECT entry_id, line, test_mode FROM ledger_transfers
+WHERE account_id = $1 AND (entry_id, line) > ($2, $3) ORDER BY entry_id, line LIMIT $4
 """
 
 
-async def stray(connection: Executor, *, account_id: str, test_mode: bool) -> list[str]:
-    """Return entries that are neither in the journal nor waiting for it: rows that ``post`` did not write."""
-    return [record["entry_id"] for record in await connection.fetch(_STRAY, account_id, test_mode)]
+async def keys(connection: Executor, *, account_id: str, after: tuple[str, int], limit: int) -> list[Key]:
+    """Return the next rows of an account's books, of both modes, in the order of their keys."""
+    return [Key(**record) for record in await connection.fetch(_KEYS, account_id, *after, limit)]
+
+
+_NUMBERED: Final = "SELECT entry_id FROM ledger_journal WHERE account_id = $1 AND entry_id = ANY($2::text[])"
+
+
+async def numbered(connection: Executor, entry_ids: list[str], *, account_id: str) -> set[str]:
+    """Return which of these entries stand in the journal, of whichever mode."""
+    return {record["entry_id"] for record in await connection.fetch(_NUMBERED, account_id, entry_ids)}
 
 
 def _entries(records: list[asyncpg.Record]) -> list[Posted]:
     """Return the entries in rows that are sorted by them."""
-    grouped: dict[str, list[asyncpg.Record]] = {}
+    grouped: dict[str, list[Row]] = {}
     for record in records:
-        grouped.setdefault(record["entry_id"], []).append(record)
-    return [_posted(rows) for rows in grouped.values()]
+        grouped.setdefault(record["entry_id"], []).append(_row(record))
+    return [Posted(entry_id=entry_id, rows=tuple(rows)) for entry_id, rows in grouped.items()]
 
 
-def _posted(rows: list[asyncpg.Record]) -> Posted:
-    first = rows[0]
-    moves = tuple(
-        Transfer(debit=Purse(row["debit"]), credit=Purse(row["credit"]), amount=row["amount"], currency=row["currency"])
-        for row in rows
+def _row(record: asyncpg.Record) -> Row:
+    return Row(
+        line=record["line"],
+        test_mode=record["test_mode"],
+        recipe=record["recipe"],
+        invoice_id=record["invoice_id"],
+        created_at=record["created_at"],
+        transfer=_transfer(record),
     )
-    entry = Entry(entry_id=first["entry_id"], recipe=first["recipe"], invoice_id=first["invoice_id"], transfers=moves)
-    return Posted(entry=entry, created_at=first["created_at"])
 
 
-def balances_json(balances: dict[tuple[Purse, str], int]) -> str:
+def _transfer(record: asyncpg.Record) -> Transfer:
+    return Transfer(
+        debit=Purse(record["debit"]),
+        credit=Purse(record["credit"]),
+        amount=record["amount"],
+        currency=record["currency"],
+    )
+
+
+def balances_json(balances: Balances) -> str:
     """Return balances as the journal keeps them."""
     nested: dict[str, dict[str, int]] = {}
     for (purse, currency), amount in sorted(balances.items()):

@@ -35,7 +35,7 @@ def suspended(*, payment_id: str, invoice_id: str, currency: str, paid: int) -> 
 
 
 def unwanted(*, payment_id: str, invoice_id: str, currency: str, paid: int) -> Entry:
-    """The payer has paid too late, and the merchant does not take late payments: held until it has gone back."""
+    """The payer has paid what nobody waits for (too late, or a second time): held until it has gone back."""
     return Entry(
         entry_id=f"unwanted:{payment_id}",
         recipe="unwanted",

@@ -23,13 +23,15 @@ CREATE TABLE ledger_transfers (
 );
 CREATE INDEX ledger_transfers_of_invoice ON ledger_transfers (account_id, invoice_id);
 
--- Entries that have no place in the journal yet. Postings only insert here, so they never wait for each other.
+-- Entries that have no place in the journal yet. Postings only insert here, so they never wait for each other. Rows come
+-- and go all the time, so they are swept up often.
 CREATE TABLE ledger_unnumbered (
     account_id text NOT NULL,
     test_mode boolean NOT NULL,
+    created_at timestamptz NOT NULL,
     entry_id text NOT NULL,
-    PRIMARY KEY (account_id, test_mode, entry_id)
-);
+    PRIMARY KEY (account_id, test_mode, created_at, entry_id)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 
 -- The order of an account's entries, the chain over them, and the balances after each.
 CREATE TABLE ledger_journal (
@@ -37,11 +39,13 @@ CREATE TABLE ledger_journal (
     test_mode boolean NOT NULL,
     number bigint NOT NULL CHECK (number >= 1),
     entry_id text NOT NULL,
+    created_at timestamptz NOT NULL,
     hash bytea NOT NULL CHECK (length(hash) = 32),
     balances json NOT NULL,
     PRIMARY KEY (account_id, test_mode, number),
     UNIQUE (account_id, entry_id)
 );
+CREATE INDEX ledger_journal_by_creation ON ledger_journal (account_id, test_mode, created_at);
 
 GRANT SELECT, INSERT ON ledger_transfers, ledger_journal TO kassa_app;
 GRANT SELECT, INSERT, DELETE ON ledger_unnumbered TO kassa_app;

@@ -1,0 +1,116 @@
+"""The private API's balances: what the account has in each currency, now (CONTRACT §4)."""
+
+from http import HTTPStatus
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa import ids, money
+from kassa.accounts.model import Account
+from kassa.api import auth
+from kassa.api.description.operation import Caller, Gives, Operation, Parameter
+from kassa.api.query import mode, once
+from kassa.db.view import account_view
+from kassa.invoices.wire import Links, Wire
+from kassa.jsonapi.answers import answer
+from kassa.ledger import operations as ledger
+from kassa.ledger.model import Balances, Purse
+from kassa.platform import Platform
+
+PATH: Final = "/api/account/balances"
+
+
+class CurrencyAccount(Wire, frozen=True, kw_only=True):
+    """What the account has in a currency. Amounts are texts with all of the currency's decimals, such as ``"0.00"``."""
+
+    account_id: str
+    """``comca_…``: always the same for a currency and mode."""
+    active_balance: str
+    """What the merchant can have."""
+    pending_balance: str
+    """What is neither the merchant's nor the payer's yet."""
+    reserved_balance: str
+    """What is held back for refunds and charge-backs."""
+    overdraft_limit: str
+    """How far the active balance may go below zero; Kassa grants none."""
+    balance_lower_limit: None = None
+
+
+class BalancesAttributes(Wire, frozen=True, kw_only=True):
+    """The balances, by currency: the settlement currency first, then each that money has ever moved in."""
+
+    currency_accounts: dict[str, CurrencyAccount]
+
+
+class BalancesResource(Wire, frozen=True, kw_only=True):
+    """The account as a JSON:API resource."""
+
+    type: str = "account"
+    id: str
+    attributes: BalancesAttributes
+    links: Links
+
+
+class BalancesDocument(Wire, frozen=True, kw_only=True):
+    """The account's balances."""
+
+    data: BalancesResource
+
+
+READ_BALANCES: Final = Operation(
+    method="GET",
+    caller=Caller.PRIVATE,
+    summary="Read the account's balances",
+    words="As they are at this moment, the payment that was booked just now included.",
+    parameters=(
+        Parameter(
+            name="test_mode",
+            words="Which mode's: live mode's unless it is true.",
+            schema={"enum": ["true", "false", "1", "0", ""]},
+        ),
+    ),
+    gives=(Gives(type=BalancesDocument, words="The balances."),),
+    refuses=(HTTPStatus.BAD_REQUEST,),
+)
+
+
+class CurrencyAccounts:
+    """The handler of ``/account/balances``."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def read(self, request: Request) -> Response:
+        """GET: live mode's balances, or with ``?test_mode=true`` test mode's."""
+        account = await auth.private_account(self._platform, request)
+        asked = once(request, "test_mode")
+        test_mode = mode({"test_mode": asked} if asked else {}, "test_mode") or False
+        async with account_view(self._platform.view, account_id=account.account_id) as connection:
+            balances = await ledger.balances(connection, account_id=account.account_id, test_mode=test_mode)
+        return answer(BalancesDocument(data=_resource(self._platform, account, balances, test_mode=test_mode)))
+
+
+def _resource(platform: Platform, account: Account, balances: Balances, *, test_mode: bool) -> BalancesResource:
+    others = sorted({currency for _, currency in balances} - {account.currency})
+    key = platform.root.derive("currency-account-id", test_mode=test_mode)
+    return BalancesResource(
+        id=account.account_id,
+        attributes=BalancesAttributes(
+            currency_accounts={
+                currency: CurrencyAccount(
+                    account_id=ids.derived_id("comca", account.tag, key, account.tag, currency),
+                    active_balance=_amount(balances, Purse.ACTIVE, currency),
+                    pending_balance=_amount(balances, Purse.PENDING, currency),
+                    reserved_balance=_amount(balances, Purse.RESERVED, currency),
+                    overdraft_limit=money.to_fixed(0, currency),
+                )
+                for currency in (account.currency, *others)
+            }
+        ),
+        links=Links(self=PATH),
+    )
+
+
+def _amount(balances: Balances, purse: Purse, currency: str) -> str:
+    return money.to_fixed(balances.get((purse, currency), 0), currency)

@@ -1,0 +1,250 @@
+"""The private API's ledger: the account's entries as the journal orders them. Ours: none of this family shows it."""
+
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa import ids, money
+from kassa.api import auth
+from kassa.api.description.operation import Caller, Gives, Operation, Parameter
+from kassa.api.query import lists, mode, moment, whole, wrong
+from kassa.db.view import account_view
+from kassa.errors import BadRequest
+from kassa.invoices.wire import Amount, Reference, Relation, Wire
+from kassa.jsonapi.answers import answer
+from kassa.ledger.listing import reading
+from kassa.ledger.listing.model import SIZE_DEFAULT, SIZE_MAX, Filters, Listed, Page
+from kassa.ledger.listing.reading import Found
+from kassa.ledger.model import Balances, Purse, Transfer
+from kassa.platform import Platform
+from kassa.providers.protocol import Value
+
+PATH: Final = "/api/ledger-entries"
+
+_PAGE: Final = frozenset({"page[before]", "page[after]", "page[size]"})
+_FILTERS: Final = frozenset(
+    {"filter[test_mode]", "filter[purse]", "filter[currency]", "filter[invoice]"}
+    | {"filter[created][from]", "filter[created][to]"}
+)
+_NUMBER_MAX: Final = 10**18
+
+
+class Move(Wire, frozen=True, kw_only=True):
+    """One movement: the debit side and the credit side of one amount."""
+
+    debit: Purse
+    credit: Purse
+    amount: Amount
+    currency: str
+
+
+class EntryAttributes(Wire, frozen=True, kw_only=True):
+    """One business fact in the books."""
+
+    number: int
+    """Its place in the account's journal of this mode, from 1 and without gaps."""
+    recipe: str
+    """What happened: ``processed``, ``suspended``, ``unwanted``, ``returned`` …"""
+    test_mode: bool
+    created: int
+    """Unix seconds."""
+    transfers: list[Move]
+    balances: dict[str, dict[str, Amount]]
+    """What each purse holds after this entry, by purse and currency."""
+
+
+class EntryRelationships(Wire, frozen=True, kw_only=True):
+    """The invoice that the entry belongs to, if any."""
+
+    payment_invoice: Relation = msgspec.field(name="payment-invoice")
+
+
+class EntryResource(Wire, frozen=True, kw_only=True):
+    """An entry as a JSON:API resource."""
+
+    type: str = "ledger-entries"
+    id: str
+    """The fact's name, such as ``processed:pay_…``: a fact is booked once."""
+    attributes: EntryAttributes
+    relationships: EntryRelationships
+
+
+class EntriesMeta(Wire, frozen=True, kw_only=True):
+    """The page's size and its ends, as cursors; empty texts where nothing is listed."""
+
+    count: int
+    """How many entries are on this page."""
+    size: int
+    """How many there may be."""
+    before: str
+    """The oldest one's number: ``page[before]`` of it are older ones."""
+    after: str
+    """The newest one's number."""
+
+
+class EntriesLinks(Wire, frozen=True, kw_only=True):
+    """Where the list goes on, relative to the host; empty texts where it does not."""
+
+    prev: str
+    """Newer entries."""
+    next: str
+    """Older ones."""
+
+
+class EntryList(Wire, frozen=True, kw_only=True):
+    """A page of entries, newest first."""
+
+    meta: EntriesMeta
+    links: EntriesLinks
+    data: list[EntryResource]
+
+
+class Asked(Value, frozen=True, kw_only=True):
+    """What a query asks for."""
+
+    filters: Filters
+    page: Page
+    kept: str
+    """All of it but the page, to go on into links."""
+
+
+# An empty value counts as an absent one.
+_MOMENT: Final = {"type": "string", "pattern": r"^(\d{1,11}|\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*|)$"}
+_CURSOR: Final = {"type": "integer", "minimum": 1, "maximum": _NUMBER_MAX}
+
+
+def _parameter(name: str, words: str, **schema: Any) -> Parameter:
+    return Parameter(name=name, words=words, schema=schema)
+
+
+LIST_ENTRIES: Final = Operation(
+    method="GET",
+    caller=Caller.PRIVATE,
+    summary="List ledger entries, newest first",
+    words="What happened to the account's money, as double entries, one mode at a time. An entry is listed within a"
+    " second of its booking, and stays as it is. Numbers have no gaps: whoever asks for ``page[after]`` the last one"
+    " that he knows misses nothing.",
+    parameters=(
+        _parameter("filter[test_mode]", "Which mode's: live mode's unless it is true.", type="boolean"),
+        _parameter("filter[purse]", "Entries that moved money of this purse.", enum=[purse.value for purse in Purse]),
+        _parameter("filter[currency]", "Entries in a currency; with a purse: of this purse.", type="string"),
+        _parameter("filter[invoice]", "Entries of one invoice.", type="string", pattern="^(cpi_[A-Za-z0-9]{16}|)$"),
+        _parameter("filter[created][from]", "Booked then or later: unix seconds or ISO 8601.", **_MOMENT),
+        _parameter("filter[created][to]", "Booked then or before.", **_MOMENT),
+        _parameter("page[before]", "Only entries of smaller numbers.", **_CURSOR),
+        _parameter("page[after]", "Only the next greater ones; not together with ``page[before]``.", **_CURSOR),
+        _parameter("page[size]", "How many.", type="integer", minimum=1, maximum=SIZE_MAX, default=SIZE_DEFAULT),
+    ),
+    gives=(Gives(type=EntryList, words="A page of them."),),
+    refuses=(HTTPStatus.BAD_REQUEST,),
+)
+
+
+class Entries:
+    """The handler of ``/ledger-entries``."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def page(self, request: Request) -> Response:
+        """GET: a page of the journal."""
+        account = await auth.private_account(self._platform, request)
+        asked = read(request.query_params, tag=account.tag)
+        async with account_view(self._platform.view, account_id=account.account_id) as connection:
+            found = await reading.read(connection, asked.filters, asked.page, account_id=account.account_id)
+        return answer(_document(found, asked))
+
+
+def read(query: QueryParams, *, tag: str) -> Asked:
+    """Return what the query asks of the journal of the account with this tag; an empty value is an absent one.
+
+    Raises ``BadRequest`` for a filter or a page that cannot be.
+    """
+    given = {name: value for name, value in lists(query, _FILTERS | _PAGE).items() if value}
+    before = whole(given, "page[before]", most=_NUMBER_MAX)
+    after = whole(given, "page[after]", most=_NUMBER_MAX)
+    if before is not None and after is not None:
+        raise BadRequest("The query has both page[before] and page[after].")
+    kept = {name: value for name, value in given.items() if name not in _PAGE}
+    return Asked(
+        filters=Filters(
+            test_mode=mode(given, "filter[test_mode]") or False,
+            purse=_purse(given.get("filter[purse]")),
+            currency=_text(given.get("filter[currency]")),
+            invoice_id=_invoice_id(given.get("filter[invoice]"), tag),
+            created_from=moment(given, "filter[created][from]"),
+            created_until=moment(given, "filter[created][to]", seconds=1),
+        ),
+        page=Page(before=before, after=after, size=whole(given, "page[size]", most=SIZE_MAX) or SIZE_DEFAULT),
+        kept="".join(f"&{name}={quote(value, safe='')}" for name, value in kept.items()),
+    )
+
+
+def _purse(value: str | None) -> Purse | None:
+    if value is not None and value not in set(Purse):
+        raise wrong("filter[purse]", f"be one of {', '.join(Purse)}")
+    return None if value is None else Purse(value)
+
+
+def _text(value: str | None) -> str | None:
+    if value is not None and "\x00" in value:
+        raise wrong("filter[currency]", "hold printable text")
+    return value
+
+
+def _invoice_id(value: str | None, tag: str) -> str | None:
+    if value is not None and ids.tag_of(value, "cpi") != tag:
+        raise wrong("filter[invoice]", "be the id of an invoice of this account")
+    return value
+
+
+def _document(found: Found, asked: Asked) -> EntryList:
+    numbers = [entry.number for entry in found.entries]
+    after, before = (str(numbers[0]), str(numbers[-1])) if numbers else ("", "")
+    size, kept = asked.page.size, asked.kept
+    return EntryList(
+        meta=EntriesMeta(count=len(numbers), size=size, before=before, after=after),
+        links=EntriesLinks(
+            prev=f"{PATH}?page[after]={after}&page[size]={size}{kept}" if found.newer else "",
+            next=f"{PATH}?page[before]={before}&page[size]={size}{kept}" if found.older else "",
+        ),
+        data=[_resource(entry) for entry in found.entries],
+    )
+
+
+def _resource(entry: Listed) -> EntryResource:
+    first = entry.posted.rows[0]
+    invoice = Reference(type="payment-invoices", id=first.invoice_id) if first.invoice_id else None
+    return EntryResource(
+        id=entry.posted.entry_id,
+        attributes=EntryAttributes(
+            number=entry.number,
+            recipe=first.recipe,
+            test_mode=first.test_mode,
+            created=int(first.created_at.timestamp()),
+            transfers=[_move(transfer) for transfer in entry.posted.transfers],
+            balances=_balances(entry.balances),
+        ),
+        relationships=EntryRelationships(payment_invoice=Relation(data=invoice)),
+    )
+
+
+def _move(transfer: Transfer) -> Move:
+    amount = _amount(transfer.amount, transfer.currency)
+    return Move(debit=transfer.debit, credit=transfer.credit, amount=amount, currency=transfer.currency)
+
+
+def _balances(balances: Balances) -> dict[str, dict[str, Amount]]:
+    nested: dict[str, dict[str, Amount]] = {}
+    for (purse, currency), minor in balances.items():
+        nested.setdefault(purse.value, {})[currency] = _amount(minor, currency)
+    return nested
+
+
+def _amount(minor: int, currency: str) -> Amount:
+    return msgspec.Raw(money.to_text(minor, currency).encode())

@@ -1,0 +1,16 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import world as worlds
+from tests.support.postgres import Database
+from tests.support.world import World
+
+
+@pytest.fixture(scope="module")
+async def world(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A platform and a bank for the tests of one file, each of which uses an account of its own."""
+    home: Path = tmp_path_factory.mktemp("world")
+    async with worlds.opened(module_database, home) as opened:
+        yield opened

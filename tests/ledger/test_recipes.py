@@ -1,0 +1,74 @@
+"""What the recipes do to the purses: every one of them balances, whatever the amounts."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kassa.ledger import recipes
+from kassa.ledger.model import DEBIT_NORMAL, Entry, Purse, applied
+from kassa.money import AMOUNT_MAX
+
+RECIPES: dict[str, Callable[..., Entry]] = {
+    name: function
+    for name, function in inspect.getmembers(recipes, inspect.isfunction)
+    if function.__module__ == recipes.__name__
+}
+TEXTS = {"payment_id": "pay_0000000000000001", "invoice_id": "cpi_0000000000000001", "currency": "USD"}
+
+
+@st.composite
+def told(draw: st.DrawFn) -> Entry:
+    """An entry of any recipe; its amounts are parts of what was paid, as the model makes them."""
+    recipe = RECIPES[draw(st.sampled_from(sorted(RECIPES)))]
+    paid = draw(st.integers(0, AMOUNT_MAX))
+    fee = draw(st.integers(0, paid))
+    amounts = {"paid": paid, "fee": fee, "reserve": draw(st.integers(0, paid - fee))}
+    wanted = inspect.signature(recipe).parameters
+    known: dict[str, Any] = {**TEXTS, **amounts}
+    return recipe(**{name: known[name] for name in wanted})
+
+
+def test_there_are_recipes_for_what_settling_does() -> None:
+    assert set(RECIPES) >= {"processed", "suspended", "unwanted", "returned"}
+
+
+@given(entry=told())
+def test_a_recipe_balances_and_moves_nothing_that_is_not_positive(entry: Entry) -> None:
+    balances = applied({}, entry.transfers)
+    held = sum(minor for (purse, _), minor in balances.items() if purse in DEBIT_NORMAL)
+    owed = sum(minor for (purse, _), minor in balances.items() if purse not in DEBIT_NORMAL)
+    assert held == owed
+    assert all(transfer.amount > 0 and transfer.debit is not transfer.credit for transfer in entry.transfers)
+
+
+@given(entry=told())
+def test_an_entry_is_named_after_its_recipe_and_fact(entry: Entry) -> None:
+    assert entry.entry_id == f"{entry.recipe}:{TEXTS['payment_id']}"
+    assert (entry.recipe in RECIPES, entry.invoice_id) == (True, TEXTS["invoice_id"])
+
+
+@pytest.mark.parametrize(
+    "entry, balances",
+    [
+        (
+            recipes.processed(**TEXTS, paid=10_000, fee=280, reserve=1_000),
+            {Purse.PROVIDER: 10_000, Purse.ACTIVE: 8_720, Purse.FEES: 280, Purse.RESERVED: 1_000},
+        ),
+        (recipes.processed(**TEXTS, paid=10_000, fee=0, reserve=0), {Purse.PROVIDER: 10_000, Purse.ACTIVE: 10_000}),
+        (recipes.suspended(**TEXTS, paid=10_000), {Purse.PROVIDER: 10_000, Purse.PENDING: 10_000}),
+        (recipes.unwanted(**TEXTS, paid=10_000), {Purse.PROVIDER: 10_000, Purse.PENDING: 10_000}),
+        (recipes.returned(**TEXTS, paid=10_000), {Purse.PROVIDER: -10_000, Purse.PENDING: -10_000}),
+    ],
+)
+def test_a_recipe_moves_money_as_its_words_say(entry: Entry, balances: dict[Purse, int]) -> None:
+    assert applied({}, entry.transfers) == {(purse, "USD"): minor for purse, minor in balances.items()}
+
+
+def test_a_payment_that_went_back_leaves_nothing_behind() -> None:
+    entries = [recipes.unwanted(**TEXTS, paid=70), recipes.returned(**TEXTS, paid=70)]
+    balances = applied({}, [transfer for entry in entries for transfer in entry.transfers])
+    assert set(balances.values()) == {0}

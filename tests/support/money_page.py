@@ -1,0 +1,103 @@
+"""Writes the recipes' part of ``docs/money.md`` from the code, each with a worked example.
+
+    python -m tests.support.money_page
+
+A test holds that the page is what this makes of the present recipes.
+"""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from kassa import money
+from kassa.ledger import recipes
+from kassa.ledger.model import DEBIT_NORMAL, Balances, Entry, Purse, applied
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "money.md"
+BEGIN: Final = "<!-- from the code: python -m tests.support.money_page -->"
+END: Final = "<!-- the end of what is from the code -->"
+
+_CURRENCY: Final = "EUR"
+_NAMES: Final = {"payment_id": "pay_…", "invoice_id": "cpi_…", "currency": _CURRENCY}
+_PAID: Final = 10_000
+
+EXAMPLES: Final[dict[str, dict[str, int]]] = {
+    "processed": {"paid": _PAID, "fee": 280, "reserve": 1_000},
+    "suspended": {"paid": 9_900},
+    "unwanted": {"paid": _PAID},
+    "returned": {"paid": _PAID},
+}
+"""What each recipe is shown with."""
+AFTER: Final = {"returned": "unwanted"}
+"""Recipes that are shown on top of another, without which they would not happen."""
+
+
+def known() -> dict[str, Callable[..., Entry]]:
+    """Return every recipe by its name, in the file's order."""
+    found = [each for _, each in inspect.getmembers(recipes, inspect.isfunction) if each.__module__ == recipes.__name__]
+    return {each.__name__: each for each in sorted(found, key=lambda each: each.__code__.co_firstlineno)}
+
+
+def page(present: str) -> str:
+    """Return the page with the part between the marks made anew."""
+    head, _, rest = present.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    return f"{head}{BEGIN}\n\n{made()}\n{END}{tail}"
+
+
+def made() -> str:
+    """Return the part that comes from the code."""
+    return "\n".join([*_purses(), *(line for name, recipe in known().items() for line in _recipe(name, recipe))])
+
+
+def _purses() -> Iterator[str]:
+    yield from ("### Purses", "", "| purse | grows by | whose money it is |", "|---|---|---|")
+    words = _member_words(Purse)
+    for purse in Purse:
+        yield f"| {purse} | {'debits' if purse in DEBIT_NORMAL else 'credits'} | {words[purse.name]} |"
+    yield ""
+
+
+def _recipe(name: str, recipe: Callable[..., Entry]) -> Iterator[str]:
+    before: Balances = {}
+    if name in AFTER:
+        before = applied(before, known()[AFTER[name]](**_NAMES, **EXAMPLES[AFTER[name]]).transfers)
+    entry = recipe(**_NAMES, **EXAMPLES[name])
+    yield from (f"### {name}", "", inspect.cleandoc(recipe.__doc__ or ""), "")
+    told = ", ".join(f"{word} {money.to_fixed(minor, _CURRENCY)}" for word, minor in EXAMPLES[name].items())
+    yield from (f"{told}{f', after {AFTER[name]}' if name in AFTER else ''}:", "")
+    yield from ("| debit | credit | amount |", "|---|---|--:|")
+    for move in entry.transfers:
+        yield f"| {move.debit} | {move.credit} | {money.to_fixed(move.amount, _CURRENCY)} |"
+    yield from ("", f"Balances after it: {_balances(applied(before, entry.transfers))}.", "")
+
+
+def _balances(balances: Balances) -> str:
+    return ", ".join(
+        f"{purse} {money.to_fixed(minor, currency)}"
+        for purse in Purse
+        for (each, currency), minor in balances.items()
+        if each is purse
+    )
+
+
+def _member_words(kind: type[Any]) -> dict[str, str]:
+    """Return what a class says below each of its members."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(definition, ast.ClassDef)
+    words: dict[str, str] = {}
+    for member, text in pairwise(definition.body):
+        match member, text:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str() as said)):
+                words[name] = inspect.cleandoc(said)
+            case _:
+                pass
+    return words
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text()))
