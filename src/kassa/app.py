@@ -117,8 +117,9 @@ def bank_app(platform: Platform) -> ASGIApp:
 async def follow_operator(platform: Platform) -> None:
     """Keep up with what commands change beside us: test mode's clock, and the currencies that there are.
 
-    This function never returns.
+    This function never returns, and nothing that goes wrong ends it: payments do not stop for a clock that stands.
     """
+    told = False
     while True:
         await asyncio.sleep(_FOLLOW_SECONDS)
         try:
@@ -126,6 +127,13 @@ async def follow_operator(platform: Platform) -> None:
             await platform.catalogue.learn_currencies()
         except DatabaseUnavailable:
             _log.debug("test clock and currencies not read, the database is away")
+        except Exception:  # noqa: BLE001  # the end of this task is the end of the gateway
+            # Once, not four times a second for as long as it lasts.
+            if not told:
+                _log.exception("test clock and currencies not read")
+            told = True
+        else:
+            told = False
 
 
 class Readiness:

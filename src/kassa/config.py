@@ -55,6 +55,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: str = ""
     """Addresses, comma-separated, of reverse proxies whose ``X-Forwarded-For`` is believed."""
 
+    def __repr__(self) -> str:
+        return f"Settings({self.home}, …)"
+
     def home_path(self) -> Path:
         """Return the home as an absolute path."""
         return Path(self.home).expanduser().absolute()

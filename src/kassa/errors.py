@@ -1,6 +1,6 @@
 """Every error that Kassa raises on purpose: the family is the HTTP status, the docstring is the message.
 
-CONTRACT §8 fixes how each family looks on the wire; ``api.answers`` writes it.
+CONTRACT §8 fixes how each family looks on the wire; ``jsonapi.answers`` writes it.
 """
 
 from collections.abc import Mapping
@@ -63,12 +63,6 @@ class NotFound(KassaError):
     """There is no such object."""
 
     status = HTTPStatus.NOT_FOUND
-
-
-class MethodNotAllowed(KassaError):
-    """This address does not take this method."""
-
-    status = HTTPStatus.METHOD_NOT_ALLOWED
 
 
 class Conflict(KassaError):

@@ -32,6 +32,12 @@ include-operation-id = "get_api_payment_invoices"
 [operations.checks.positive_data_acceptance]
 # 400 is for two cursors at once.
 expected-statuses = ["2xx", "400", "404"]
+
+[[operations]]
+include-operation-id = "get_api_ledger_entries"
+[operations.checks.positive_data_acceptance]
+# Likewise, and for the id of another account's invoice.
+expected-statuses = ["2xx", "400"]
 """
 
 

@@ -1,5 +1,7 @@
 """The surfaces for machines: public API with open CORS, private API with and without ``/api``, notifications."""
 
+from typing import Final
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -9,11 +11,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kassa.api import description, notifications, private, public
 from kassa.api.description.operation import Described
 from kassa.api.idempotent import Idempotent
-from kassa.api.private import profile, services
+from kassa.api.private import balances, entries, profile, services
 from kassa.api.public import prerequest
 from kassa.checkout import process
 from kassa.jsonapi.answers import HANDLERS
 from kassa.platform import Platform
+
+_OPEN_CORS: Final = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
 
 
 def create(platform: Platform) -> ASGIApp:
@@ -27,7 +31,8 @@ def routes(platform: Platform) -> list[BaseRoute]:
     """Return the route table, which is also what the API's description is made from."""
     private_api = _private(platform)
     served: list[BaseRoute] = [
-        Mount("/public-api", _public(platform)),
+        # Around the application, whose own 500s are made outside its middleware: a shop's page must read those too.
+        Mount("/public-api", _public(platform), middleware=[_OPEN_CORS]),
         Mount("/providers", _notifications(platform)),
         Mount("/api", private_api),
         Mount("/", private_api),
@@ -44,7 +49,6 @@ def _public(platform: Platform) -> ASGIApp:
             process.route(platform),
             Described("/payment-invoices/{invoice_id}", invoices.read, public.described.READ_INVOICE),
         ],
-        middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])],
         exception_handlers=HANDLERS,
     )
 
@@ -58,6 +62,8 @@ def _private(platform: Platform) -> ASGIApp:
             Described("/payment-invoices/{invoice_id}", invoices.read, private.described.READ_INVOICE),
             Described("/payment-services", offered.page, services.LIST_SERVICES),
             Described("/payment-services/{account_service_id}", offered.read, services.READ_SERVICE),
+            Described("/account/balances", balances.CurrencyAccounts(platform).read, balances.READ_BALANCES),
+            Described("/ledger-entries", entries.Entries(platform).page, entries.LIST_ENTRIES),
             Described("/account/profile", profile.Profile(platform).read, profile.READ_PROFILE),
         ],
         middleware=[Middleware(Idempotent, platform=platform)],

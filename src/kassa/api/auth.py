@@ -38,6 +38,9 @@ def client_ip(request: Request) -> str:
 def _allowed(request: Request, networks: tuple[str, ...]) -> bool:
     if request.client is None:
         return False
-    address = ip_address(request.client.host)
+    try:
+        address = ip_address(request.client.host)
+    except ValueError:  # what a proxy says may be anything
+        return False
     address = getattr(address, "ipv4_mapped", None) or address
     return any(address in ip_network(network) for network in networks)

@@ -3,17 +3,22 @@
 from http import HTTPStatus
 from typing import Final, Literal
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from kassa import ids
+from kassa.accounts.model import Route
+from kassa.api.auth import client_ip
 from kassa.api.description.operation import Asks, Caller, Gives, Operation, Parameter
-from kassa.errors import NotFound
+from kassa.errors import NotFound, Unauthorized
 from kassa.jsonapi.answers import answer
 from kassa.jsonapi.body import read_bytes
 from kassa.payments import queries
 from kassa.platform import Platform
-from kassa.providers.protocol import Value
+from kassa.providers.protocol import Notice, Provider, Value
+
+_log = structlog.get_logger(__name__)
 
 
 class Received(Value, frozen=True, kw_only=True):
@@ -61,10 +66,24 @@ class Notifications:
         if route.provider != request.path_params["provider"]:
             raise NotFound
         provider = self._platform.providers.get(route.provider)
-        notice = provider.receive(route.credentials, request.headers, await read_bytes(request))
+        notice = _read(provider, route, request, await read_bytes(request))
         payment = await queries.by_id(self._platform.pool, notice.payment_id, account_id=account.account_id)
         if payment is None or payment.provider_account_id != route.credentials.provider_account_id:
             raise NotFound
         now = self._platform.clock.now(test_mode=payment.test_mode)
         await queries.wake(self._platform.pool, payment.payment_id, account_id=account.account_id, now=now)
         return answer(Received())
+
+
+def _read(provider: Provider, route: Route, request: Request, body: bytes) -> Notice:
+    try:
+        return provider.receive(route.credentials, request.headers, body)
+    except Unauthorized:
+        # Somebody tries, or the provider's secret was changed on one side only: an operator wants to know of both.
+        _log.warning(
+            "notification refused: its signature is wrong",
+            provider=route.provider,
+            provider_account_id=route.credentials.provider_account_id,
+            client_ip=client_ip(request),
+        )
+        raise

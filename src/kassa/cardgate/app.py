@@ -13,7 +13,7 @@ from kassa.cardgate import brands, charge, form, sale, views
 from kassa.cardgate.charge import Session
 from kassa.pages import accent, assets, forms, mishaps, visits
 from kassa.pages.stages import Stage
-from kassa.pages.way_back import way_back
+from kassa.pages.way_back import foreign_host, way_back
 from kassa.platform import Platform
 from kassa.providers.protocol import Card
 
@@ -100,7 +100,9 @@ class Gate:
         current = views.stage(session)
         if current not in _KNOWN or not views.options(session).bypass_status_page:
             return None
-        return way_back(session.invoice, session.account, current)
+        url = way_back(session.invoice, session.account, current)
+        foreign = url is not None and foreign_host(url, session.invoice, session.account) is not None
+        return None if foreign else url
 
     def _onward(self, session: Session) -> Response:
         end = "/3ds" if views.stage(session) is Stage.CONFIRM else ""

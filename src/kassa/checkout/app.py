@@ -33,7 +33,11 @@ def routes(platform: Platform) -> list[BaseRoute]:
         ],
         exception_handlers=mishaps.handlers(checkout.site),
     )
-    return [Mount("/hpp", pages), *pictures.routes(platform), assets.route()]
+    # Some of the family's documents write the address without the slash.
+    bare = Starlette(
+        routes=[Route("/hpp", checkout.enter, methods=["GET"])], exception_handlers=mishaps.handlers(checkout.site)
+    )
+    return [Route("/hpp", bare), Mount("/hpp", pages), *pictures.routes(platform), assets.route()]
 
 
 class Checkout:

@@ -49,6 +49,9 @@ class ReadyFile(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     account: Keys | None
 
+    def __repr__(self) -> str:
+        return f"ReadyFile({self.base_url}, …)"
+
 
 def serve(
     *,

@@ -29,6 +29,9 @@ class ServerFile(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     pid: int
 
+    def __repr__(self) -> str:
+        return f"ServerFile({self.pid}, …)"
+
 
 def prepare(home: Path) -> None:
     """Make the home, or take the one that is there, with the tightest mode that works.

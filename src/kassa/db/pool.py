@@ -40,6 +40,8 @@ _UNAVAILABLE = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    # The primary was made a replica: another one takes writes now.
+    asyncpg.ReadOnlySQLTransactionError,
 )
 # InterfaceError also tells of mistakes in our own code, which must stay visible as such.
 _CLOSED = re.compile(r"\b(closed|closing)\b")

@@ -14,8 +14,12 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from kassa.errors import AddressRefused, ConnectionFailed
 from kassa.outbound.addresses import Address
 
+LOOK_UPS_MAX = 32
+"""Names looked up at once in each session: one that hangs keeps a thread for as long as the system's resolver tries."""
+
 Permits = Callable[[Address, int], bool]
 """Tells whether an address and port may be connected to."""
+_Question = tuple[str, int, socket.AddressFamily]
 
 _ANSWER_HEADERS_MAX = 128
 _CONNECTIONS_UNLIMITED = 0
@@ -61,12 +65,14 @@ class CheckedResolver(AbstractResolver):
 
     def __init__(self, permits: Permits) -> None:
         self._permits = permits
+        # Of each session's own: names that merchants gave do not hold up those of providers.
+        self._look_ups = LookUps(LOOK_UPS_MAX)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """Return a name's addresses. Raises ``AddressRefused``, or ``OSError`` where there is no such name."""
-        found = await _look_up(host, port, family)
+        found = await self._look_ups.ask(host, port, family)
         for address in found:
             _check(address, port, self._permits)
         return [_result(host, address, port) for address in found]
@@ -75,31 +81,59 @@ class CheckedResolver(AbstractResolver):
         """Nothing is held."""
 
 
-async def _look_up(host: str, port: int, family: socket.AddressFamily) -> list[str]:
-    """Ask the system's resolver in a thread of its own: a shared pool would fill up with the names that hang."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[list[str]] = loop.create_future()
+class LookUps:
+    """The questions to the system's resolver that are under way: one a name, however many wait, and so many at once.
 
-    def settle(found: list[str] | None, error: Exception | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(found or [])
+    Each has a daemon thread, which cannot be stopped and keeps its place until the resolver gives up. An executor's
+    threads would hold up the end of the process, too.
+    """
 
-    def ask() -> None:
-        found, error = None, None
+    def __init__(self, most: int) -> None:
+        self._places = asyncio.Semaphore(most)
+        self._under_way: dict[_Question, asyncio.Future[list[str] | OSError]] = {}
+
+    async def ask(self, host: str, port: int, family: socket.AddressFamily) -> list[str]:
+        """Return a name's addresses; the caller's deadline ends the wait, also for a place. Raises ``OSError``."""
+        question = (host, port, family)
+        while question not in self._under_way:
+            await self._places.acquire()
+            if question in self._under_way:
+                self._places.release()
+            else:
+                self._start(question)
+        found = await asyncio.shield(self._under_way[question])
+        if isinstance(found, OSError):
+            raise OSError(*found.args)
+        return found
+
+    def _start(self, question: _Question) -> None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[str] | OSError] = loop.create_future()
+        self._under_way[question] = future
+
+        def settle(found: list[str] | OSError) -> None:
+            del self._under_way[question]
+            self._places.release()
+            future.set_result(found)
+
+        def run() -> None:
+            found = _resolve(question)
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile, nobody waits
+                loop.call_soon_threadsafe(settle, found)
+
         try:
-            infos = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-            found = list(dict.fromkeys(str(info[4][0]) for info in infos))
-        except (OSError, UnicodeError) as reason:
-            error = OSError(f"The name cannot be resolved: {type(reason).__name__}")
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile, nobody waits
-            loop.call_soon_threadsafe(settle, found, error)
+            threading.Thread(target=run, name="kassa-dns", daemon=True).start()
+        except RuntimeError:  # the system gives no more threads
+            loop.call_soon(settle, OSError("The name cannot be resolved: no thread is left"))
 
-    threading.Thread(target=ask, name="kassa-dns", daemon=True).start()
-    return await future
+
+def _resolve(question: _Question) -> list[str] | OSError:
+    host, port, family = question
+    try:
+        infos = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as reason:
+        return OSError(f"The name cannot be resolved: {type(reason).__name__}")
+    return list(dict.fromkeys(str(info[4][0]) for info in infos))
 
 
 def _checked_socket(info: aiohttp.AddrInfoType, permits: Permits) -> socket.socket:

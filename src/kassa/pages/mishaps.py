@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa.errors import DatabaseUnavailable, KassaError
+from kassa.errors import KassaError
 from kassa.pages.languages import translations
 from kassa.pages.outcome import Outcome
 from kassa.pages.reasons import Gettext
@@ -27,22 +27,30 @@ def handlers(site: str) -> dict[type[Exception] | int, Handler]:
 
     async def of_ours(request: Request, error: Exception) -> Response:
         status = error.status if isinstance(error, KassaError) else HTTPStatus.INTERNAL_SERVER_ERROR
-        if isinstance(error, DatabaseUnavailable):
-            log.warning("database unavailable", exc_info=error)
+        _log_defect(status, error)
         return mishap(request, status, site=site)
 
     async def of_starlette(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
+        _log_defect(status, error)
         headers = error.headers if isinstance(error, HTTPException) else None
         response = mishap(request, HTTPStatus(status), site=site)
         response.headers.update(headers or {})
         return response
 
     async def of_nobody(request: Request, error: Exception) -> Response:
-        log.error("page failed", exc_info=error)
+        _log_defect(HTTPStatus.INTERNAL_SERVER_ERROR, error)
         return mishap(request, HTTPStatus.INTERNAL_SERVER_ERROR, site=site)
 
     return {KassaError: of_ours, HTTPException: of_starlette, Exception: of_nobody}
+
+
+def _log_defect(status: int, error: Exception) -> None:
+    # The trace carries no locals, so no card that a form has brought.
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("page failed", exc_info=error)
+    elif status > HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("page not available", exc_info=error)
 
 
 def mishap(request: Request, status: HTTPStatus, *, site: str) -> Response:

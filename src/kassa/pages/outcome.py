@@ -9,7 +9,7 @@ from kassa.invoices.model import Invoice
 from kassa.pages.languages import translations
 from kassa.pages.reasons import Gettext, reason, wallet_reason
 from kassa.pages.stages import Stage
-from kassa.pages.way_back import way_back
+from kassa.pages.way_back import foreign_host, way_back
 from kassa.pages.wording import moment, money
 from kassa.payments.model import Payment, PaymentStatus
 from kassa.providers.protocol import Value
@@ -76,14 +76,21 @@ def told(
     gettext = translations(language).gettext
     tone, heading, text = _words(current, invoice, payment, gettext)
     url = way_back(invoice, account, current)
+    foreign = foreign_host(url, invoice, account) if url else None
     return Outcome(
         tone=tone,
         heading=heading,
         text=text,
         facts=_facts(current, invoice, payment if with_card else None, gettext, language),
-        way=Way(url=url, label=gettext("Back to %(merchant)s") % {"merchant": account.name}) if url else None,
-        return_after=RETURN_AFTER_SECONDS if url and current is Stage.PAID else None,
+        way=Way(url=url, label=_label(foreign, account, gettext)) if url else None,
+        return_after=RETURN_AFTER_SECONDS if url and foreign is None and current is Stage.PAID else None,
     )
+
+
+def _label(foreign: str | None, account: Account, _: Gettext) -> str:
+    if foreign is not None:
+        return _("Leave for %(host)s") % {"host": foreign}
+    return _("Back to %(merchant)s") % {"merchant": account.name}
 
 
 def _words(current: Stage, invoice: Invoice, payment: Payment | None, _: Gettext) -> tuple[Tone, str, str]:

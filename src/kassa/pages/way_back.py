@@ -3,6 +3,7 @@
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
+from yarl import URL
 
 from kassa.accounts.model import Account
 from kassa.invoices.model import Invoice
@@ -20,6 +21,27 @@ def way_back(invoice: Invoice, account: Account, current: Stage) -> str | None:
     """
     url = _urls(invoice).get(_outcome(current)) or invoice.return_url or account.return_url
     return _told(url, invoice) if url else None
+
+
+def foreign_host(url: str, invoice: Invoice, account: Account) -> str | None:
+    """Return the host of a way back that the merchant has not vouched for, as plain ASCII; None for his own.
+
+    Whoever reads the public key in a shop's page can make invoices with it, and lead payers anywhere. The merchant
+    vouches for what his server creates, and for the hosts of the addresses in his account.
+    """
+    if invoice.source != "platform_public_api":
+        return None
+    host = _host(url)
+    own = {_host(each) for each in (account.return_url, account.merchant_url, account.website) if each}
+    return None if host and host in own else host
+
+
+def _host(url: str) -> str:
+    """Return an address's host as it goes over the wire: letters of other scripts may look like the merchant's."""
+    try:
+        return (URL(url).raw_host or "").lower()
+    except ValueError:
+        return ""
 
 
 def _outcome(current: Stage) -> str:

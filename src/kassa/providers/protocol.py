@@ -8,7 +8,7 @@ it never repeats.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -121,7 +121,7 @@ class Declined(Value, frozen=True, kw_only=True, tag=True):
 
     external_id: str | None
     resolution: str
-    """A word of ``payments.model.Resolution``."""
+    """A word of CONTRACT §5."""
 
 
 class Absent(Value, frozen=True, kw_only=True, tag=True):
@@ -157,8 +157,3 @@ class Provider(Protocol):
 
     def receive(self, credentials: Credentials, headers: Mapping[str, str], body: bytes) -> Notice:
         """Read a notification. Raises ``Unauthorized`` for a wrong signature, ``BadRequest`` for garbage."""
-
-
-def parameters(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return form parameters as plain text, the shape that ``Redirect.params`` and returns use."""
-    return {name: str(value) for name, value in values.items()}
