@@ -2,15 +2,21 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
+from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 
-from kassa.api import app
+import kassa.cardgate.app
+from kassa.api import app, gate
 from kassa.api.description import document, examples
+from kassa.api.description.page import bracketed
+from kassa.cardgate.operation import Sale
+from kassa.cardgate.sale import SaleDocument
 from kassa.invoices.asked import Asked, PublicAsked
 from kassa.invoices.listing.document import ListDocument
 from kassa.invoices.wire import Document, PublicDocument
@@ -25,6 +31,9 @@ from tests.support.serving import Served
 
 OWN = {("GET", "/openapi.json"), ("GET", "/docs")}
 """What describes, and is not described."""
+PAGES = ("/hpp/", "/static/")
+"""Where the card gate answers payers, which is not described."""
+GATE = "https://gate.example"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -36,7 +45,7 @@ async def platform(module_database: Database) -> Any:
 
 @pytest.fixture(scope="module")
 def described(platform: Platform) -> dict[str, Any]:
-    return document.describe("https://api.example", app.routes(platform))
+    return document.describe("https://api.example", app.routes(platform), GATE, gate.OPERATIONS)
 
 
 def served(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -44,8 +53,10 @@ def served(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str,
     for route in routes:
         if isinstance(route, Mount):
             yield from served(route.routes, prefix + route.path)
-        elif isinstance(route, Route):
-            yield from ((method, prefix + route.path) for method in (route.methods or ()) if method != "HEAD")
+        elif isinstance(route, Route) and isinstance(route.app, Starlette):
+            yield from served(route.app.routes, prefix)
+        elif isinstance(route, Route) and route.methods:
+            yield from ((method, prefix + route.path) for method in route.methods if method != "HEAD")
         else:
             pytest.fail(f"nobody knows what {route} serves")
 
@@ -61,13 +72,54 @@ def references(value: object) -> Iterator[str]:
             yield from references(inner)
 
 
+def told(described: dict[str, Any], servers: Any) -> set[tuple[str, str]]:
+    """Return the method and address of every operation at the servers; None are those of the whole description."""
+    return {
+        (method.upper(), path)
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+        if operation.get("servers") == servers
+    }
+
+
 def test_every_route_that_is_served_is_described_and_no_other(platform: Platform, described: dict[str, Any]) -> None:
-    told = {(method.upper(), path) for path, methods in described["paths"].items() for method in methods}
     everything = set(served(app.routes(platform))) - OWN
     # The private API answers without /api as well, and is told of once.
     again = {(method, path) for method, path in everything if (method, f"/api{path}") in everything}
-    assert told == everything - again
-    assert len(again) == sum(path.startswith("/api/") for _, path in told)
+    found = told(described, None)
+    assert found == everything - again
+    assert len(again) == sum(path.startswith("/api/") for _, path in found)
+
+
+def test_everything_at_the_card_gate_that_is_no_page_is_described(
+    platform: Platform, described: dict[str, Any]
+) -> None:
+    routes = cast("Starlette", kassa.cardgate.app.create(platform)).routes
+    machines = {(method, path) for method, path in served(routes) if not path.startswith(PAGES)}
+    # A path is served with a slash at its end as well, and is told of once.
+    assert told(described, [{"url": GATE}]) == {(method, path.rstrip("/")) for method, path in machines}
+
+
+def test_a_form_is_described_as_one_and_answered_with_pages(described: dict[str, Any]) -> None:
+    form = described["paths"]["/public-api/payment-invoices/process"]["post"]
+    [(media_type, content)] = form["requestBody"]["content"].items()
+    assert media_type == "application/x-www-form-urlencoded"
+    assert {"customer", "metadata", "return_urls"} <= set(content["encoding"])
+    assert "reference_id" not in content["encoding"]
+    assert "content" not in form["responses"]["303"]
+    assert all(
+        [*form["responses"][status]["content"]] == ["text/html"] for status in form["responses"] if status != "303"
+    )
+    statuses = (200, 303, 400, 401, 403, 404, 409, 413, 415, 422, 500, 503)
+    assert [*form["responses"]] == [*map(str, statuses)]
+
+
+def test_the_card_gate_is_described_with_its_own_address_and_token(described: dict[str, Any]) -> None:
+    sale = described["paths"]["/payment/sale"]["post"]
+    assert sale["security"] == [{"token": []}]
+    assert described["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert [*sale["responses"]] == [*map(str, (201, 400, 401, 409, 413, 415, 422, 500, 503))]
+    assert described["components"]["schemas"]["Sale"]["required"] == ["card_number", "cvv", "exp_month", "exp_year"]
 
 
 def test_every_name_in_it_is_resolved_and_used(described: dict[str, Any]) -> None:
@@ -145,6 +197,7 @@ def test_the_errors_are_those_of_the_contract(described: dict[str, Any]) -> None
         ("private_created", Document),
         ("private_processed", Document),
         ("public_created", PublicDocument),
+        ("sale_created", SaleDocument),
     ],
 )
 def test_an_example_of_an_answer_is_one(name: str, kind: type[msgspec.Struct]) -> None:
@@ -160,9 +213,10 @@ def test_the_example_of_a_list_is_one() -> None:
 
 def test_an_example_of_a_request_says_nothing_unknown_or_wrong() -> None:
     private = examples.load("private_request")["data"]["attributes"]
-    public = examples.load("public_request")
-    del public["public_key"]
-    for kind, asked in ((Asked, private), (PublicAsked, public)):
+    public, form = examples.load("public_request"), examples.load("form_request")
+    sale = examples.load("sale_request")["data"]["attributes"]
+    del public["public_key"], form["public_key"]
+    for kind, asked in ((Asked, private), (PublicAsked, public), (PublicAsked, form), (Sale, sale)):
         errors: dict[str, str] = {}
         fields.read(kind, asked, errors)
         assert errors == {}
@@ -187,11 +241,35 @@ async def test_the_examples_are_answered_as_they_say(fresh: Client) -> None:
     assert list(public.data) == list(examples.load("public_created")["data"])
 
 
+async def test_the_example_of_a_form_leads_to_where_it_is_paid(fresh: Client) -> None:
+    example = examples.load("form_request") | {"public_key": fresh.keys.public_key_test}
+    form = urlencode(dict(bracketed(example))).encode()
+    head = {"Content-Type": "application/x-www-form-urlencoded"}
+    path = "/public-api/payment-invoices/process"
+    answer = await fresh.call("POST", path, body=form, headers=head, anonymous=True)
+    assert answer.status == 303
+    [row] = (await fresh.call("GET", "/api/payment-invoices?include=customer")).document["included"]
+    assert row["attributes"]["address"] == example["customer"]["address"]
+
+
+async def test_the_example_of_a_sale_is_answered_as_it_says(fresh: Client, served: Served) -> None:
+    token = (await fresh.create()).attributes["flow_data"]["metadata"]["token"]
+    till = Client(fresh.session, served.gate_url, fresh.keys)
+    head = {"Authorization": f"Bearer {token}"}
+    answer = await till.call(
+        "POST", "/payment/sale", json_body=examples.load("sale_request"), headers=head, anonymous=True
+    )
+    example = examples.load("sale_created")
+    example["data"]["id"] = answer.document["data"]["id"]
+    assert (answer.status, answer.document) == (201, example)
+
+
 async def test_the_description_is_served(shop: Client, served: Served) -> None:
     answer = await shop.call("GET", "/openapi.json", anonymous=True)
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
     assert answer.document["openapi"].startswith("3.1")
     assert answer.document["servers"] == [{"url": served.base_url}]
+    assert answer.document["paths"]["/payment/sale"]["post"]["servers"] == [{"url": served.gate_url}]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -206,7 +284,14 @@ async def test_the_reading_page_tells_all_of_it_without_scripts_and_without_stra
         assert "script-src" not in answer.headers["content-security-policy"]
         assert answer.headers["content-security-policy"].startswith("default-src 'none'")
         text = await page.inner_text("main")
-        for words in ("Create an invoice", "/public-api/payment-invoices/{invoice_id}", "Idempotency-Key", "Callbacks"):
+        for words in (
+            *("Create an invoice", "/public-api/payment-invoices/{invoice_id}", "Idempotency-Key", "Callbacks"),
+            *(
+                "--data-urlencode 'customer[address][city]=Kyiv'",
+                f"curl {served.gate_url}/payment/sale",
+                "Bearer $TOKEN",
+            ),
+        ):
             assert words in text
         assert await page.get_by_role("link", name="openapi.json").get_attribute("href") == "/openapi.json"
     assert {url.removeprefix(served.base_url)[:1] for url in asked} == {"/"}

@@ -8,7 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kassa.api import description, notifications, private, public
+from kassa.api import description, gate, notifications, private, public
 from kassa.api.description.operation import Described
 from kassa.api.idempotent import Idempotent
 from kassa.api.private import balances, entries, profile, services
@@ -37,7 +37,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
         Mount("/api", private_api),
         Mount("/", private_api),
     ]
-    return [*description.routes(platform, served), *served]
+    return [*description.routes(platform, served, gate.OPERATIONS), *served]
 
 
 def _public(platform: Platform) -> ASGIApp:
@@ -46,7 +46,7 @@ def _public(platform: Platform) -> ASGIApp:
         routes=[
             Described("/payment-prerequest", prerequest.Prerequests(platform).ask, prerequest.PREREQUEST),
             Described("/payment-invoices", invoices.create, public.described.CREATE_INVOICE),
-            process.route(platform),
+            Described(process.PATH, process.pages(platform), public.described.PROCESS),
             Described("/payment-invoices/{invoice_id}", invoices.read, public.described.READ_INVOICE),
         ],
         exception_handlers=HANDLERS,

@@ -24,7 +24,8 @@ from kassa.payments.model import Payment
 from kassa.platform import Platform
 from kassa.providers.protocol import Card, Value
 
-_PATHS: Final = ("/payment/sale", "/payment/sale/")
+PATH: Final = "/payment/sale"
+_PATHS: Final = (PATH, f"{PATH}/")
 TYPE: Final = "sale-operation"
 
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)

@@ -33,13 +33,12 @@ _KNOWN: Final = frozenset(
 )
 
 
-def route(platform: Platform) -> Route:
-    """Return the form's route below ``/public-api``: an application of its own, because it answers with pages."""
+def pages(platform: Platform) -> Starlette:
+    """Return what answers at ``PATH`` below ``/public-api``: an application of its own, for it answers with pages."""
     form = Form(platform)
-    pages = Starlette(
+    return Starlette(
         routes=[Route(PATH, form.submit, methods=["POST"])], exception_handlers=mishaps.handlers(form.site)
     )
-    return Route(PATH, pages)
 
 
 class Form:

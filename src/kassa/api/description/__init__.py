@@ -1,6 +1,6 @@
 """What the API says of itself, made from the route table and the types of the wire: for machines and for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from starlette.requests import Request
@@ -9,18 +9,19 @@ from starlette.routing import BaseRoute, Route
 
 from kassa.api.description import page
 from kassa.api.description.document import describe
+from kassa.api.description.operation import Operation
 from kassa.api.description.schemas import Schema
 from kassa.jsonapi.answers import answer
 from kassa.platform import Platform
 
 
-def routes(platform: Platform, described: Sequence[BaseRoute]) -> list[BaseRoute]:
-    """Return the routes ``/openapi.json`` and ``/docs``, which tell what ``described`` serves."""
-    base_url = platform.settings.base_url or ""
+def routes(platform: Platform, described: Sequence[BaseRoute], gate: Mapping[str, Operation]) -> list[BaseRoute]:
+    """Return the routes ``/openapi.json`` and ``/docs``, which tell what ``described`` serves, and the card gate."""
+    base_url, gate_url = platform.settings.base_url or "", platform.settings.gate_url or ""
 
     @cache
     def document() -> Schema:
-        return describe(base_url, described)
+        return describe(base_url, described, gate_url, gate)
 
     async def openapi(_request: Request) -> Response:
         return answer(document())

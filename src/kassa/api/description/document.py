@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 description of what is served, made from the route table."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final
@@ -8,20 +8,27 @@ from typing import Any, Final
 from starlette.routing import BaseRoute, Mount
 
 from kassa.api.description import refusals, schemas, words
-from kassa.api.description.operation import Asks, Caller, Described, Gives, Operation, Parameter
+from kassa.api.description.operation import FORM_TYPE, HTML_TYPE, Asks, Caller, Described, Gives, Operation, Parameter
 from kassa.api.description.schemas import Schema
 from kassa.invoices import wire
 from kassa.jsonapi.answers import BareErrors, InvalidErrors, ToldErrors
 
-_SCHEME: Final = "account"
+_PAGE: Final = {HTML_TYPE: {"schema": {"type": "string"}}}
+_SCHEMES: Final = {
+    Caller.PRIVATE: ("account", {"type": "http", "scheme": "basic"}),
+    Caller.GATE: ("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}),
+}
 
 
-def describe(base_url: str, routes: Iterable[BaseRoute]) -> Schema:
-    """Return the description of every route in a table that says what it does."""
+def describe(base_url: str, routes: Iterable[BaseRoute], gate_url: str, gate: Mapping[str, Operation]) -> Schema:
+    """Return the description of every route in a table that says what it does, and of the card gate's, by path."""
     told = list(described(routes))
     paths: Schema = {}
     for path, operation in told:
         paths.setdefault(path, {})[operation.method.lower()] = _operation(path, operation)
+    for path, operation in gate.items():
+        there = {"servers": [{"url": gate_url}]}
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(path, operation) | there
     return {
         "openapi": "3.1.0",
         "info": {
@@ -35,10 +42,10 @@ def describe(base_url: str, routes: Iterable[BaseRoute]) -> Schema:
         "paths": paths,
         "webhooks": {"callback": {"post": _callback()}},
         "components": {
-            "schemas": _schemas([operation for _, operation in told]),
+            "schemas": _schemas([*(operation for _, operation in told), *gate.values()]),
             "responses": refusals.responses(),
             "securitySchemes": {
-                _SCHEME: {"type": "http", "scheme": "basic", "description": words.CALLERS[Caller.PRIVATE]},
+                name: {**scheme, "description": words.CALLERS[caller]} for caller, (name, scheme) in _SCHEMES.items()
             },
         },
     }
@@ -71,7 +78,7 @@ def _operation(path: str, operation: Operation) -> Schema:
     made["responses"] = {str(each.status.value): {**_answer(each), **headers} for each in operation.gives}
     for status in refusals.expected(operation):
         made["responses"][str(status.value)] = _refusal(status, operation)
-    made["security"] = [{_SCHEME: []}] if operation.caller is Caller.PRIVATE else []
+    made["security"] = [{_SCHEMES[operation.caller][0]: []}] if operation.caller in _SCHEMES else []
     return made
 
 
@@ -98,6 +105,8 @@ def _body(asks: Asks) -> Schema:
     content: Schema = {"schema": _asked(asks)}
     if asks.example is not None:
         content["example"] = asks.example
+    if FORM_TYPE in asks.media_types:
+        content["encoding"] = dict.fromkeys(schemas.nested(asks.type), words.BRACKETS)
     return {"required": asks.type is not None, "content": dict.fromkeys(asks.media_types, content)}
 
 
@@ -109,7 +118,7 @@ def _asked(asks: Asks) -> Schema:
         members = {"type": "object", "allOf": [members], **words.PUBLIC_KEY}
     if asks.resource is None:
         return members
-    kind = {"enum": [asks.resource, asks.resource.removesuffix("s")]}
+    kind = {"enum": list(dict.fromkeys([asks.resource, asks.resource.removesuffix("s")]))}
     resource = {
         "type": "object",
         "properties": {"type": kind, "attributes": members},
@@ -120,6 +129,10 @@ def _asked(asks: Asks) -> Schema:
 
 def _answer(gives: Gives) -> Schema:
     made: Schema = {"description": gives.words}
+    if gives.status is HTTPStatus.SEE_OTHER:
+        made["headers"] = words.LOCATION
+    if gives.media_type is None:
+        return made
     if gives.type is not None:
         content: Schema = {"schema": schemas.reference(gives.type)}
         if gives.example is not None:
@@ -131,6 +144,8 @@ def _answer(gives: Gives) -> Schema:
 
 
 def _refusal(status: HTTPStatus, operation: Operation) -> Schema:
+    if operation.pages:
+        return {"description": words.ON_PAGES.get(status, words.REFUSALS[status]), "content": _PAGE}
     if status is not HTTPStatus.CONFLICT or operation.conflict is None:
         return {"$ref": f"#/components/responses/{refusals.name(status)}"}
     body = {

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final, Literal
 
 import msgspec
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -24,6 +25,8 @@ class Caller(StrEnum):
     """A merchant's server, with the account's id and API key."""
     PUBLIC = "Public API"
     """A browser."""
+    GATE = "Card gate"
+    """A merchant's server that handles cards, with an invoice's token, at the gate's own address."""
     PROVIDER = "Providers"
     """A payment provider, which signs what it sends."""
 
@@ -56,9 +59,10 @@ class Gives(Value, frozen=True, kw_only=True):
     """A good answer."""
 
     type: Any
-    """The struct that is written, or None for a page."""
+    """The struct that is written, or None for a page and for a redirect."""
     status: HTTPStatus = HTTPStatus.OK
-    media_type: str = JSON_TYPES[0]
+    media_type: str | None = JSON_TYPES[0]
+    """None for an answer without a body."""
     words: str = "Done."
     example: Mapping[str, Any] | None = None
 
@@ -77,11 +81,17 @@ class Operation(Value, frozen=True, kw_only=True):
     """The type of the existing object in the body of a 409."""
     refuses: tuple[HTTPStatus, ...] = ()
     """Refusals beyond those that follow from caller and body."""
+    pages: bool = False
+    """Whether it answers people: what it refuses is told on a page as well."""
 
 
 class Described(Route):
     """A route that says what it does."""
 
-    def __init__(self, path: str, endpoint: Callable[[Request], Awaitable[Response]], operation: Operation) -> None:
-        super().__init__(path, endpoint, methods=[operation.method])
+    def __init__(
+        self, path: str, endpoint: Callable[[Request], Awaitable[Response]] | Starlette, operation: Operation
+    ) -> None:
+        # An application refuses other methods by itself, in its own shape.
+        methods = None if isinstance(endpoint, Starlette) else [operation.method]
+        super().__init__(path, endpoint, methods=methods)
         self.operation = operation

@@ -4,7 +4,7 @@ import html
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from kassa.api.description.operation import FORM_TYPE
 from kassa.api.description.schemas import PREFIX, Schema
 from kassa.pages.assets import manifest
 from kassa.pages.headers import STEADY
@@ -22,6 +23,7 @@ POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 _RESPONSES: Final = "#/components/responses/"
+_CREDENTIALS: Final = {"account": '-u "$ACCOUNT_ID:$API_KEY"', "token": '-H "Authorization: Bearer $TOKEN"'}
 _BOLD: Final = re.compile(r"\*\*(.+?)\*\*")
 _CODE: Final = re.compile(r"``(.+?)``")
 
@@ -119,7 +121,7 @@ def _entry(document: Schema, method: str, path: str, operation: Schema) -> Entry
     return Entry(
         anchor=operation["operationId"],
         method=method,
-        path=path,
+        path=operation["servers"][0]["url"] + path if "servers" in operation else path,
         summary=operation["summary"],
         words=operation.get("description", ""),
         parameters=[
@@ -135,7 +137,7 @@ def _entry(document: Schema, method: str, path: str, operation: Schema) -> Entry
         asks=_sample(document, "Body", "", body["content"], plain=True) if body else None,
         call=_call(document, method, path, operation),
         gives=[
-            _sample(document, status, each["description"], each["content"], plain=False)
+            _sample(document, status, each["description"], each.get("content", {}), plain=False)
             for status, each in good.items()
         ],
         refuses=[(status, _refusal(document, each)) for status, each in bad.items()],
@@ -143,13 +145,13 @@ def _entry(document: Schema, method: str, path: str, operation: Schema) -> Entry
 
 
 def _sample(document: Schema, title: str, words: str, content: Schema, *, plain: bool) -> Sample:
-    media_type, first = next(iter(content.items()))
+    first: Schema = next(iter(content.values()), {"schema": {}})
     example = first.get("example")
     return Sample(
         title=title,
         words=words or f"{' or '.join(content)}",
         members=list(_members(document, first["schema"], plain=plain)),
-        example=json.dumps(example, indent=2, ensure_ascii=False) if example and "json" in media_type else None,
+        example=json.dumps(example, indent=2, ensure_ascii=False) if example else None,
     )
 
 
@@ -164,14 +166,30 @@ def _call(document: Schema, method: str, path: str, operation: Schema) -> str:
     """Return a call as a command line. There are only two methods, and curl chooses between them by the body."""
     for parameter in operation.get("parameters", []):
         path = path.replace(f"{{{parameter['name']}}}", str(parameter.get("example", "")))
-    parts = [f"curl {document['servers'][0]['url']}{path}"]
-    if operation["security"]:
-        parts.append('-u "$ACCOUNT_ID:$API_KEY"')
+    server, *_ = operation["servers"] if "servers" in operation else document["servers"]
+    parts = [f"curl {server['url']}{path}"]
+    parts += [_CREDENTIALS[name] for each in operation["security"] for name in each]
     if method == "POST":
-        media_type, content = next(iter(operation["requestBody"]["content"].items()))
-        body = json.dumps(content.get("example", {}), indent=2, ensure_ascii=False)
-        parts += [f"-H 'Content-Type: {media_type}'", f"-d {shlex.quote(body)}"]
+        parts += _sent(*next(iter(operation["requestBody"]["content"].items())))
     return " \\\n  ".join(parts)
+
+
+def _sent(media_type: str, content: Schema) -> list[str]:
+    example = content.get("example", {})
+    if media_type == FORM_TYPE:
+        return [f"--data-urlencode {shlex.quote(f'{name}={text}')}" for name, text in bracketed(example)]
+    body = json.dumps(example, indent=2, ensure_ascii=False)
+    return [f"-H 'Content-Type: {media_type}'", f"-d {shlex.quote(body)}"]
+
+
+def bracketed(members: Mapping[str, Any], *above: str) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a form that says the same: ``customer[name]`` for the name inside of the customer."""
+    for name, value in members.items():
+        if isinstance(value, Mapping):
+            yield from bracketed(value, *above, name)
+        else:
+            first, *inner = *above, name
+            yield first + "".join(f"[{each}]" for each in inner), str(value)
 
 
 def _members(document: Schema, schema: Schema, *, plain: bool, depth: int = 0) -> Iterator[Member]:

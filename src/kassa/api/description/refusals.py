@@ -18,6 +18,7 @@ _WITH_BODY: Final = (
 _BY_CALLER: Final = {
     Caller.PRIVATE: (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN),
     Caller.PUBLIC: (HTTPStatus.UNAUTHORIZED,),
+    Caller.GATE: (HTTPStatus.UNAUTHORIZED,),
     Caller.PROVIDER: (HTTPStatus.UNAUTHORIZED,),
 }
 

@@ -37,6 +37,23 @@ def reference(kind: Any) -> Schema:
     return {"$ref": f"{PREFIX}{kind.__name__}"}
 
 
+def nested(kind: Any) -> list[str]:
+    """Return the names of a struct's members that have members of their own."""
+    return [
+        member.encode_name
+        for member in msgspec.structs.fields(kind)
+        if any(
+            isinstance(option, msgspec.inspect.StructType | msgspec.inspect.DictType)
+            for option in _options(member.type)
+        )
+    ]
+
+
+def _options(kind: Any) -> tuple[msgspec.inspect.Type, ...]:
+    found = msgspec.inspect.type_info(kind)
+    return found.types if isinstance(found, msgspec.inspect.UnionType) else (found,)
+
+
 def _components(types: Iterable[Any]) -> dict[str, Schema]:
     wanted = list(types)
     _, found = msgspec.json.schema_components(wanted, ref_template=f"{PREFIX}{{name}}")

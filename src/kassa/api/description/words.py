@@ -29,6 +29,8 @@ CALLERS: Final = {
     " prefix, ``pk_test_`` or ``pk_live_``, chooses the mode.",
     Caller.PRIVATE: "For a merchant's servers: HTTP Basic with the account's id and its API key. Every address answers"
     " with and without ``/api``.",
+    Caller.GATE: "For a merchant's servers that handle cards themselves, at the card gate's own address: Bearer"
+    " with ``flow_data.metadata.token`` of the invoice, which is good until the invoice expires.",
     Caller.PROVIDER: "For payment providers. What they say is not believed: it makes Kassa ask them.",
 }
 
@@ -46,7 +48,7 @@ CONFLICT: Final = (
 
 REFUSALS: Final = {
     HTTPStatus.BAD_REQUEST: "The request cannot be read.",
-    HTTPStatus.UNAUTHORIZED: "The key is missing, unknown or revoked.",
+    HTTPStatus.UNAUTHORIZED: "The key or token is missing, unknown, or good no more.",
     HTTPStatus.FORBIDDEN: "The key is known, but has no right to call this method.",
     HTTPStatus.NOT_FOUND: "There is no such object.",
     HTTPStatus.CONFLICT: "A request with this Idempotency-Key is under way.",
@@ -60,6 +62,9 @@ REFUSALS: Final = {
     HTTPStatus.GATEWAY_TIMEOUT: "The provider did not answer in time. It does not say that nothing was created.",
 }
 
+ON_PAGES: Final = {HTTPStatus.CONFLICT: "The ``reference_id`` stands for another order."}
+"""What a refusal means where people read it, where that is something else."""
+
 PUBLIC_KEY: Final[dict[str, Any]] = {
     "properties": {
         "public_key": {
@@ -69,6 +74,12 @@ PUBLIC_KEY: Final[dict[str, Any]] = {
         }
     },
     "required": ["public_key"],
+}
+
+BRACKETS: Final[dict[str, Any]] = {"style": "deepObject", "explode": True}
+
+LOCATION: Final[dict[str, Any]] = {
+    "Location": {"description": "Where to.", "required": True, "schema": {"type": "string", "format": "uri"}}
 }
 
 IDEMPOTENCY_KEY: Final = Parameter(

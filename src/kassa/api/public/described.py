@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Final
 
 from kassa.api.description import examples
-from kassa.api.description.operation import Asks, Caller, Gives, Operation, Parameter
+from kassa.api.description.operation import FORM_TYPE, HTML_TYPE, Asks, Caller, Gives, Operation, Parameter
 from kassa.invoices import wire
 from kassa.invoices.asked import PublicAsked
 
@@ -25,6 +25,28 @@ CREATE_INVOICE: Final = Operation(
     ),
     conflict=wire.PublicInvoice,
     refuses=(HTTPStatus.FORBIDDEN, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT),
+)
+
+PROCESS: Final = Operation(
+    method="POST",
+    caller=Caller.PUBLIC,
+    summary="Order with an HTML form",
+    words="The form of a shop's page, which the payer's browser sends. Members of members stand in brackets, at any"
+    " depth: ``customer[address][city]``. An empty value is none. Everything may stand in the query as well; the form"
+    " wins. ``cpi`` with the id of an invoice leads to where that is paid, in place of all other members."
+    "\n\nThe payer reads what is refused on a page in the language of ``locale``, or of the browser.",
+    asks=Asks(type=PublicAsked, public_key=True, media_types=(FORM_TYPE,), example=examples.load("form_request")),
+    gives=(
+        Gives(type=None, media_type=HTML_TYPE, words="A page that sends the payer on where the provider takes a POST."),
+        Gives(
+            type=None,
+            media_type=None,
+            status=HTTPStatus.SEE_OTHER,
+            words="On to where the order is paid; an honest repeat goes where the standing invoice is paid.",
+        ),
+    ),
+    refuses=(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    pages=True,
 )
 
 READ_INVOICE: Final = Operation(

@@ -1,0 +1,32 @@
+"""What the card gate, which is below the API and has an address of its own, takes from merchants' servers."""
+
+from http import HTTPStatus
+from typing import Final
+
+from kassa.api.description import examples
+from kassa.api.description.operation import Asks, Caller, Gives, Operation
+from kassa.cardgate import sale
+from kassa.cardgate.operation import Sale
+
+SALE: Final = Operation(
+    method="POST",
+    caller=Caller.GATE,
+    summary="Pay with a card, host to host",
+    words="A decline is an outcome as well: 201 with ``status`` ``process_failed``. Where ``auth_payload`` is not null,"
+    " send the payer there: the bank brings him back to the invoice's page here."
+    "\n\nAn invoice has one attempt at a time, and none after its end: then 409 carries the attempt that stands."
+    "\n\nWhoever handles card numbers answers for them by PCI DSS.",
+    asks=Asks(type=Sale, resource=sale.TYPE, example=examples.load("sale_request")),
+    gives=(
+        Gives(
+            type=sale.SaleDocument,
+            status=HTTPStatus.CREATED,
+            words="How the attempt stands.",
+            example=examples.load("sale_created"),
+        ),
+    ),
+    conflict=sale.SaleResource,
+)
+
+OPERATIONS: Final = {sale.PATH: SALE}
+"""What the gate serves to machines, by path."""
