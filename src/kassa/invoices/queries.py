@@ -185,35 +185,23 @@ async def lock(connection: Executor, invoice_id: str, *, account_id: str) -> Vie
     return await by_id(connection, invoice_id, account_id=account_id)
 
 
-_UPDATE: Final = """
-UPDATE invoices
-SET status = $4, resolution = $5, moderation_required = $6, processed_amount = $7, processed_fee = $8,
-    processed_deposit = $9, payment_id = $10, attempts = $11, updated_at = $12, processed_at = $13, failed_at = $14,
-    due_at = $15
-WHERE account_id = $1 AND invoice_id = $2 AND status = $3 AND updated_at <= $12
+CHANGING: Final = (
+    *("status", "resolution", "moderation_required", "processed_amount", "processed_fee", "processed_deposit"),
+    *("payment_id", "attempts", "updated_at", "processed_at", "failed_at", "due_at"),
+)
+"""The columns that operations may change; all others stay as they were created."""
+
+_CHANGES: Final = ", ".join(f"{column} = ${number}" for number, column in enumerate(CHANGING, 4))
+_UPDATE: Final = f"""
+UPDATE invoices SET {_CHANGES}
+WHERE account_id = $1 AND invoice_id = $2 AND status = $3 AND updated_at <= ${CHANGING.index("updated_at") + 4}
 """
 
 
 async def update(connection: Executor, invoice: Invoice, *, account_id: str, was: Status) -> bool:
     """Write what has changed of an invoice, if its status is still the one that was decided on; tell whether it was."""
-    done: str = await connection.execute(
-        _UPDATE,
-        account_id,
-        invoice.invoice_id,
-        was,
-        invoice.status,
-        invoice.resolution,
-        invoice.moderation_required,
-        invoice.processed_amount,
-        invoice.processed_fee,
-        invoice.processed_deposit,
-        invoice.payment_id,
-        invoice.attempts,
-        invoice.updated_at,
-        invoice.processed_at,
-        invoice.failed_at,
-        invoice.due_at,
-    )
+    values = [getattr(invoice, column) for column in CHANGING]
+    done: str = await connection.execute(_UPDATE, account_id, invoice.invoice_id, was, *values)
     return done == "UPDATE 1"
 
 
