@@ -42,6 +42,11 @@ class Life:
         return self._running
 
     @property
+    def started(self) -> bool:
+        """Whether it has ever run."""
+        return self._running is not None
+
+    @property
     def office(self) -> Office:
         """Its operator."""
         assert self._office is not None

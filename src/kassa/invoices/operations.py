@@ -13,11 +13,12 @@ import asyncpg
 import msgspec
 import structlog
 
-from kassa import ids
+from kassa import failpoints, ids
 from kassa.accounts.model import Account, Route
 from kassa.callbacks import operations as callbacks
 from kassa.db.pool import transaction
 from kassa.errors import InvoiceNotPayable, NotFound, TransitionRefused
+from kassa.failpoints import Point
 from kassa.invoices import booking, document, model, queries
 from kassa.invoices.model import Invoice, Status
 from kassa.invoices.queries import FirstCallback, View
@@ -38,7 +39,9 @@ async def create(platform: Platform, account: Account, drawn: View) -> tuple[Vie
     only when the page is there. Returns the invoice that stands, with False, when this ``reference_id`` is taken: then
     nothing was written (P3).
     """
+    failpoints.reach(Point.DRAWN)
     if await _insert(platform, account, drawn):
+        failpoints.reach(Point.CREATED)
         return drawn, True
     invoice = drawn.invoice
     standing = await queries.by_reference(
@@ -79,6 +82,8 @@ async def begin(
         payment = attempt(begun, route, status=PaymentStatus.PROCESS_PENDING, card=card, client_ip=client_ip, now=now)
         await payment_queries.insert(connection, payment)
         await _save(connection, begun, was=view.invoice.status)
+        failpoints.reach(Point.BEGINNING)
+    failpoints.reach(Point.BEGUN)
     return payment
 
 
@@ -90,6 +95,7 @@ async def settle(platform: Platform, payment: Payment, outcome: Outcome) -> View
     been paid by another attempt (P1, P2).
     """
     account = await platform.accounts.by_id(payment.account_id)
+    failpoints.reach(Point.ANSWERED)
     now = platform.clock.now(test_mode=payment.test_mode)
     async with transaction(platform.pool) as connection:
         view = await _locked(connection, payment.invoice_id, account_id=account.account_id)
@@ -99,13 +105,17 @@ async def settle(platform: Platform, payment: Payment, outcome: Outcome) -> View
             return view
         if not await payment_queries.update(connection, answered, account_id=account.account_id, was=current.status):
             raise TransitionRefused
+        failpoints.reach(Point.SETTLING)
         invoice = _follow(view.invoice, current, answered, now)
         shown = answered if invoice.payment_id == answered.payment_id else view.payment
         after = msgspec.structs.replace(view, payment=shown, invoice=invoice)
         await _book(connection, invoice, answered, was=current.status, now=now)
+        failpoints.reach(Point.BOOKED)
         if invoice is not view.invoice:
             await _save(connection, invoice, was=view.invoice.status)
             await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
+        failpoints.reach(Point.TELLING)
+    failpoints.reach(Point.SETTLED)
     return after
 
 
@@ -149,6 +159,7 @@ async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_m
         after = msgspec.structs.replace(view, invoice=model.expire(view.invoice, now=now))
         await _save(connection, after.invoice, was=view.invoice.status)
         await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
+        failpoints.reach(Point.EXPIRING)
 
 
 def _follow(invoice: Invoice, before: Payment, payment: Payment, now: datetime) -> Invoice:
