@@ -39,6 +39,16 @@ _BROKEN: Final = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lived:
+    """A life that is over."""
+
+    life: Life
+    shop: Client
+    asked: dict[str, str]
+    invoice_id: str
+
+
 @dataclass(kw_only=True)
 class Rig:
     """One Kassa, which dies where it is told and is started again."""
@@ -69,28 +79,37 @@ class Rig:
         return self.deaths > before
 
     async def _live(self, life: Life, shop: Client) -> None:
-        reference = str(uuid.uuid4())
-        asked = {"reference_id": reference, "service": life.service, "flow": life.flow}
-        created = await self._patiently(lambda: self._shop(shop).create(**asked), statuses={201, 409})
-        invoice_id = created.document["data"]["id"]
-        await until(lambda: self._moved(life, shop, invoice_id), seconds=90, what=f"the end of {life.name}")
-        await self._quiet(shop)
-        found = (await self._patiently(lambda: self._shop(shop).read(invoice_id))).attributes
+        lived = await self.through(life, shop)
+        await self.quiet(shop)
+        await self.found(lived)
+
+    async def through(self, life: Life, shop: Client) -> Lived:
+        """Live a life through, whatever happens meanwhile."""
+        asked = {"reference_id": str(uuid.uuid4()), "service": life.service, "flow": life.flow}
+        created = await self.patiently(lambda: self._shop(shop).create(**asked), statuses={201, 409})
+        lived = Lived(life=life, shop=shop, asked=asked, invoice_id=created.document["data"]["id"])
+        await until(lambda: self._moved(life, shop, lived.invoice_id), seconds=90, what=f"the end of {life.name}")
+        return lived
+
+    async def found(self, lived: Lived) -> None:
+        """Check how a life ended, that its merchant knows, and that his reference stands for it for ever."""
+        shop, life = self._shop(lived.shop), lived.life
+        found = (await self.patiently(lambda: shop.read(lived.invoice_id))).attributes
         assert found["status"] in life.ends, (found["status"], found["resolution"], life.name)
-        await self._told(invoice_id, found["status"])
-        again = await self._patiently(lambda: self._shop(shop).create(**asked), statuses={409})
-        assert again.document["data"]["id"] == invoice_id
+        await self._told(lived.invoice_id, found["status"])
+        again = await self.patiently(lambda: shop.create(**lived.asked), statuses={409})
+        assert again.document["data"]["id"] == lived.invoice_id
 
     async def _moved(self, life: Life, shop: Client, invoice_id: str) -> bool:
         """Do the next thing that somebody would do; return whether all is over."""
-        found = (await self._patiently(lambda: self._shop(shop).read(invoice_id))).attributes
+        found = (await self.patiently(lambda: self._shop(shop).read(invoice_id))).attributes
         if found["status"] not in OPEN and not (life.late and await self._left_open(invoice_id)):
             return True
         nobody_pays = not life.cards and life.service.startswith("payment_card")
         if nobody_pays:
-            await self._patiently(lambda: self.kassa.advance(seconds=LIFETIME_SECONDS))
+            await self.patiently(lambda: self.kassa.advance(seconds=LIFETIME_SECONDS))
         elif not await self._paid(life, found):
-            await self._patiently(lambda: self._pass_time(life, invoice_id))
+            await self.patiently(lambda: self._pass_time(life, invoice_id))
         return False
 
     async def _paid(self, life: Life, found: dict[str, Any]) -> bool:
@@ -108,7 +127,7 @@ class Rig:
         return page.headings[:1] not in WAITING
 
     async def _left_open(self, invoice_id: str) -> bool:
-        rows = await self._patiently(
+        rows = await self.patiently(
             lambda: self.kassa.office.fetch(
                 "SELECT payment_id FROM payments WHERE invoice_id = $1 AND status = 'process_pending'", invoice_id
             )
@@ -126,7 +145,7 @@ class Rig:
                     pass
         await self.kassa.advance(seconds=PACE_SECONDS)
 
-    async def _quiet(self, shop: Client) -> None:
+    async def quiet(self, shop: Client) -> None:
         """Let time pass until nothing waits, and compare the books."""
 
         async def quiet() -> bool:
@@ -135,8 +154,8 @@ class Rig:
             await self.kassa.advance(seconds=PACE_SECONDS)
             return False
 
-        await until(lambda: self._patiently(quiet), seconds=60, what="quiet")
-        assert await self._patiently(lambda: books.agree(self.kassa.office, self.kassa.serving.served.bank_url))
+        await until(lambda: self.patiently(quiet), seconds=60, what="quiet")
+        assert await self.patiently(lambda: books.agree(self.kassa.office, self.kassa.serving.served.bank_url))
 
     async def _told(self, invoice_id: str, status: str) -> None:
         def heard() -> bool:
@@ -148,13 +167,13 @@ class Rig:
     def _shop(self, shop: Client) -> Client:
         return self.kassa.office.client(shop.keys)
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]], *, statuses: set[int] | None = None) -> T:
+    async def patiently(self, call: Callable[[], Awaitable[T]], *, statuses: set[int] | None = None) -> T:
         """Return what a call brings, made again for as long as Kassa or its database is away."""
         results: list[T] = []
 
         async def tried() -> bool:
-            await self._alive()
             try:
+                await self._alive()
                 result = await call()
             except _BROKEN:
                 return False
@@ -172,12 +191,16 @@ class Rig:
         return self.kassa.serving.process.returncode is not None
 
     async def _alive(self) -> None:
-        """Start Kassa again if it has died."""
+        """Start Kassa again if it has died; it may be told to die while it starts."""
         async with self._starting:
-            if self.kassa.started and not self._dead():
-                return
-            self.deaths += self.kassa.started
-            await self.kassa.start()
+            while not self.kassa.started or self._dead():
+                self.deaths += self.kassa.started
+                ordered = self.orders.exists()
+                try:
+                    await self.kassa.start()
+                except (*_BROKEN, AssertionError):
+                    if self.orders.exists() or not ordered:
+                        raise
 
 
 def _step(life: Life, page: Page) -> Callable[[Visitor, Page], Awaitable[Page]] | None:
@@ -190,6 +213,8 @@ def _step(life: Life, page: Page) -> Callable[[Visitor, Page], Awaitable[Page]] 
         return lambda payer, form: payer.press(form, card_number=number, expiry=expiry, cvc="123")
     if page.forms and page.form.buttons:
         return lambda payer, form: payer.press(form, life.decision)
+    if page.headings[:1] == ["Nothing more to confirm"]:
+        return lambda payer, shown: payer.follow(shown, "Back to the shop")
     if "Continue to your bank" in page.links:
         return lambda payer, shown: payer.follow(shown, "Continue to your bank")
     return None
