@@ -40,6 +40,8 @@ class Point(StrEnum):
     """A notification is found genuine, nothing follows from it yet."""
     EXPIRING = "expiring"
     """An invoice is ended and not committed."""
+    RELEASING = "releasing"
+    """A reserve is released and not committed."""
     CLAIMED = "claimed"
     """A callback is taken and not sent."""
     SENT = "sent"

@@ -20,7 +20,7 @@ from kassa.clock import Clock
 from kassa.errors import DatabaseUnavailable
 from kassa.idempotency.forgetting import Forgetting
 from kassa.invoices.asking import Asking
-from kassa.invoices.expiry import Expiry
+from kassa.invoices.due import Due
 from kassa.ledger.numbering import Numbering
 from kassa.platform import Platform
 
@@ -84,7 +84,7 @@ class Worker:
             if jobs is not None
             else (
                 Delivery(platform),
-                Expiry(platform),
+                Due(platform),
                 Asking(platform),
                 Numbering(platform.pool),
                 Forgetting(platform),

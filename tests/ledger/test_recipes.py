@@ -33,7 +33,7 @@ def told(draw: st.DrawFn) -> Entry:
 
 
 def test_there_are_recipes_for_what_settling_does() -> None:
-    assert set(RECIPES) >= {"processed", "suspended", "unwanted", "returned"}
+    assert set(RECIPES) >= {"processed", "suspended", "unwanted", "returned", "released"}
 
 
 @given(entry=told())
@@ -47,7 +47,7 @@ def test_a_recipe_balances_and_moves_nothing_that_is_not_positive(entry: Entry) 
 
 @given(entry=told())
 def test_an_entry_is_named_after_its_recipe_and_fact(entry: Entry) -> None:
-    assert entry.entry_id == f"{entry.recipe}:{TEXTS['payment_id']}"
+    assert entry.entry_id in {f"{entry.recipe}:{TEXTS[fact]}" for fact in ("payment_id", "invoice_id")}
     assert (entry.recipe in RECIPES, entry.invoice_id) == (True, TEXTS["invoice_id"])
 
 
@@ -62,6 +62,10 @@ def test_an_entry_is_named_after_its_recipe_and_fact(entry: Entry) -> None:
         (recipes.suspended(**TEXTS, paid=10_000), {Purse.PROVIDER: 10_000, Purse.PENDING: 10_000}),
         (recipes.unwanted(**TEXTS, paid=10_000), {Purse.PROVIDER: 10_000, Purse.PENDING: 10_000}),
         (recipes.returned(**TEXTS, paid=10_000), {Purse.PROVIDER: -10_000, Purse.PENDING: -10_000}),
+        (
+            recipes.released(invoice_id=TEXTS["invoice_id"], currency="USD", reserve=1_000),
+            {Purse.RESERVED: -1_000, Purse.ACTIVE: 1_000},
+        ),
     ],
 )
 def test_a_recipe_moves_money_as_its_words_say(entry: Entry, balances: dict[Purse, int]) -> None:

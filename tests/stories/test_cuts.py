@@ -30,11 +30,11 @@ async def test_a_line_that_breaks_at_any_moment_loses_and_doubles_nothing(
         kassa.database_url = database.url
         await kassa.start()
         rig = Rig(kassa=kassa, merchant=merchant, payer=payer, orders=folder / "orders")
-        shops = [await kassa.office.account(services=[life.service], callback_url=merchant.url) for life in LIVES]
+        shops = [await rig.shop(life) for life in LIVES]
         creators = Creators(shop=await kassa.office.account(callback_url=merchant.url))
         line.chance = CHANCE
         creators.start(2)
-        undisturbed = [life for life in LIVES if life.cards and life.desk is None]
+        undisturbed = [life for life in LIVES if life.cards and not (life.desk or life.reserve)]
         over = await asyncio.gather(
             *(rig.through(life, shop) for life, shop in zip(LIVES, shops, strict=True) if life in undisturbed)
         )

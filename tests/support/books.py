@@ -57,7 +57,20 @@ async def agree(office: Office, bank_url: str) -> bool:
         at_bank == sorted(tuple(row.values()) for row in rows)
         and [movement[:3] for movement in at_bank] == in_ledger
         and await proven(office)
+        and await reserves_agree(office)
     )
+
+
+async def reserves_agree(office: Office) -> bool:
+    """Tell whether each purse of reserves holds what is left for its invoices."""
+    differing = await office.fetch(
+        "SELECT account_id FROM ("
+        " SELECT account_id, test_mode, currency, reserve_left AS minor FROM invoices"
+        " UNION ALL SELECT account_id, test_mode, currency, -amount FROM ledger_transfers WHERE credit = 'reserved'"
+        " UNION ALL SELECT account_id, test_mode, currency, amount FROM ledger_transfers WHERE debit = 'reserved'"
+        ") AS told GROUP BY account_id, test_mode, currency HAVING sum(minor) <> 0"
+    )
+    return not differing
 
 
 async def proven(office: Office) -> bool:

@@ -30,9 +30,10 @@ EXAMPLES: Final[dict[str, dict[str, int]]] = {
     "suspended": {"paid": 9_900},
     "unwanted": {"paid": _PAID},
     "returned": {"paid": _PAID},
+    "released": {"reserve": 1_000},
 }
 """What each recipe is shown with."""
-AFTER: Final = {"returned": "unwanted"}
+AFTER: Final = {"returned": "unwanted", "released": "processed"}
 """Recipes that are shown on top of another, without which they would not happen."""
 
 
@@ -65,8 +66,8 @@ def _purses() -> Iterator[str]:
 def _recipe(name: str, recipe: Callable[..., Entry]) -> Iterator[str]:
     before: Balances = {}
     if name in AFTER:
-        before = applied(before, known()[AFTER[name]](**_NAMES, **EXAMPLES[AFTER[name]]).transfers)
-    entry = recipe(**_NAMES, **EXAMPLES[name])
+        before = applied(before, _example(AFTER[name]).transfers)
+    entry = _example(name)
     yield from (f"### {name}", "", inspect.cleandoc(recipe.__doc__ or ""), "")
     told = ", ".join(f"{word} {money.to_fixed(minor, _CURRENCY)}" for word, minor in EXAMPLES[name].items())
     yield from (f"{told}{f', after {AFTER[name]}' if name in AFTER else ''}:", "")
@@ -74,6 +75,12 @@ def _recipe(name: str, recipe: Callable[..., Entry]) -> Iterator[str]:
     for move in entry.transfers:
         yield f"| {move.debit} | {move.credit} | {money.to_fixed(move.amount, _CURRENCY)} |"
     yield from ("", f"Balances after it: {_balances(applied(before, entry.transfers))}.", "")
+
+
+def _example(name: str) -> Entry:
+    recipe = known()[name]
+    names = {each: _NAMES[each] for each in inspect.signature(recipe).parameters if each in _NAMES}
+    return recipe(**names, **EXAMPLES[name])
 
 
 def _balances(balances: Balances) -> str:

@@ -25,7 +25,7 @@ from kassa.invoices import queries
 from kassa.invoices.asked import Asked
 from kassa.invoices.asking import Asking
 from kassa.invoices.creation import create
-from kassa.invoices.expiry import Expiry
+from kassa.invoices.due import Due
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
 from kassa.invoices.terms import draw_up
@@ -144,10 +144,10 @@ class World:
         return await self._do(Asking(self.platform), account)
 
     async def expire(self, account: Account) -> int:
-        """End what is over, as the worker does; return how many."""
-        return await self._do(Expiry(self.platform), account)
+        """Do what invoices are due for, as the worker does: end what is over, release reserves; return how many."""
+        return await self._do(Due(self.platform), account)
 
-    async def _do(self, job: Asking | Expiry, account: Account) -> int:
+    async def _do(self, job: Asking | Due, account: Account) -> int:
         now = self.platform.clock.now(test_mode=True)
         due = await job.due_accounts(now, test_mode=True)
         if account.account_id not in due:

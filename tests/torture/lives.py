@@ -36,6 +36,8 @@ class Life(Value, frozen=True, kw_only=True):
     desk: str | None = None
     """What a person at the bank decides about a payment that it left open."""
     flow: str = "charge"
+    reserve: bool = False
+    """Whether part of the money is held back, and released an hour later."""
     late: bool = False
     """Whether the desk decides only after the invoice has expired."""
 
@@ -48,6 +50,7 @@ _MONEY: Final = (Point.NUMBERING,)
 
 LIVES: Final = (
     _life("a card", "processed", *_MONEY, cards=((GOOD, SOON),) * 5),
+    _life("a reserve", "processed", Point.RELEASING, *_MONEY, cards=((GOOD, SOON),) * 5, reserve=True),
     _life("a card with 3-D Secure", "processed", Point.RETURNED, *_MONEY, cards=((GOOD_SECURE, SOON),) * 5),
     _life(
         "3-D Secure declined", "process_failed", Point.RETURNED, cards=((GOOD_SECURE, SOON),) * 5, decision="decline"

@@ -15,6 +15,7 @@ import aiohttp
 
 from kassa import failpoints
 from kassa.accounts.operations import BANK_MERCHANT_ID
+from kassa.accounts.services import operations as services
 from kassa.db.pool import is_unavailable
 from kassa.errors import DatabaseUnavailable
 from kassa.failpoints import Point
@@ -66,7 +67,7 @@ class Rig:
         """Live a life through with a death on the way; return whether it came to that. Raises ``AssertionError``."""
         self.orders.unlink(missing_ok=True)
         await self._alive()
-        shop = await self.kassa.office.account(services=[life.service], callback_url=self.merchant.url)
+        shop = await self.shop(life)
         before = self.deaths
         failpoints.order(self.orders, point, times)
         try:
@@ -74,6 +75,15 @@ class Rig:
         finally:
             self.orders.unlink(missing_ok=True)
         return self.deaths > before
+
+    async def shop(self, life: Life) -> Client:
+        """Add an account for a life."""
+        office = self.kassa.office
+        made = await office.account(services=[life.service], callback_url=self.merchant.url)
+        if life.reserve:
+            terms = {"fee_rate": "2.5", "reserve_rate": "10", "reserve_lifetime": "60"}
+            await services.add(office.pool, office.clock, made.keys.id, life.service, terms)
+        return made
 
     async def _live(self, life: Life, shop: Client) -> None:
         lived = await self.through(life, shop)
@@ -101,7 +111,10 @@ class Rig:
         """Do the next thing that somebody would do; return whether all is over."""
         found = (await self.patiently(lambda: self._shop(shop).read(invoice_id))).attributes
         if found["status"] not in OPEN and not (life.late and await self._left_open(invoice_id)):
-            return True
+            if not life.reserve or found["unreserved"]:
+                return True
+            await self.patiently(lambda: self.kassa.advance(seconds=LIFETIME_SECONDS))
+            return False
         nobody_pays = not life.cards and life.service.startswith("payment_card")
         if nobody_pays:
             await self.patiently(lambda: self.kassa.advance(seconds=LIFETIME_SECONDS))

@@ -121,9 +121,9 @@ def _attributes(platform: Platform, account: Account, view: View) -> wire.Attrib
         original_data=_original_data(account, invoice, payment),
         rrn=payment.rrn if payment else None,
         approval_code=payment.approval_code if payment else None,
-        reserved_amount=NULL,
-        reserve_expires=None,
-        unreserved=None,
+        reserved_amount=_amount(invoice.reserved_amount, currency),
+        reserve_expires=_unix_or_none(invoice.reserve_expires_at),
+        unreserved=_unix_or_none(invoice.unreserved_at),
         source=invoice.source,
         callback_logs=_logs(view.callbacks),
         hpp_url=f"{platform.settings.base_url}/hpp/?cpi={invoice.invoice_id}",
@@ -139,7 +139,7 @@ def _attributes(platform: Platform, account: Account, view: View) -> wire.Attrib
         charged_back=None,
         resolution_message=None,
         refunds=EMPTY,
-        reserves=EMPTY,
+        reserves=_reserves(invoice),
     )
 
 
@@ -221,6 +221,19 @@ def _logs(callbacks: list[CallbackLog]) -> msgspec.Raw:
         for log in callbacks
     }
     return msgspec.Raw(msgspec.json.encode(entries))
+
+
+def _reserves(invoice: Invoice) -> list[wire.Reserve]:
+    if invoice.reserved_amount is None or invoice.reserve_expires_at is None:
+        return []
+    return [
+        wire.Reserve(
+            amount=_amount(invoice.reserved_amount, invoice.currency),
+            left=_amount(invoice.reserve_left, invoice.currency),
+            expires=unix(invoice.reserve_expires_at),
+            unreserved=_unix_or_none(invoice.unreserved_at),
+        )
+    ]
 
 
 def _returned(view: View) -> tuple[int | None, str]:

@@ -13,12 +13,14 @@ from a verb (locks, rows, callbacks) is told in ``operations``; nothing else cha
 """
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from kassa.errors import InvoiceNotPayable, TransitionRefused
+from kassa.fees.model import reserve
 from kassa.providers.protocol import Value
 
 LIFETIME_MIN: Final = timedelta(minutes=14)
@@ -142,6 +144,17 @@ class Invoice(Value, frozen=True, kw_only=True):
     processed_amount: int | None = None
     processed_fee: int | None = None
     processed_deposit: int | None = None
+    reserve_rate: Decimal = Decimal(0)
+    """Percent."""
+    reserve_lifetime: int = 0
+    """Minutes."""
+    reserved_amount: int | None = None
+    """What was held back when it was paid."""
+    reserve_left: int = 0
+    """What is still held of it: neither drawn by a refund or charge-back nor released."""
+    reserve_expires_at: datetime | None = None
+    unreserved_at: datetime | None = None
+    """When what was left was released."""
     description: str | None = None
     descriptor: str | None = None
     metadata: str = "{}"
@@ -163,7 +176,7 @@ class Invoice(Value, frozen=True, kw_only=True):
     processed_at: datetime | None = None
     failed_at: datetime | None = None
     due_at: datetime | None = None
-    """When the worker has to look at it: at its expiry, until it has ended."""
+    """When the worker has to look at it: at its expiry until it has ended, then at its reserve's while one is held."""
 
     @property
     def final(self) -> bool:
@@ -174,6 +187,11 @@ class Invoice(Value, frozen=True, kw_only=True):
     def attempts_left(self) -> int:
         """How many more times the payer may try."""
         return self.attempts_max - self.attempts
+
+    @property
+    def release_at(self) -> datetime | None:
+        """When what is left of the reserve is released; None where nothing is held."""
+        return self.reserve_expires_at if self.reserve_left else None
 
 
 def attempt(invoice: Invoice, *, number: int, payment_id: str, now: datetime) -> Invoice:
@@ -201,12 +219,14 @@ def offer(invoice: Invoice, *, now: datetime) -> Invoice:
 
 
 def succeed(invoice: Invoice, *, amount: int, payment_id: str, now: datetime) -> Invoice:
-    """Return the invoice paid by an attempt: ``amount`` was taken, the fee is final. A verification takes nothing.
+    """Return the invoice paid by an attempt: ``amount`` was taken, the fee is final, the reserve is held.
 
-    A failed invoice can still succeed, because a provider's late success is never dropped (P2).
+    A verification takes nothing. A failed invoice can still succeed: a provider's late success is never dropped (P2).
     """
     if invoice.payment_flow == "verify":
         return _move(invoice, Status.VERIFIED, "ok", now, payment_id=payment_id)
+    held = reserve(amount, invoice.deposit, rate=invoice.reserve_rate) if invoice.reserve_lifetime else 0
+    reserve_expires_at = now + timedelta(minutes=invoice.reserve_lifetime) if held else None
     return _move(
         invoice,
         Status.PROCESSED,
@@ -217,7 +237,11 @@ def succeed(invoice: Invoice, *, amount: int, payment_id: str, now: datetime) ->
         processed_amount=amount,
         processed_fee=invoice.fee,
         processed_deposit=invoice.deposit,
+        reserved_amount=held or None,
+        reserve_left=held,
+        reserve_expires_at=reserve_expires_at,
         failed_at=None,
+        due_at=reserve_expires_at,
     )
 
 
@@ -262,7 +286,7 @@ def touch(invoice: Invoice, *, now: datetime) -> Invoice:
 def _move(invoice: Invoice, status: Status, resolution: str, now: datetime, **changes: object) -> Invoice:
     if status not in TRANSITIONS[invoice.status]:
         raise TransitionRefused(f"An invoice does not go from {invoice.status} to {status}.")
-    changes.setdefault("due_at", None)
+    changes.setdefault("due_at", invoice.release_at)
     return msgspec.structs.replace(
         invoice, status=status, resolution=resolution, updated_at=next_update(invoice.updated_at, now), **changes
     )

@@ -148,18 +148,22 @@ def _answered(
     return None if answered == current else answered
 
 
-async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_mode: bool) -> None:
-    """End an invoice whose time is over; an attempt under way is still asked about, for a late success (P2)."""
+async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_mode: bool) -> bool:
+    """End an invoice whose time is over, and tell whether it did.
+
+    An attempt under way is still asked about, for a late success (P2).
+    """
     account = await platform.accounts.by_id(account_id)
     now = platform.clock.now(test_mode=test_mode)
     async with transaction(platform.pool) as connection:
         view = await _locked(connection, invoice_id, account_id=account_id)
         if view.invoice.status not in model.OPEN or now < view.invoice.expires_at:
-            return
+            return False
         after = msgspec.structs.replace(view, invoice=model.expire(view.invoice, now=now))
         await _save(connection, after.invoice, was=view.invoice.status)
         await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
         failpoints.reach(Point.EXPIRING)
+    return True
 
 
 def _follow(invoice: Invoice, before: Payment, payment: Payment, now: datetime) -> Invoice:

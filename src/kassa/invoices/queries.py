@@ -187,6 +187,7 @@ async def lock(connection: Executor, invoice_id: str, *, account_id: str) -> Vie
 
 CHANGING: Final = (
     *("status", "resolution", "moderation_required", "processed_amount", "processed_fee", "processed_deposit"),
+    *("reserved_amount", "reserve_left", "reserve_expires_at", "unreserved_at"),
     *("payment_id", "attempts", "updated_at", "processed_at", "failed_at", "due_at"),
 )
 """The columns that operations may change; all others stay as they were created."""
@@ -224,7 +225,7 @@ SELECT account_id FROM earliest WHERE due_at <= $2
 
 
 async def due_accounts(connection: Executor, *, test_mode: bool, now: datetime) -> list[str]:
-    """Return the accounts that have an invoice whose time is over."""
+    """Return the accounts that have an invoice which is due."""
     return [record["account_id"] for record in await connection.fetch(_DUE_ACCOUNTS, test_mode, now)]
 
 
@@ -243,7 +244,7 @@ RETURNING taken.invoice_id
 async def claim(
     connection: Executor, *, account_id: str, test_mode: bool, now: datetime, until: datetime, limit: int
 ) -> list[str]:
-    """Take invoices of an account whose time is over; they come due again at ``until`` unless somebody ends them."""
+    """Take invoices of an account that are due; they come due again at ``until`` unless somebody does what is due."""
     records = await connection.fetch(_CLAIM, account_id, test_mode, now, until, limit)
     return [record["invoice_id"] for record in records]
 

@@ -77,6 +77,19 @@ class OriginalData(Wire, frozen=True, kw_only=True):
     """Which provider took the payment."""
 
 
+class Reserve(Wire, frozen=True, kw_only=True):
+    """What was held back of a payment."""
+
+    amount: Amount
+    """What was held when it was paid."""
+    left: Amount
+    """What is still held: less than the amount where a refund or charge-back needed it, 0 once it was released."""
+    expires: int
+    """When its time is over, in unix seconds."""
+    unreserved: int | None
+    """When what was left was released, in unix seconds."""
+
+
 class Attributes(Wire, frozen=True, kw_only=True):
     """The private document's attributes: first the seed's, in its order, then the newer ones that clients read."""
 
@@ -136,8 +149,11 @@ class Attributes(Wire, frozen=True, kw_only=True):
     approval_code: str | None
     """The issuer's, 6 characters."""
     reserved_amount: AmountOrNull
+    """What was held back of the payment, also once it is released; null where nothing was."""
     reserve_expires: int | None
+    """When the reserve's time is over, in unix seconds."""
     unreserved: int | None
+    """When what was left of the reserve was released, in unix seconds; null while it is held, or if it was used up."""
     source: str
     """Who created it: ``merchant_api``, ``platform_public_api`` or ``merchant_dashboard``."""
     callback_logs: Json
@@ -161,7 +177,8 @@ class Attributes(Wire, frozen=True, kw_only=True):
     charged_back: int | None
     resolution_message: str | None
     refunds: Json
-    reserves: Json
+    reserves: list[Reserve]
+    """The reserve and what is left of it; empty where nothing was held."""
 
 
 class Reference(Wire, frozen=True, kw_only=True):

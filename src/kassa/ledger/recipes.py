@@ -52,3 +52,13 @@ def returned(*, payment_id: str, invoice_id: str, currency: str, paid: int) -> E
         invoice_id=invoice_id,
         transfers=transfers(currency, (PENDING, PROVIDER, paid)),
     )
+
+
+def released(*, invoice_id: str, currency: str, reserve: int) -> Entry:
+    """The reserve's time is over: what is left of it is the merchant's to have."""
+    return Entry(
+        entry_id=f"released:{invoice_id}",
+        recipe="released",
+        invoice_id=invoice_id,
+        transfers=transfers(currency, (RESERVED, ACTIVE, reserve)),
+    )
