@@ -159,6 +159,6 @@ async def test_money_that_no_recipe_tells_of_never_moves(world: World, account: 
     view = await world.view(invoice)
     assert view.payment is not None
     assert view.payment.status is PaymentStatus.PROCESSED
-    for was in (PaymentStatus.PROCESS_ERROR, PaymentStatus.REFUND_PENDING):
+    for was in (PaymentStatus.REFUND_FAILED, PaymentStatus.REFUND_PENDING):
         with pytest.raises(TransitionRefused):
             booking.entry(view.invoice, view.payment, was=was)

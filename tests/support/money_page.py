@@ -28,11 +28,12 @@ _PAID: Final = 10_000
 EXAMPLES: Final[dict[str, dict[str, int]]] = {
     "processed": {"paid": _PAID, "fee": 280, "reserve": 1_000},
     "suspended": {"paid": 9_900},
+    "approved": {"paid": 9_900, "fee": 280, "reserve": 990},
     "unwanted": {"paid": _PAID},
     "returned": {"paid": _PAID},
 }
 """What each recipe is shown with."""
-AFTER: Final = {"returned": "unwanted"}
+AFTER: Final = {"approved": "suspended", "returned": "unwanted"}
 """Recipes that are shown on top of another, without which they would not happen."""
 
 
