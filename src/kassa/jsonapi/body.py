@@ -33,12 +33,12 @@ async def read_json(
     the members stand that people know by name (``data.attributes``).
     Raises ``UnsupportedBody`` (415), ``BodyTooLarge`` (413), ``BadRequest`` (400).
     """
+    body = await read_bytes(request)
+    if may_be_empty and not body:
+        return {}  # Clients send all kinds of types with nothing.
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type not in _JSON_TYPES:
         raise UnsupportedBody("The body should be application/json or application/vnd.api+json.")
-    body = await read_bytes(request)
-    if may_be_empty and not body:
-        return {}
     data = decode(body)
     if not isinstance(data, dict):
         raise BadRequest("The body should be a JSON object.")
