@@ -65,15 +65,12 @@ async def test_what_is_no_rule_is_refused_in_words(database: Database, kassa: Ka
         ran = await kassa("rules", account_id, *words)
         assert (ran.status, ran.err.strip()) == (1, told)
     assert (await kassa("rules", "coma_0000000000000000", "list")).err.strip() == "There is no such account."
-    assert (await kassa("rules", account_id, "list", "--json")).document() == []
 
 
 async def test_an_operator_sees_what_waits_and_approves_it(database: Database, folder: Path, kassa: Kassa) -> None:
     invoice = await held(database, folder)
-    listed = await kassa("list")
-    assert listed.status == 0, listed.err
-    assert invoice.invoice_id in listed.out
-    (waiting,) = (await kassa("list", invoice.account_id, "--json")).document()  # type: ignore[misc]
+    found: Any = (await kassa("list", invoice.account_id, "--json")).document()
+    (waiting,) = found
     assert (waiting["status"], waiting["processed_amount"], waiting["reason"]) == (
         "process_error",
         10_000,
@@ -81,8 +78,8 @@ async def test_an_operator_sees_what_waits_and_approves_it(database: Database, f
     )
     approved = await kassa("approve", invoice.invoice_id, "--note", "he called", "--by", "ann")
     assert (approved.status, approved.out.strip()) == (0, f"{invoice.invoice_id} is processed."), approved.err
-    assert (await kassa("list", "--json")).document() == []
-    why, what = (await kassa("history", invoice.invoice_id, "--json")).document()  # type: ignore[misc]
+    decisions: Any = (await kassa("history", invoice.invoice_id, "--json")).document()
+    why, what = decisions
     assert (why["verdict"], what["verdict"], what["decided_by"], what["note"]) == (
         "held",
         "approved",
@@ -97,10 +94,10 @@ async def test_an_operator_sees_what_waits_and_approves_it(database: Database, f
 
 async def test_an_operator_rejects(database: Database, folder: Path, kassa: Kassa) -> None:
     invoice = await held(database, folder)
+    assert invoice.invoice_id in (await kassa("list")).out
     wrong = await kassa("reject", invoice.invoice_id, "--note", "two\nlines")
     assert (wrong.status, wrong.err.strip()) == (1, "note: This value should be one line of 2000 characters or less.")
     rejected = await kassa("reject", invoice.invoice_id)
     assert (rejected.status, rejected.out.strip()) == (0, f"{invoice.invoice_id} is process_failed."), rejected.err
     assert "rejected" in (await kassa("history", invoice.invoice_id)).out
-    for unknown in ("cpi_0000000000000000", "x"):
-        assert (await kassa("approve", unknown)).err.strip() == "There is no such invoice."
+    assert (await kassa("approve", "cpi_0000000000000000")).err.strip() == "There is no such invoice."

@@ -28,7 +28,7 @@ async def moderated(office: Office, **options: str) -> Client:
     return shop
 
 
-async def held(shop: Client, payer: Visitor, **asked: object) -> tuple[str, Page]:
+async def held(shop: Client, payer: Visitor, **asked: str) -> tuple[str, Page]:
     """Pay an invoice that is held; return its id and what the payer sees."""
     created = await shop.create(**asked)
     form = await payer.open(created.attributes["flow_data"]["action"])

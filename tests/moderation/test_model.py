@@ -10,6 +10,8 @@ LARGE = AmountRule(currency="USD", at_least=10_000)
 ABROAD = CountryRule(countries=("GB", "FR"))
 OFTEN = VelocityRule(by=Subject.CARD, count="successes", more_than=3, minutes=60)
 
+EVERY: list[Terms] = [ABROAD, LARGE, OFTEN]
+
 
 def success(*, amount: int = 100, currency: str = "USD", countries: tuple[str, ...] = ("US",)) -> Success:
     return Success(
@@ -47,7 +49,7 @@ def test_so_many_pass_and_the_next_is_held(others: int, held: bool) -> None:  # 
 
 
 def test_every_rule_that_holds_is_told_and_the_first_gives_its_word() -> None:
-    rules = [Rule(rule_id=f"rule_{n}", terms=terms) for n, terms in enumerate([ABROAD, LARGE, OFTEN])]
+    rules = [Rule(rule_id=f"rule_{n}", terms=terms) for n, terms in enumerate(EVERY)]
     hold = verdict(rules, success(amount=10_000, countries=("GB",)), {"rule_2": 3})
     assert hold is not None
     assert (hold.resolution, hold.rule_ids) == ("antifraud_error", ("rule_0", "rule_1", "rule_2"))
