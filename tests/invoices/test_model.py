@@ -111,13 +111,14 @@ def test_suspend_hands_an_invoice_to_a_person(status: Status) -> None:
     before = invoice(status=status)
     if Status.PROCESS_ERROR not in TRANSITIONS[status]:
         with pytest.raises(TransitionRefused):
-            model.suspend(before, resolution="invalid_amount", now=NOW)
+            model.suspend(before, resolution="invalid_amount", payment_id="pay_1", now=NOW)
         return
-    assert model.suspend(before, resolution="invalid_amount", now=NOW) == msgspec.structs.replace(
+    assert model.suspend(before, resolution="invalid_amount", payment_id="pay_1", now=NOW) == msgspec.structs.replace(
         before,
         status=Status.PROCESS_ERROR,
         resolution="invalid_amount",
         moderation_required=True,
+        payment_id="pay_1",
         updated_at=NOW,
         due_at=None,
     )

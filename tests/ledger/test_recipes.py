@@ -33,7 +33,7 @@ def told(draw: st.DrawFn) -> Entry:
 
 
 def test_there_are_recipes_for_what_settling_does() -> None:
-    assert set(RECIPES) >= {"processed", "suspended", "unwanted", "returned", "released"}
+    assert set(RECIPES) >= {"processed", "suspended", "approved", "unwanted", "returned", "released"}
 
 
 @given(entry=told())

@@ -28,12 +28,13 @@ _PAID: Final = 10_000
 EXAMPLES: Final[dict[str, dict[str, int]]] = {
     "processed": {"paid": _PAID, "fee": 280, "reserve": 1_000},
     "suspended": {"paid": 9_900},
+    "approved": {"paid": 9_900, "fee": 280, "reserve": 990},
     "unwanted": {"paid": _PAID},
     "returned": {"paid": _PAID},
     "released": {"reserve": 1_000},
 }
 """What each recipe is shown with."""
-AFTER: Final = {"returned": "unwanted", "released": "processed"}
+AFTER: Final = {"approved": "suspended", "returned": "unwanted", "released": "processed"}
 """Recipes that are shown on top of another, without which they would not happen."""
 
 

@@ -23,6 +23,8 @@ OWNED: Final = (
     "ledger_transfers",
     "ledger_unnumbered",
     "ledger_journal",
+    "moderation_rules",
+    "moderation_decisions",
 )
 """The tables whose rows belong to an account."""
 

@@ -3,7 +3,9 @@
     (create) ──> created ──offer──> process_pending               a wallet: once the provider has given its page
     (create) ──> process_pending ──succeed──> processed          money of a charge
                    │    │    │  └──succeed──> verified           a card that was only checked
-                   │    │    └─────suspend──> process_error      taken, but not as asked: waits for a person
+                   │    │    └─────suspend──> process_error      taken, but waits for a person:
+                   │    │                       │   └──approve──> processed, partially_processed
+                   │    │                       └──reject──> process_failed      and the money goes back
                    │    └──fail | expire───> process_failed      verify_failed for a verification
                    └ attempt (stays)            │
                                                 └──succeed──> processed     a provider's late success after expiry
@@ -19,14 +21,17 @@ from typing import Final
 
 import msgspec
 
-from kassa.errors import InvoiceNotPayable, TransitionRefused
+from kassa.errors import InvoiceNotPayable, NotApprovable, NothingToDecide, TransitionRefused
 from kassa.fees.model import reserve
+from kassa.payments.model import Payment, PaymentStatus
 from kassa.providers.protocol import Value
 
 LIFETIME_MIN: Final = timedelta(minutes=14)
 LIFETIME_MAX: Final = timedelta(days=2)
 CHALLENGE_LIMIT: Final = timedelta(minutes=30)
 """How long a payer has for 3-D Secure (CONTRACT §7)."""
+REJECTED: Final = "customer_blocked"
+"""The resolution of what a person has rejected: money that still comes for it is not wanted."""
 
 
 class Status(StrEnum):
@@ -94,7 +99,13 @@ TRANSITIONS: Final = {
         Status.VERIFY_FAILED,
         Status.TERMINATED,
     },
-    Status.PROCESS_ERROR: {Status.PROCESSED, Status.PARTIALLY_PROCESSED, Status.PROCESS_FAILED},
+    Status.PROCESS_ERROR: {
+        Status.PROCESSED,
+        Status.PARTIALLY_PROCESSED,
+        Status.PROCESS_FAILED,
+        Status.VERIFIED,
+        Status.VERIFY_FAILED,
+    },
     Status.PROCESS_FAILED: {Status.PROCESSED, Status.PARTIALLY_PROCESSED, Status.PROCESS_ERROR},
     Status.VERIFY_FAILED: {Status.VERIFIED, Status.PROCESS_ERROR},
     Status.PROCESSED: {Status.REFUNDING, Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK},
@@ -222,21 +233,24 @@ def succeed(invoice: Invoice, *, amount: int, payment_id: str, now: datetime) ->
     """Return the invoice paid by an attempt: ``amount`` was taken, the fee is final, the reserve is held.
 
     A verification takes nothing. A failed invoice can still succeed: a provider's late success is never dropped (P2).
+    Only what a person has approved can be less than was asked for, or more; the fee is the one that was agreed on, but
+    never more than that.
     """
     if invoice.payment_flow == "verify":
         return _move(invoice, Status.VERIFIED, "ok", now, payment_id=payment_id)
-    held = reserve(amount, invoice.deposit, rate=invoice.reserve_rate) if invoice.reserve_lifetime else 0
+    fee = min(invoice.fee, amount)
+    held = reserve(amount, amount - fee, rate=invoice.reserve_rate) if invoice.reserve_lifetime else 0
     reserve_expires_at = now + timedelta(minutes=invoice.reserve_lifetime) if held else None
     return _move(
         invoice,
-        Status.PROCESSED,
+        Status.PROCESSED if amount >= invoice.payment_amount else Status.PARTIALLY_PROCESSED,
         "ok",
         now,
         payment_id=payment_id,
         processed_at=now,
         processed_amount=amount,
-        processed_fee=invoice.fee,
-        processed_deposit=invoice.deposit,
+        processed_fee=fee,
+        processed_deposit=amount - fee,
         reserved_amount=held or None,
         reserve_left=held,
         reserve_expires_at=reserve_expires_at,
@@ -258,18 +272,49 @@ def expire(invoice: Invoice, *, now: datetime) -> Invoice:
     return fail(invoice, resolution="expired", now=now)
 
 
-def suspend(invoice: Invoice, *, resolution: str, now: datetime) -> Invoice:
-    """Return the invoice waiting for a person: the provider took something else than it was asked for."""
-    return _move(invoice, Status.PROCESS_ERROR, resolution, now, moderation_required=True)
+def suspend(invoice: Invoice, *, resolution: str, payment_id: str, now: datetime) -> Invoice:
+    """Return the invoice waiting for a person: what an attempt took is not what was asked for, or a rule holds it."""
+    return _move(invoice, Status.PROCESS_ERROR, resolution, now, payment_id=payment_id, moderation_required=True)
+
+
+def approve(invoice: Invoice, payment: Payment, *, now: datetime) -> Invoice:
+    """Return a held invoice paid, in part if less was taken than asked for.
+
+    Raises ``NothingToDecide`` when it is not held, ``NotApprovable`` when another currency was taken: nothing tells
+    what of the invoice that has paid.
+    """
+    _check_held(invoice, payment)
+    if payment.processed_currency != invoice.currency:
+        raise NotApprovable
+    amount = payment.processed_amount or 0
+    return succeed(_decided(invoice), amount=amount, payment_id=payment.payment_id, now=now)
+
+
+def reject(invoice: Invoice, payment: Payment, *, now: datetime) -> Invoice:
+    """Return a held invoice given up. Raises ``NothingToDecide`` when it is not held."""
+    _check_held(invoice, payment)
+    return fail(_decided(invoice), resolution=REJECTED, now=now)
+
+
+def _check_held(invoice: Invoice, payment: Payment) -> None:
+    if (invoice.status, payment.status) != (Status.PROCESS_ERROR, PaymentStatus.PROCESS_ERROR):
+        raise NothingToDecide
+
+
+def _decided(invoice: Invoice) -> Invoice:
+    return msgspec.structs.replace(invoice, moderation_required=False)
 
 
 def unwanted(invoice: Invoice, *, late_success: str) -> bool:
     """Whether the money of a success that comes now has to go back (P1, CONTRACT §5).
 
-    It has to where another attempt has brought money already, and where the account wants no late success.
+    It has to where another attempt has brought money already, where a person has rejected the invoice, and where the
+    account wants no late success.
     """
     if invoice.payment_flow == "verify" or invoice.status in OPEN:
         return False
+    if invoice.resolution == REJECTED:
+        return True
     return late_success == "refund" or invoice.status not in (Status.PROCESS_FAILED, Status.EXPIRED)
 
 

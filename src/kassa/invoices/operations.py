@@ -22,6 +22,7 @@ from kassa.failpoints import Point
 from kassa.invoices import booking, document, model, queries
 from kassa.invoices.model import Invoice, Status
 from kassa.invoices.queries import FirstCallback, View
+from kassa.invoices.screening import screened
 from kassa.ledger import operations as ledger
 from kassa.payments import model as payment_model
 from kassa.payments import queries as payment_queries
@@ -95,6 +96,7 @@ async def settle(platform: Platform, payment: Payment, outcome: Outcome) -> View
     been paid by another attempt (P1, P2).
     """
     account = await platform.accounts.by_id(payment.account_id)
+    rules = await platform.accounts.moderation_rules(payment.account_id)
     failpoints.reach(Point.ANSWERED)
     now = platform.clock.now(test_mode=payment.test_mode)
     async with transaction(platform.pool) as connection:
@@ -103,19 +105,41 @@ async def settle(platform: Platform, payment: Payment, outcome: Outcome) -> View
         answered = _answered(account, view.invoice, current, outcome, asked=payment.status, now=now)
         if answered is None:
             return view
-        if not await payment_queries.update(connection, answered, account_id=account.account_id, was=current.status):
-            raise TransitionRefused
-        failpoints.reach(Point.SETTLING)
+        answered = await screened(connection, rules, view, answered, now=now)
         invoice = _follow(view.invoice, current, answered, now)
-        shown = answered if invoice.payment_id == answered.payment_id else view.payment
-        after = msgspec.structs.replace(view, payment=shown, invoice=invoice)
-        await _book(connection, invoice, answered, was=current.status, now=now)
-        failpoints.reach(Point.BOOKED)
-        if invoice is not view.invoice:
-            await _save(connection, invoice, was=view.invoice.status)
-            await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
-        failpoints.reach(Point.TELLING)
+        after = await apply(
+            connection, platform, account, view, invoice=invoice, current=current, payment=answered, now=now
+        )
     failpoints.reach(Point.SETTLED)
+    return after
+
+
+async def apply(
+    connection: asyncpg.Connection,
+    platform: Platform,
+    account: Account,
+    view: View,
+    *,
+    invoice: Invoice,
+    current: Payment,
+    payment: Payment,
+    now: datetime,
+) -> View:
+    """Save, book and tell what was decided on an attempt, ``current``, and on its locked invoice; return what stands.
+
+    Raises ``TransitionRefused`` where they are no longer what was decided on.
+    """
+    if not await payment_queries.update(connection, payment, account_id=account.account_id, was=current.status):
+        raise TransitionRefused
+    failpoints.reach(Point.SETTLING)
+    shown = payment if invoice.payment_id == payment.payment_id else view.payment
+    after = msgspec.structs.replace(view, payment=shown, invoice=invoice)
+    await _book(connection, invoice, payment, was=current.status, now=now)
+    failpoints.reach(Point.BOOKED)
+    if invoice is not view.invoice:
+        await _save(connection, invoice, was=view.invoice.status)
+        await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
+    failpoints.reach(Point.TELLING)
     return after
 
 
@@ -177,7 +201,7 @@ def _follow(invoice: Invoice, before: Payment, payment: Payment, now: datetime) 
             amount = payment.processed_amount or 0
             return model.succeed(invoice, amount=amount, payment_id=payment.payment_id, now=now)
         case PaymentStatus.PROCESS_ERROR:
-            return model.suspend(invoice, resolution=payment.resolution, now=now)
+            return model.suspend(invoice, resolution=payment.resolution, payment_id=payment.payment_id, now=now)
         case PaymentStatus.PROCESS_FAILED | PaymentStatus.INVOKE_FAILED if invoice.status in model.OPEN and not retries:
             if now >= invoice.expires_at:
                 return model.expire(invoice, now=now)

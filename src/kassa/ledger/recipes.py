@@ -25,12 +25,27 @@ def processed(*, payment_id: str, invoice_id: str, currency: str, paid: int, fee
 
 
 def suspended(*, payment_id: str, invoice_id: str, currency: str, paid: int) -> Entry:
-    """The provider took something else than it was asked for: held for whoever a person decides on."""
+    """What was taken is held until a person has decided: it is not what was asked for, or a rule wants him to look."""
     return Entry(
         entry_id=f"suspended:{payment_id}",
         recipe="suspended",
         invoice_id=invoice_id,
         transfers=transfers(currency, (PROVIDER, PENDING, paid)),
+    )
+
+
+def approved(*, payment_id: str, invoice_id: str, currency: str, paid: int, fee: int, reserve: int) -> Entry:
+    """A person has approved what was held: the merchant is owed it less the fee, part of it kept back."""
+    return Entry(
+        entry_id=f"approved:{payment_id}",
+        recipe="approved",
+        invoice_id=invoice_id,
+        transfers=transfers(
+            currency,
+            (PENDING, ACTIVE, paid),
+            (ACTIVE, FEES, fee),
+            (ACTIVE, RESERVED, reserve),
+        ),
     )
 
 
@@ -45,7 +60,7 @@ def unwanted(*, payment_id: str, invoice_id: str, currency: str, paid: int) -> E
 
 
 def returned(*, payment_id: str, invoice_id: str, currency: str, paid: int) -> Entry:
-    """The unwanted payment has gone back to the payer."""
+    """The unwanted or rejected payment has gone back to the payer."""
     return Entry(
         entry_id=f"returned:{payment_id}",
         recipe="returned",

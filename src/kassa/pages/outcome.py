@@ -137,6 +137,10 @@ def _waiting(current: Stage, invoice: Invoice, _: Gettext) -> tuple[str, str]:
 
 
 def _failure(invoice: Invoice, payment: Payment | None, _: Gettext) -> str:
+    if payment is not None and payment.status in _GOING_BACK:
+        return _("The shop did not accept this payment. The money goes back to you.")
+    if payment is not None and payment.status in _STUCK:
+        return _("The shop did not accept this payment, and giving it back has not worked yet. Please ask the shop.")
     resolution = payment.resolution if payment else invoice.resolution
     if invoice.session_id is None:
         again = _("Go back to the shop to order again.")

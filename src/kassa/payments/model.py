@@ -1,8 +1,8 @@
 """What a payment is: one attempt to take an invoice's money, and the statuses it may pass through (CONTRACT §5).
 
     process_pending ─────────────────┬──> processed ──> refund_pending ──> refunded
-      ^                              │                        └──> refund_failed
-    invoke_pending ──> invoked ──────┼──> process_error   (taken, but not as asked: a person looks at it)
+      ^                              │        ^ approved      ^ rejected  └──> refund_failed
+    invoke_pending ──> invoked ──────┼──> process_error   (taken, but a person has to look at it first)
           └──> invoke_failed         └──> process_failed
 
 A card begins at ``process_pending``, a wallet at ``invoke_pending``: both mean that the provider has been asked, or is
@@ -63,7 +63,7 @@ FAILED: Final = frozenset({PaymentStatus.INVOKE_FAILED, PaymentStatus.PROCESS_FA
 LIVE: Final = frozenset(
     {PaymentStatus.CREATED, PaymentStatus.PROCESS_ERROR, *UNDECIDED},
 )
-"""Statuses that may still end in success: an invoice has at most one such payment (a unique index holds it)."""
+"""Statuses that may still end in success; at most one of an invoice's waits for its provider (a unique index)."""
 
 _TAKEN: Final = {PaymentStatus.PROCESSED, PaymentStatus.PROCESS_ERROR, PaymentStatus.REFUND_PENDING}
 
@@ -200,6 +200,23 @@ def answered(payment: Payment, outcome: Outcome, *, refund_late: bool, now: date
             return _taken(payment, outcome, refund_late=refund_late, now=now)
         case _:
             assert_never(outcome)
+
+
+def hold(success: Payment, *, resolution: str) -> Payment:
+    """Return a payment that has just succeeded as one that waits for a person instead."""
+    return msgspec.structs.replace(success, status=PaymentStatus.PROCESS_ERROR, resolution=resolution)
+
+
+def approve(payment: Payment, *, now: datetime) -> Payment:
+    """Return a held payment taken after all."""
+    return move(payment, PaymentStatus.PROCESSED, "ok", now=now)
+
+
+def reject(payment: Payment, *, resolution: str, now: datetime) -> Payment:
+    """Return a held payment on its way back to the payer, at once; where nothing was taken it has failed."""
+    if not payment.processed_amount:
+        return move(payment, PaymentStatus.PROCESS_FAILED, resolution, now=now)
+    return move(payment, PaymentStatus.REFUND_PENDING, resolution, now=now, due_at=now)
 
 
 def refund_answered(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
