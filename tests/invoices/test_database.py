@@ -18,7 +18,7 @@ from kassa.payments.model import Payment
 from tests.support.postgres import Database
 from tests.support.world import World
 
-OWNED = ("account_services", "customers", "invoices", "payments", "callbacks")
+OWNED = ("account_services", "customers", "invoices", "payments", "refunds", "callbacks")
 HIDDEN = ("accounts", "api_keys", "provider_accounts", "routes", "test_clock")
 
 

@@ -70,10 +70,11 @@ async def proven(office: Office) -> bool:
 
 
 async def quiet(office: Office, account_id: str) -> bool:
-    """Tell whether no attempt of an account waits for the bank's word, and no callback for its merchant."""
+    """Tell whether no attempt or refund of an account waits for the bank's word, and no callback for its merchant."""
     waiting = await office.fetch(
         "SELECT payment_id FROM payments WHERE account_id = $1"
         " AND status IN ('invoke_pending', 'invoked', 'process_pending', 'refund_pending')"
+        " UNION ALL SELECT refund_id FROM refunds WHERE account_id = $1 AND status = 'refund_pending'"
         " UNION ALL SELECT callback_id FROM callbacks WHERE account_id = $1 AND status = 'pending'",
         account_id,
     )

@@ -71,7 +71,13 @@ class Notifications:
         if payment is None or payment.provider_account_id != route.credentials.provider_account_id:
             raise NotFound
         now = self._platform.clock.now(test_mode=payment.test_mode)
-        await queries.wake(self._platform.pool, payment.payment_id, account_id=account.account_id, now=now)
+        await queries.wake(
+            self._platform.pool,
+            payment.payment_id,
+            account_id=account.account_id,
+            now=now,
+            charge_back=notice.charge_back,
+        )
         return answer(Received())
 
 
