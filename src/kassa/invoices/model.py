@@ -80,8 +80,8 @@ FINAL: Final = frozenset(
 OPEN: Final = frozenset({Status.CREATED, Status.PROCESS_PENDING})
 """Statuses that end by themselves when the invoice expires."""
 
-_REFUNDED: Final = {Status.REFUNDED, Status.PARTIALLY_REFUNDED, Status.REFUND_FAILED, Status.REFUND_ERROR}
-"""How refunds end; from a status that ended already, by a success that the provider tells of late."""
+_SENT_BACK: Final = {Status.REFUNDED, Status.PARTIALLY_REFUNDED, Status.REFUND_ERROR}
+"""What refunds lead to; after they had ended, too, by a success that the provider tells of late."""
 
 _CHARGED_BACK: Final = {Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK}
 
@@ -110,12 +110,12 @@ TRANSITIONS: Final = {
     Status.VERIFY_FAILED: {Status.VERIFIED, Status.PROCESS_ERROR},
     Status.PROCESSED: {Status.REFUNDING, *_CHARGED_BACK},
     Status.PARTIALLY_PROCESSED: {Status.REFUNDING, *_CHARGED_BACK},
-    Status.REFUNDING: {Status.REFUND_PENDING, *_REFUNDED, *_CHARGED_BACK},
-    Status.REFUND_PENDING: {Status.REFUNDING, *_REFUNDED, *_CHARGED_BACK},
-    Status.REFUND_ERROR: {*_REFUNDED, *_CHARGED_BACK},
-    Status.REFUND_FAILED: {Status.REFUNDING, *_REFUNDED, *_CHARGED_BACK},
-    Status.PARTIALLY_REFUNDED: {Status.REFUNDING, *_REFUNDED, *_CHARGED_BACK},
-    Status.PARTIALLY_CHARGED_BACK: {Status.REFUNDING, *_REFUNDED, *_CHARGED_BACK},
+    Status.REFUNDING: {Status.REFUND_PENDING, Status.REFUND_FAILED, *_SENT_BACK, *_CHARGED_BACK},
+    Status.REFUND_PENDING: {Status.REFUNDING, Status.REFUND_FAILED, *_SENT_BACK, *_CHARGED_BACK},
+    Status.REFUND_ERROR: {Status.REFUND_FAILED, *_SENT_BACK, *_CHARGED_BACK},
+    Status.REFUND_FAILED: {Status.REFUNDING, *_SENT_BACK, *_CHARGED_BACK},
+    Status.PARTIALLY_REFUNDED: {Status.REFUNDING, *_SENT_BACK, *_CHARGED_BACK},
+    Status.PARTIALLY_CHARGED_BACK: {Status.REFUNDING, *_SENT_BACK, *_CHARGED_BACK},
     Status.REFUNDED: {Status.CHARGED_BACK},
     Status.CHARGED_BACK: set[Status](),
     Status.EXPIRED: set[Status](),

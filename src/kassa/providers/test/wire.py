@@ -98,7 +98,7 @@ class PurchaseAnswer(Value, frozen=True, kw_only=True):
     confirmation: Confirmation | None = None
     rrn: str | None
     approval_code: str | None
-    charged_back: int
+    charged_back: int = 0
 
 
 class RefundAnswer(Value, frozen=True, kw_only=True):
