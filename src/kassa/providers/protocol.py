@@ -157,7 +157,7 @@ class Provider(Protocol):
         """Ask what became of an attempt, or of a refund."""
 
     async def refund(self, credentials: Credentials, refund: Refund) -> Outcome:
-        """Return money; idempotent by ``refund_id``, so that it goes back once."""
+        """Return money; idempotent by ``refund_id``, so asking again is safe and tells the outcome."""
 
     def receive(self, credentials: Credentials, headers: Mapping[str, str], body: bytes) -> Notice:
         """Read a notification. Raises ``Unauthorized`` for a wrong signature, ``BadRequest`` for garbage."""

@@ -79,6 +79,14 @@ async def test_a_whole_charge_back_is_booked_once_and_told(world: World) -> None
         await world.refund(invoice, 1)
 
 
+async def test_other_news_of_a_payment_that_has_ended_asks_nothing(world: World) -> None:
+    account, invoice = await paid(world)
+    payment = await payment_of(world, invoice)
+    now = world.platform.clock.now(test_mode=True)
+    await payments.wake(world.platform.pool, payment.payment_id, account_id=payment.account_id, now=now)
+    assert await world.ask(account) == 0
+
+
 async def test_parts_are_charged_back_one_after_the_other_each_with_its_fee_and_each_is_told(world: World) -> None:
     account, invoice = await paid(world)
     await world.set_terms(account, charge_back_fee_fix="15")

@@ -14,6 +14,7 @@ import msgspec
 from kassa import money
 from kassa.errors import AmountRefused, Invalid, Message
 from kassa.invoices.model import Invoice, Status, give_back, next_update
+from kassa.payments.model import Payment, PaymentStatus
 from kassa.refunds.model import Refund, RefundStatus, claimed, sent_back
 
 REFUNDABLE: Final = frozenset(
@@ -54,6 +55,12 @@ def wanted(invoice: Invoice, refunds: list[Refund], amount: Decimal | None) -> i
         told = Message("This value should be %(most)s or less.", most=money.to_text(most, invoice.currency))
         raise Invalid({"amount": told})
     return minor
+
+
+def merchants(invoice: Invoice, payment: Payment, *, currency: str) -> bool:
+    """Tell whether what a provider took in a currency by an attempt is what paid the invoice."""
+    paid_by_it = payment.status is PaymentStatus.PROCESSED and invoice.processed_amount is not None
+    return paid_by_it and currency == invoice.currency
 
 
 def provider_amount(invoice: Invoice, amount: int) -> tuple[int, str]:

@@ -123,8 +123,12 @@ async def settle(platform: Platform, refund: Refund, outcome: Outcome) -> View:
 
 
 async def charge_back(platform: Platform, payment: Payment, outcome: Outcome) -> None:
-    """Apply what a provider answered about an attempt that has taken money: how much was charged back of it."""
+    """Apply what a provider answered about an attempt that has taken money: how much was charged back of it.
+
+    What was taken back of money that is not the merchant's is for a person.
+    """
     account = await platform.accounts.by_id(payment.account_id)
+    fee = await _charge_back_fee(platform, payment)
     now = platform.clock.now(test_mode=payment.test_mode)
     async with transaction(platform.pool) as connection:
         view = await _locked(connection, payment.invoice_id, account_id=account.account_id)
@@ -134,16 +138,22 @@ async def charge_back(platform: Platform, payment: Payment, outcome: Outcome) ->
         heard = payment_model.heard(current, outcome, now=now)
         if heard != current:
             await payment_queries.update(connection, heard, account_id=account.account_id, was=current.status)
-        if not isinstance(outcome, Accepted) or outcome.charged_back <= (view.invoice.charged_back_amount or 0):
+        if not isinstance(outcome, Accepted) or not outcome.charged_back:
             return
-        if current.status is not PaymentStatus.PROCESSED or outcome.currency != view.invoice.currency:
-            _log.error("a charge-back is for a person", payment_id=current.payment_id, status=current.status)
+        if not model.merchants(view.invoice, current, currency=outcome.currency):
+            _log.error("money that is not the merchant's was charged back", payment_id=current.payment_id)
             changed = invoice_model.flag(view.invoice, now=now)
-        else:
-            service = await platform.accounts.service(account.account_id, view.invoice.service)
-            fee = service.charge_back_fee_fix if service else 0
+        elif outcome.charged_back > (view.invoice.charged_back_amount or 0):
             changed = await _taken(connection, view, current, outcome.charged_back, fee=fee, now=now)
+        else:
+            return
         await invoices.give_back(connection, platform, account, view, changed, now=now)
+
+
+async def _charge_back_fee(platform: Platform, payment: Payment) -> int:
+    view = await invoice_queries.by_id(platform.pool, payment.invoice_id, account_id=payment.account_id)
+    service = await platform.accounts.service(payment.account_id, view.invoice.service) if view else None
+    return service.charge_back_fee_fix if service else 0
 
 
 async def _taken(
