@@ -21,6 +21,7 @@ from kassa.errors import DatabaseUnavailable
 from kassa.idempotency.forgetting import Forgetting
 from kassa.invoices.asking import Asking
 from kassa.invoices.due import Due
+from kassa.invoices.returns.asking import AskingRefunds
 from kassa.ledger.numbering import Numbering
 from kassa.platform import Platform
 
@@ -86,6 +87,7 @@ class Worker:
                 Delivery(platform),
                 Due(platform),
                 Asking(platform),
+                AskingRefunds(platform),
                 Numbering(platform.pool),
                 Forgetting(platform),
             )

@@ -51,6 +51,10 @@ def test_a_status_that_ends_an_invoice_leads_nowhere_or_to_refund_and_charge_bac
         Status.REFUNDING,
         Status.CHARGED_BACK,
         Status.PARTIALLY_CHARGED_BACK,
+        # A success of a refund that the provider tells of late.
+        Status.REFUNDED,
+        Status.PARTIALLY_REFUNDED,
+        Status.REFUND_ERROR,
         # A provider's late success, and the same taken otherwise than asked.
         Status.PROCESSED,
         Status.PARTIALLY_PROCESSED,

@@ -65,6 +65,8 @@ class AccountService(Value, frozen=True, kw_only=True):
     reserve_rate: Decimal
     reserve_lifetime: int
     """Minutes."""
+    refund_fee_fix: int = 0
+    charge_back_fee_fix: int = 0
 
 
 class Backing(Value, frozen=True, kw_only=True):

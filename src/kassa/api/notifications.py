@@ -73,7 +73,13 @@ class Notifications:
             raise NotFound
         failpoints.reach(Point.NOTIFIED)
         now = self._platform.clock.now(test_mode=payment.test_mode)
-        await queries.wake(self._platform.pool, payment.payment_id, account_id=account.account_id, now=now)
+        await queries.wake(
+            self._platform.pool,
+            payment.payment_id,
+            account_id=account.account_id,
+            now=now,
+            charge_back=notice.charge_back,
+        )
         return answer(Received())
 
 

@@ -10,6 +10,14 @@
                    └ attempt (stays)            │
                                                 └──succeed──> processed     a provider's late success after expiry
 
+    processed ──> refunding ──┬──> refunded | partially_refunded | refund_failed
+       ^             │  ^     └──> refund_error               sent back, but not as asked: waits for a person
+       │             v  │
+       │         refund_pending      a provider that has not answered is asked; ends as refunding does
+       └ whatever is not given back yet of it, and of partially_refunded, refund_failed and partially_charged_back,
+         may be refunded; several refunds of one invoice may be under way, and the last to end gives the status
+    processed, and all below it ──> charged_back | partially_charged_back      the payer's bank has taken it back
+
 Every verb is pure: it takes an invoice and the moment, and returns the invoice as it will be or raises. What follows
 from a verb (locks, rows, callbacks) is told in ``operations``; nothing else changes an invoice.
 """
@@ -79,6 +87,11 @@ FINAL: Final = frozenset(
 OPEN: Final = frozenset({Status.CREATED, Status.PROCESS_PENDING})
 """Statuses that end by themselves when the invoice expires."""
 
+_SENT_BACK: Final = {Status.REFUNDED, Status.PARTIALLY_REFUNDED, Status.REFUND_ERROR}
+"""What refunds lead to; after they had ended, too, by a success that the provider tells of late."""
+
+_CHARGED_BACK: Final = {Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK}
+
 TRANSITIONS: Final = {
     Status.CREATED: {
         Status.PROCESS_PENDING,
@@ -108,21 +121,15 @@ TRANSITIONS: Final = {
     },
     Status.PROCESS_FAILED: {Status.PROCESSED, Status.PARTIALLY_PROCESSED, Status.PROCESS_ERROR},
     Status.VERIFY_FAILED: {Status.VERIFIED, Status.PROCESS_ERROR},
-    Status.PROCESSED: {Status.REFUNDING, Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK},
-    Status.PARTIALLY_PROCESSED: {Status.REFUNDING, Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK},
-    Status.REFUNDING: {
-        Status.REFUND_PENDING,
-        Status.REFUND_ERROR,
-        Status.REFUND_FAILED,
-        Status.REFUNDED,
-        Status.PARTIALLY_REFUNDED,
-    },
-    Status.REFUND_PENDING: {Status.REFUND_ERROR, Status.REFUND_FAILED, Status.REFUNDED, Status.PARTIALLY_REFUNDED},
-    Status.REFUND_ERROR: {Status.REFUND_FAILED, Status.REFUNDED, Status.PARTIALLY_REFUNDED},
-    Status.REFUND_FAILED: {Status.REFUNDING, Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK},
-    Status.PARTIALLY_REFUNDED: {Status.REFUNDING, Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK},
-    Status.PARTIALLY_CHARGED_BACK: {Status.CHARGED_BACK, Status.REFUNDING},
-    Status.REFUNDED: set[Status](),
+    Status.PROCESSED: {Status.REFUNDING, *_CHARGED_BACK},
+    Status.PARTIALLY_PROCESSED: {Status.REFUNDING, *_CHARGED_BACK},
+    Status.REFUNDING: {Status.REFUND_PENDING, Status.REFUND_FAILED, *_SENT_BACK, *_CHARGED_BACK},
+    Status.REFUND_PENDING: {Status.REFUNDING, Status.REFUND_FAILED, *_SENT_BACK, *_CHARGED_BACK},
+    Status.REFUND_ERROR: {Status.REFUND_FAILED, *_SENT_BACK, *_CHARGED_BACK},
+    Status.REFUND_FAILED: {Status.REFUNDING, *_SENT_BACK, *_CHARGED_BACK},
+    Status.PARTIALLY_REFUNDED: {Status.REFUNDING, *_SENT_BACK, *_CHARGED_BACK},
+    Status.PARTIALLY_CHARGED_BACK: {Status.REFUNDING, *_SENT_BACK, *_CHARGED_BACK},
+    Status.REFUNDED: {Status.CHARGED_BACK},
     Status.CHARGED_BACK: set[Status](),
     Status.EXPIRED: set[Status](),
     Status.TERMINATED: set[Status](),
@@ -177,6 +184,8 @@ class Invoice(Value, frozen=True, kw_only=True):
     return_urls: str | None = None
     locale: str | None = None
     session_id: str | None = None
+    charged_back_amount: int | None = None
+    """What the payer's bank has taken back in all."""
     payment_id: str | None = None
     """The latest attempt."""
     attempts: int = 0
@@ -186,6 +195,7 @@ class Invoice(Value, frozen=True, kw_only=True):
     expires_at: datetime
     processed_at: datetime | None = None
     failed_at: datetime | None = None
+    charged_back_at: datetime | None = None
     due_at: datetime | None = None
     """When the worker has to look at it: at its expiry until it has ended, then at its reserve's while one is held."""
 
@@ -316,6 +326,13 @@ def unwanted(invoice: Invoice, *, late_success: str) -> bool:
     if invoice.resolution == REJECTED:
         return True
     return late_success == "refund" or invoice.status not in (Status.PROCESS_FAILED, Status.EXPIRED)
+
+
+def give_back(invoice: Invoice, status: Status, *, resolution: str, now: datetime, **changes: object) -> Invoice:
+    """Return the invoice after money has gone back to the payer, or set out to; what else it waits for stays due."""
+    if status is invoice.status:
+        return msgspec.structs.replace(touch(invoice, now=now), **changes)
+    return _move(invoice, status, resolution, now, due_at=invoice.due_at, **changes)
 
 
 def flag(invoice: Invoice, *, now: datetime) -> Invoice:

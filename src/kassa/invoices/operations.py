@@ -266,7 +266,13 @@ async def _book(
 
 
 async def _tell(
-    connection: asyncpg.Connection, platform: Platform, account: Account, view: View, *, was: Status, now: datetime
+    connection: asyncpg.Connection,
+    platform: Platform,
+    account: Account,
+    view: View,
+    *,
+    was: Status | None,
+    now: datetime,
 ) -> None:
     """Queue the callback of a change of status; a document that changed without one is not told (CONTRACT §5)."""
     invoice = view.invoice
@@ -285,6 +291,29 @@ async def _tell(
         body=document.callback_body(platform, account, view),
         now=now,
     )
+
+
+async def give_back(
+    connection: asyncpg.Connection,
+    platform: Platform,
+    account: Account,
+    before: View,
+    invoice: Invoice,
+    *,
+    now: datetime,
+) -> View:
+    """Save what a refund or a charge-back has made of a locked invoice, and tell of it if it has another status.
+
+    A charge-back is told in any case: the merchant has not asked for it.
+    """
+    await _save(connection, invoice, was=before.invoice.status)
+    after = await queries.by_id(connection, invoice.invoice_id, account_id=invoice.account_id)
+    if after is None:
+        raise NotFound
+    charged_back = invoice.charged_back_amount != before.invoice.charged_back_amount
+    was = None if charged_back else before.invoice.status
+    await _tell(connection, platform, account, after, was=was, now=now)
+    return after
 
 
 def _first_callback(platform: Platform, account: Account, view: View) -> FirstCallback | None:

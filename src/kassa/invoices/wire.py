@@ -10,6 +10,7 @@ import msgspec
 from kassa.customers.document import CustomerResource, Json
 from kassa.invoices.model import Status
 from kassa.payments.model import PaymentStatus
+from kassa.refunds.model import RefundStatus
 
 Amount = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "number"})]
 AmountOrNull = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": ["number", "null"]})]
@@ -75,6 +76,27 @@ class OriginalData(Wire, frozen=True, kw_only=True):
     """The merchant's at Kassa."""
     provider_code: str | None
     """Which provider took the payment."""
+
+
+class Refund(Wire, frozen=True, kw_only=True):
+    """Money that the merchant sent back to the payer."""
+
+    id: str
+    reference_id: str
+    """The merchant's own name for it."""
+    amount: Amount
+    currency: str
+    fee: AmountOrNull
+    """What the account has paid for it; null until it is done."""
+    status: RefundStatus
+    """Where it stands."""
+    resolution: str
+    """Why it stands there."""
+    description: str | None
+    created: int
+    """Unix seconds."""
+    updated: int
+    """Unix seconds."""
 
 
 class Reserve(Wire, frozen=True, kw_only=True):
@@ -170,13 +192,17 @@ class Attributes(Wire, frozen=True, kw_only=True):
     refunded: int | None
     """When it was refunded, in unix seconds."""
     refunded_fee: AmountOrNull
+    """What the account has paid for refunds."""
     failed: int | None
     """When it failed, in unix seconds."""
     arn: str | None
     charged_back_amount: AmountOrNull
+    """What the payer's bank has taken back."""
     charged_back: int | None
+    """When it last did, in unix seconds."""
     resolution_message: str | None
-    refunds: Json
+    refunds: list[Refund]
+    """In the order in which they were asked for."""
     reserves: list[Reserve]
     """The reserve and what is left of it; empty where nothing was held."""
 

@@ -49,7 +49,7 @@ class EntryAttributes(Wire, frozen=True, kw_only=True):
     number: int
     """Its place in the account's journal of this mode, from 1 and without gaps."""
     recipe: str
-    """What happened: ``processed``, ``suspended``, ``unwanted``, ``returned`` …"""
+    """What happened: ``processed``, ``refunded``, ``charged_back`` …"""
     test_mode: bool
     created: int
     """Unix seconds."""
