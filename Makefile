@@ -12,7 +12,7 @@ SOURCES := src tests
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run test torture bench check format lock clean
+.PHONY: help setup run test torture simulate bench check format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ test: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## run all tests
 
 torture: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## kill Kassa at every place of every payment, and compare the books
 	@$(BIN)/python -m tests.torture
+
+simulate: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## walk 2,000 seeds of payers, faults and deaths through the heart's decisions
+	@$(BIN)/python -m tests.simulation
 
 check: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## check format, lint, types and the layers of the code
 	$(BIN)/ruff format --check $(SOURCES)
