@@ -17,7 +17,7 @@ RECIPES: dict[str, Callable[..., Entry]] = {
     for name, function in inspect.getmembers(recipes, inspect.isfunction)
     if function.__module__ == recipes.__name__
 }
-TEXTS = {"payment_id": "pay_0000000000000001", "invoice_id": "cpi_0000000000000001", "currency": "USD"}
+TEXTS: dict[str, Any] = {"payment_id": "pay_0000000000000001", "invoice_id": "cpi_0000000000000001", "currency": "USD"}
 
 
 @st.composite
@@ -28,7 +28,8 @@ def told(draw: st.DrawFn) -> Entry:
     fee = draw(st.integers(0, paid))
     amounts = {"paid": paid, "fee": fee, "reserve": draw(st.integers(0, paid - fee))}
     wanted = inspect.signature(recipe).parameters
-    known: dict[str, Any] = {**TEXTS, **amounts}
+    taken = draw(st.none() | st.tuples(st.integers(1, AMOUNT_MAX), st.sampled_from(["USD", "EUR"])))
+    known: dict[str, Any] = {**TEXTS, **amounts, "taken": taken}
     return recipe(**{name: known[name] for name in wanted})
 
 
@@ -39,9 +40,10 @@ def test_there_are_recipes_for_what_settling_does() -> None:
 @given(entry=told())
 def test_a_recipe_balances_and_moves_nothing_that_is_not_positive(entry: Entry) -> None:
     balances = applied({}, entry.transfers)
-    held = sum(minor for (purse, _), minor in balances.items() if purse in DEBIT_NORMAL)
-    owed = sum(minor for (purse, _), minor in balances.items() if purse not in DEBIT_NORMAL)
-    assert held == owed
+    for currency in {each for _, each in balances}:
+        of_currency = {purse: minor for (purse, each), minor in balances.items() if each == currency}
+        held = sum(minor for purse, minor in of_currency.items() if purse in DEBIT_NORMAL)
+        assert held == sum(minor for purse, minor in of_currency.items() if purse not in DEBIT_NORMAL)
     assert all(transfer.amount > 0 and transfer.debit is not transfer.credit for transfer in entry.transfers)
 
 
@@ -59,6 +61,10 @@ def test_an_entry_is_named_after_its_recipe_and_fact(entry: Entry) -> None:
             {Purse.PROVIDER: 10_000, Purse.ACTIVE: 8_720, Purse.FEES: 280, Purse.RESERVED: 1_000},
         ),
         (recipes.processed(**TEXTS, paid=10_000, fee=0, reserve=0), {Purse.PROVIDER: 10_000, Purse.ACTIVE: 10_000}),
+        (
+            recipes.processed(**TEXTS, paid=10_000, fee=0, reserve=0, taken=(10_000, "USD")),
+            {Purse.PROVIDER: 10_000, Purse.ACTIVE: 10_000},
+        ),
         (recipes.suspended(**TEXTS, paid=10_000), {Purse.PROVIDER: 10_000, Purse.PENDING: 10_000}),
         (recipes.unwanted(**TEXTS, paid=10_000), {Purse.PROVIDER: 10_000, Purse.PENDING: 10_000}),
         (recipes.returned(**TEXTS, paid=10_000), {Purse.PROVIDER: -10_000, Purse.PENDING: -10_000}),
@@ -66,6 +72,17 @@ def test_an_entry_is_named_after_its_recipe_and_fact(entry: Entry) -> None:
 )
 def test_a_recipe_moves_money_as_its_words_say(entry: Entry, balances: dict[Purse, int]) -> None:
     assert applied({}, entry.transfers) == {(purse, "USD"): minor for purse, minor in balances.items()}
+
+
+def test_a_conversion_takes_in_one_currency_and_gives_in_another() -> None:
+    entry = recipes.processed(**TEXTS, paid=10_000, fee=280, reserve=0, taken=(9_104, "EUR"))
+    assert applied({}, entry.transfers) == {
+        (Purse.PROVIDER, "EUR"): 9_104,
+        (Purse.EXCHANGE, "EUR"): 9_104,
+        (Purse.EXCHANGE, "USD"): -10_000,
+        (Purse.ACTIVE, "USD"): 9_720,
+        (Purse.FEES, "USD"): 280,
+    }
 
 
 def test_a_payment_that_went_back_leaves_nothing_behind() -> None:

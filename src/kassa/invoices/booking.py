@@ -23,8 +23,14 @@ def entry(invoice: Invoice, payment: Payment, *, was: PaymentStatus) -> Entry | 
     paid, currency = payment.processed_amount, payment.processed_currency
     match payment.status:
         case PaymentStatus.PROCESSED if was in UNDECIDED | FAILED:
-            fee = invoice.processed_fee or 0
-            return recipes.processed(**names, currency=currency, paid=paid, fee=fee, reserve=0)
+            return recipes.processed(
+                **names,
+                currency=invoice.currency,
+                paid=invoice.processed_amount or 0,
+                fee=invoice.processed_fee or 0,
+                reserve=0,
+                taken=(paid, currency),
+            )
         case PaymentStatus.PROCESS_ERROR if was in UNDECIDED | FAILED:
             return recipes.suspended(**names, currency=currency, paid=paid)
         case PaymentStatus.REFUND_PENDING if was in UNDECIDED | FAILED:

@@ -8,11 +8,12 @@ import msgspec
 from kassa import money
 from kassa.accounts.model import Account
 from kassa.customers.document import json_map, resource
-from kassa.invoices import wire
+from kassa.invoices import conversion, wire
 from kassa.invoices.model import Invoice, Status
 from kassa.invoices.queries import CallbackLog, View
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
 from kassa.platform import Platform
+from kassa.rates.model import to_text
 
 NULL: Final = msgspec.Raw(b"null")
 EMPTY: Final = msgspec.Raw(b"[]")
@@ -128,9 +129,9 @@ def _attributes(platform: Platform, account: Account, view: View) -> wire.Attrib
         callback_logs=_logs(view.callbacks),
         hpp_url=f"{platform.settings.base_url}/hpp/?cpi={invoice.invoice_id}",
         return_urls=json_map(invoice.return_urls),
-        service_amount=_amount(invoice.payment_amount, currency),
-        payment_service_amount=_amount(invoice.payment_amount, currency),
-        exchange_rate=msgspec.Raw(b"1"),
+        service_amount=_amount(invoice.service_amount, invoice.service_currency),
+        payment_service_amount=_amount(invoice.service_amount, invoice.service_currency),
+        exchange_rate=msgspec.Raw(to_text(invoice.exchange_rate).encode()),
         refunded=unix(payment.updated_at) if payment and payment.status is PaymentStatus.REFUNDED else None,
         refunded_fee=NULL,
         failed=_unix_or_none(invoice.failed_at),
@@ -228,7 +229,7 @@ def _returned(view: View) -> tuple[int | None, str]:
     payment = view.payment
     if payment is None or payment.status is not PaymentStatus.REFUNDED:
         return None, view.invoice.currency
-    return payment.processed_amount, payment.processed_currency or view.invoice.currency
+    return conversion.taken(view.invoice, payment)
 
 
 def _amount(minor: int | None, currency: str) -> msgspec.Raw:

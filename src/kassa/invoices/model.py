@@ -13,6 +13,7 @@ from a verb (locks, rows, callbacks) is told in ``operations``; nothing else cha
 """
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
@@ -20,6 +21,7 @@ import msgspec
 
 from kassa.errors import InvoiceNotPayable, TransitionRefused
 from kassa.providers.protocol import Value
+from kassa.rates.model import convert
 
 LIFETIME_MIN: Final = timedelta(minutes=14)
 LIFETIME_MAX: Final = timedelta(days=2)
@@ -160,6 +162,8 @@ class Invoice(Value, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     expires_at: datetime
+    exchange_rate: Decimal = Decimal(1)
+    """How much of ``service_currency`` one unit of ``currency`` is, as it was when the invoice was created."""
     processed_at: datetime | None = None
     failed_at: datetime | None = None
     due_at: datetime | None = None
@@ -169,6 +173,16 @@ class Invoice(Value, frozen=True, kw_only=True):
     def final(self) -> bool:
         """Whether the status is one that a merchant may act on."""
         return self.status in FINAL
+
+    @property
+    def converted(self) -> bool:
+        """Whether the payer pays in another currency than the invoice's."""
+        return self.currency != self.service_currency
+
+    @property
+    def service_amount(self) -> int:
+        """What the payer is asked for: ``payment_amount`` in minor units of ``service_currency``."""
+        return convert(self.payment_amount, self.exchange_rate, self.currency, self.service_currency)
 
     @property
     def attempts_left(self) -> int:

@@ -18,7 +18,7 @@ from kassa.accounts.model import Account, Route
 from kassa.callbacks import operations as callbacks
 from kassa.db.pool import transaction
 from kassa.errors import InvoiceNotPayable, NotFound, TransitionRefused
-from kassa.invoices import booking, document, model, queries
+from kassa.invoices import booking, conversion, document, model, queries
 from kassa.invoices.model import Invoice, Status
 from kassa.invoices.queries import FirstCallback, View
 from kassa.ledger import operations as ledger
@@ -159,7 +159,7 @@ def _follow(invoice: Invoice, before: Payment, payment: Payment, now: datetime) 
             # What the provider calls it is in the document; when we ask next is not.
             return invoice if payment.external_id == before.external_id else model.touch(invoice, now=now)
         case PaymentStatus.PROCESSED:
-            amount = payment.processed_amount or 0
+            amount, _ = conversion.taken(invoice, payment)
             return model.succeed(invoice, amount=amount, payment_id=payment.payment_id, now=now)
         case PaymentStatus.PROCESS_ERROR:
             return model.suspend(invoice, resolution=payment.resolution, now=now)
@@ -193,8 +193,8 @@ def attempt(
         provider=route.provider,
         provider_account_id=route.credentials.provider_account_id,
         merchant_id=route.credentials.merchant_id,
-        amount=invoice.payment_amount,
-        currency=invoice.currency,
+        amount=invoice.service_amount,
+        currency=invoice.service_currency,
         card=card,
         client_ip=client_ip,
         created_at=now,

@@ -3,23 +3,37 @@
 Read ``PROVIDER, ACTIVE, amount`` as: debit the provider's purse, credit the merchant's. All amounts are minor units.
 """
 
-from kassa.ledger.model import Entry, Purse, transfers
+from kassa.ledger.model import Entry, Purse, Transfer, transfers
 
 PROVIDER, ACTIVE, PENDING = Purse.PROVIDER, Purse.ACTIVE, Purse.PENDING
-RESERVED, FEES = Purse.RESERVED, Purse.FEES
+RESERVED, FEES, EXCHANGE = Purse.RESERVED, Purse.FEES, Purse.EXCHANGE
 
 
-def processed(*, payment_id: str, invoice_id: str, currency: str, paid: int, fee: int, reserve: int) -> Entry:
-    """The payer has paid: the provider holds the money, the merchant is owed it less the fee, part of it kept back."""
+def processed(
+    *,
+    payment_id: str,
+    invoice_id: str,
+    currency: str,
+    paid: int,
+    fee: int,
+    reserve: int,
+    taken: tuple[int, str] | None = None,
+) -> Entry:
+    """The payer has paid: the provider holds the money, the merchant is owed it less the fee, part of it kept back.
+
+    Where the provider has ``taken`` another currency, the gateway keeps that and gives the merchant his own.
+    """
+    bought: tuple[Transfer, ...] = ()
+    source = PROVIDER
+    if taken is not None and taken[1] != currency:
+        bought, source = transfers(taken[1], (PROVIDER, EXCHANGE, taken[0])), EXCHANGE
     return Entry(
         entry_id=f"processed:{payment_id}",
         recipe="processed",
         invoice_id=invoice_id,
-        transfers=transfers(
-            currency,
-            (PROVIDER, ACTIVE, paid),
-            (ACTIVE, FEES, fee),
-            (ACTIVE, RESERVED, reserve),
+        transfers=(
+            *bought,
+            *transfers(currency, (source, ACTIVE, paid), (ACTIVE, FEES, fee), (ACTIVE, RESERVED, reserve)),
         ),
     )
 
