@@ -45,7 +45,8 @@ async def agree(office: Office, bank_url: str) -> bool:
     rows = await office.fetch(
         "SELECT p.payment_id, p.processed_amount, p.processed_currency, p.rrn FROM payments p"
         " JOIN invoices i USING (account_id, invoice_id)"
-        " WHERE p.status = 'processed' AND i.status = 'processed' AND i.processed_amount = p.processed_amount"
+        " WHERE p.status = 'processed' AND i.status = 'processed'"
+        " AND (i.processed_amount = p.processed_amount OR i.currency <> i.service_currency)"
         " AND i.payment_flow = 'charge'"
     )
     entries = await office.fetch(

@@ -33,5 +33,5 @@ def read(body: bytes) -> list[Quote]:
     days = {row.exchangedate for row in rows}
     if len(days) != 1:
         raise RatesUnreadable("These are not the rates of one day.")
-    rates = {(row.cc, "UAH"): reading.number(f"{row.rate:f}") for row in rows}
+    rates = {(row.cc, "UAH"): reading.number(str(row.rate)) for row in rows}
     return reading.quotes(Source.NBU, reading.day(days.pop(), "%d.%m.%Y"), rates)
