@@ -113,6 +113,20 @@ async def test_currencies_of_any_decimals_are_converted_and_paid(
     assert await proven(world, shop)
 
 
+async def test_a_wallet_is_asked_in_its_services_currency(world: World) -> None:
+    shop = await world.account(services=("paypal_usd_hpp",))
+    invoice = await world.invoice(shop, service="paypal_usd_hpp", currency="EUR", amount="100")
+    payment = (await world.view(invoice)).payment
+    assert payment is not None
+    assert (payment.amount, payment.currency, payment.status) == (10_820, "USD", "invoked")
+    await world.press(payment.action or "", "approve")
+    world.move_clock(seconds=5)
+    await world.ask(shop)
+    assert await at_bank(world, invoice) == [("PURCHASE", 10_820, "USD")]
+    assert (await world.view(invoice)).invoice.processed_amount == 10_000
+    assert await proven(world, shop)
+
+
 async def test_an_invoice_keeps_its_rate_when_the_rate_changes(world: World, shop: Account) -> None:
     await rates.counting(world.platform, "GBP", "USD", "1.25")
     first = await world.invoice(shop, service=USD, currency="GBP", amount="100")

@@ -32,6 +32,10 @@ EXAMPLES: Final[dict[str, dict[str, int]]] = {
     "returned": {"paid": _PAID},
 }
 """What each recipe is shown with."""
+CONVERTED: Final[dict[str, dict[str, Any]]] = {
+    "processed": {"paid": _PAID, "fee": 280, "reserve": 0, "taken": (10_820, "USD")}
+}
+"""What recipes are shown with once more, where the provider takes another currency."""
 AFTER: Final = {"returned": "unwanted"}
 """Recipes that are shown on top of another, without which they would not happen."""
 
@@ -66,19 +70,26 @@ def _recipe(name: str, recipe: Callable[..., Entry]) -> Iterator[str]:
     before: Balances = {}
     if name in AFTER:
         before = applied(before, known()[AFTER[name]](**_NAMES, **EXAMPLES[AFTER[name]]).transfers)
-    entry = recipe(**_NAMES, **EXAMPLES[name])
     yield from (f"### {name}", "", inspect.cleandoc(recipe.__doc__ or ""), "")
-    told = ", ".join(f"{word} {money.to_fixed(minor, _CURRENCY)}" for word, minor in EXAMPLES[name].items())
-    yield from (f"{told}{f', after {AFTER[name]}' if name in AFTER else ''}:", "")
-    yield from ("| debit | credit | amount |", "|---|---|--:|")
-    for move in entry.transfers:
-        yield f"| {move.debit} | {move.credit} | {money.to_fixed(move.amount, _CURRENCY)} |"
-    yield from ("", f"Balances after it: {_balances(applied(before, entry.transfers))}.", "")
+    for example in [EXAMPLES[name], *([CONVERTED[name]] if name in CONVERTED else [])]:
+        entry = recipe(**_NAMES, **example)
+        told = ", ".join(f"{word} {_told(value)}" for word, value in example.items())
+        yield from (f"{told}{f', after {AFTER[name]}' if name in AFTER else ''}:", "")
+        yield from ("| debit | credit | amount |", "|---|---|--:|")
+        for move in entry.transfers:
+            yield f"| {move.debit} | {move.credit} | {_told((move.amount, move.currency))} |"
+        yield from ("", f"Balances after it: {_balances(applied(before, entry.transfers))}.", "")
+
+
+def _told(value: int | tuple[int, str]) -> str:
+    """Return an amount, with its currency where that is not the examples' own."""
+    minor, currency = value if isinstance(value, tuple) else (value, _CURRENCY)
+    return money.to_fixed(minor, currency) if currency == _CURRENCY else f"{money.to_fixed(minor, currency)} {currency}"
 
 
 def _balances(balances: Balances) -> str:
     return ", ".join(
-        f"{purse} {money.to_fixed(minor, currency)}"
+        f"{purse} {_told((minor, currency))}"
         for purse in Purse
         for (each, currency), minor in balances.items()
         if each is purse

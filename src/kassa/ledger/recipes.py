@@ -21,7 +21,7 @@ def processed(
 ) -> Entry:
     """The payer has paid: the provider holds the money, the merchant is owed it less the fee, part of it kept back.
 
-    Where the provider has ``taken`` another currency, the gateway keeps that and gives the merchant his own.
+    Where the provider has taken another currency, the gateway keeps that and gives the merchant his own.
     """
     bought: tuple[Transfer, ...] = ()
     source = PROVIDER
