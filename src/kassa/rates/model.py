@@ -102,6 +102,8 @@ def effective(middle: Fraction, spread: Decimal) -> Decimal:
 
 def convert(minor: int, rate: Decimal | Fraction, base: str, quote: str) -> int:
     """Return what minor units of ``base`` come to in minor units of ``quote``, rounded half to the even one."""
+    if base == quote:
+        return minor
     return round(Fraction(minor) * Fraction(rate) * Fraction(10) ** (exponent(quote) - exponent(base)))
 
 
