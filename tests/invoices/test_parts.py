@@ -1,42 +1,12 @@
 """A part of an invoice in its service's currency: whatever is cut off, the parts sum to the whole."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kassa.invoices.conversion import provider_amount
-from kassa.invoices.model import Invoice, Status
-
-
-def cut(amount: int, rate: Decimal, currency: str, service_currency: str) -> Invoice:
-    now = datetime(2026, 11, 24, tzinfo=UTC)
-    return Invoice(
-        account_id="coma_0000000000000001",
-        invoice_id="cpi_0000000000000001",
-        test_mode=True,
-        reference_id="1",
-        source="merchant_api",
-        status=Status.PROCESSED,
-        resolution="ok",
-        service="x",
-        service_method="payment_card",
-        service_flow="hpp",
-        service_currency=service_currency,
-        payment_flow="charge",
-        currency=currency,
-        amount=amount,
-        payment_amount=amount,
-        fee=0,
-        deposit=amount,
-        attempts_max=5,
-        created_at=now,
-        updated_at=now,
-        expires_at=now,
-        exchange_rate=rate,
-    )
-
+from tests.support.rates import converted
 
 CODES = st.sampled_from(["JPY", "USD", "KWD", "CLF"])
 
@@ -50,7 +20,7 @@ CODES = st.sampled_from(["JPY", "USD", "KWD", "CLF"])
 def test_however_an_invoice_is_cut_its_parts_sum_to_the_whole(
     parts: list[int], rate: Decimal, currency: str, service_currency: str
 ) -> None:
-    invoice = cut(sum(parts), rate if currency != service_currency else Decimal(1), currency, service_currency)
+    invoice = converted(sum(parts), rate if currency != service_currency else Decimal(1), currency, service_currency)
     made = [provider_amount(invoice, part, earlier=sum(parts[:place])) for place, part in enumerate(parts)]
     assert sum(minor for minor, _ in made) == invoice.service_amount == provider_amount(invoice, sum(parts))[0]
     assert all(minor >= 0 and code == service_currency for minor, code in made)
@@ -58,4 +28,4 @@ def test_however_an_invoice_is_cut_its_parts_sum_to_the_whole(
 
 @given(amount=st.integers(1, 10**12), part=st.integers(0, 10**12))
 def test_without_a_conversion_a_part_is_itself(amount: int, part: int) -> None:
-    assert provider_amount(cut(amount, Decimal(1), "USD", "USD"), part, earlier=5) == (part, "USD")
+    assert provider_amount(converted(amount, Decimal(1), "USD", "USD"), part, earlier=5) == (part, "USD")

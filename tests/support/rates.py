@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from kassa.db.pool import Pool
+from kassa.invoices.model import Invoice, Status
 from kassa.platform import Platform
 from kassa.rates import operations
 from kassa.rates.model import Quote
@@ -112,3 +113,32 @@ async def counting(platform: Platform, base: str, quote: str, rate: str) -> None
         return found == Decimal(rate)
 
     await until(counts, what="the rate to count")
+
+
+def converted(amount: int, rate: Decimal, currency: str, service_currency: str) -> Invoice:
+    """Return an invoice that nobody has written down, of an amount in minor units."""
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    return Invoice(
+        account_id="coma_0000000000000001",
+        invoice_id="cpi_0000000000000001",
+        test_mode=True,
+        reference_id="1",
+        source="merchant_api",
+        status=Status.PROCESSED,
+        resolution="ok",
+        service="x",
+        service_method="payment_card",
+        service_flow="hpp",
+        service_currency=service_currency,
+        payment_flow="charge",
+        currency=currency,
+        amount=amount,
+        payment_amount=amount,
+        fee=0,
+        deposit=amount,
+        attempts_max=5,
+        created_at=now,
+        updated_at=now,
+        expires_at=now,
+        exchange_rate=rate,
+    )
