@@ -39,6 +39,7 @@ ACCOUNT = Account(
         ("payer_pays_fee", "on", True),
         ("exchange_spread", "2.5", Decimal("2.5")),
         ("exchange_spread", "50", Decimal(50)),
+        ("moderation_by_api", "on", True),
     ],
 )
 def test_an_option_takes_its_value(name: str, text: str, value: object) -> None:

@@ -115,5 +115,6 @@ OPTIONS: Final[Mapping[str, Callable[[str], object]]] = {
     "callback_retries": _number(0, 1000),
     "payer_pays_fee": _flag,
     "exchange_spread": _percent(50),
+    "moderation_by_api": _flag,
 }
 """Every option and how its text is read, within the table's bounds; a reader says what is wrong by ``ValueError``."""

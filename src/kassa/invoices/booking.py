@@ -28,9 +28,12 @@ def entry(invoice: Invoice, payment: Payment, *, was: PaymentStatus) -> Entry | 
                 currency=invoice.currency,
                 paid=invoice.processed_amount or 0,
                 fee=invoice.processed_fee or 0,
-                reserve=0,
+                reserve=invoice.reserve_left,
                 taken=(paid, currency),
             )
+        case PaymentStatus.PROCESSED if was is PaymentStatus.PROCESS_ERROR:
+            fee = invoice.processed_fee or 0
+            return recipes.approved(**names, currency=currency, paid=paid, fee=fee, reserve=invoice.reserve_left)
         case PaymentStatus.PROCESS_ERROR if was in UNDECIDED | FAILED:
             return recipes.suspended(**names, currency=currency, paid=paid)
         case PaymentStatus.REFUND_PENDING if was in UNDECIDED | FAILED:

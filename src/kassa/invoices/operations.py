@@ -13,20 +13,22 @@ import asyncpg
 import msgspec
 import structlog
 
-from kassa import ids
+from kassa import failpoints, ids
 from kassa.accounts.model import Account, Route
 from kassa.callbacks import operations as callbacks
 from kassa.db.pool import transaction
 from kassa.errors import InvoiceNotPayable, NotFound, TransitionRefused
-from kassa.invoices import booking, conversion, document, model, queries
+from kassa.failpoints import Point
+from kassa.invoices import booking, document, model, queries, settling
 from kassa.invoices.model import Invoice, Status
 from kassa.invoices.queries import FirstCallback, View
+from kassa.invoices.screening import screened
 from kassa.ledger import operations as ledger
 from kassa.payments import model as payment_model
 from kassa.payments import queries as payment_queries
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
 from kassa.platform import Platform
-from kassa.providers.protocol import Accepted, Declined, Outcome
+from kassa.providers.protocol import Outcome
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +40,9 @@ async def create(platform: Platform, account: Account, drawn: View) -> tuple[Vie
     only when the page is there. Returns the invoice that stands, with False, when this ``reference_id`` is taken: then
     nothing was written (P3).
     """
+    failpoints.reach(Point.DRAWN)
     if await _insert(platform, account, drawn):
+        failpoints.reach(Point.CREATED)
         return drawn, True
     invoice = drawn.invoice
     standing = await queries.by_reference(
@@ -76,9 +80,13 @@ async def begin(
         if view.payment is not None and view.payment.live:
             raise InvoiceNotPayable("An attempt is under way.")
         begun = model.attempt(view.invoice, number=number, payment_id=payment_id, now=now)
-        payment = attempt(begun, route, status=PaymentStatus.PROCESS_PENDING, card=card, client_ip=client_ip, now=now)
+        payment = settling.attempt(
+            begun, route, status=PaymentStatus.PROCESS_PENDING, card=card, client_ip=client_ip, now=now
+        )
         await payment_queries.insert(connection, payment)
         await _save(connection, begun, was=view.invoice.status)
+        failpoints.reach(Point.BEGINNING)
+    failpoints.reach(Point.BEGUN)
     return payment
 
 
@@ -90,22 +98,59 @@ async def settle(platform: Platform, payment: Payment, outcome: Outcome) -> View
     been paid by another attempt (P1, P2).
     """
     account = await platform.accounts.by_id(payment.account_id)
+    rules = await platform.accounts.moderation_rules(payment.account_id)
+    failpoints.reach(Point.ANSWERED)
     now = platform.clock.now(test_mode=payment.test_mode)
     async with transaction(platform.pool) as connection:
         view = await _locked(connection, payment.invoice_id, account_id=account.account_id)
         current = await _current(connection, view, payment.payment_id)
-        answered = _answered(account, view.invoice, current, outcome, asked=payment.status, now=now)
+        answered = settling.answered(account, view.invoice, current, outcome, asked=payment.status, now=now)
         if answered is None:
             return view
-        if not await payment_queries.update(connection, answered, account_id=account.account_id, was=current.status):
-            raise TransitionRefused
-        invoice = _follow(view.invoice, current, answered, now)
-        shown = answered if invoice.payment_id == answered.payment_id else view.payment
-        after = msgspec.structs.replace(view, payment=shown, invoice=invoice)
-        await _book(connection, invoice, answered, was=current.status, now=now)
-        if invoice is not view.invoice:
-            await _save(connection, invoice, was=view.invoice.status)
-            await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
+        _alarm(current, answered)
+        answered = await screened(connection, rules, view, answered, now=now)
+        invoice = settling.followed(view.invoice, current, answered, now=now)
+        after = await apply(
+            connection, platform, account, view, invoice=invoice, current=current, payment=answered, now=now
+        )
+    failpoints.reach(Point.SETTLED)
+    return after
+
+
+def _alarm(current: Payment, answered: Payment) -> None:
+    """Tell the operator of what should not happen."""
+    if current.status in payment_model.FAILED and answered.status not in payment_model.FAILED:
+        _log.error("a payment that had failed has taken money", payment_id=current.payment_id)
+    if answered.status in (PaymentStatus.REFUND_FAILED, PaymentStatus.REFUND_ERROR):
+        _log.error("money that should have gone back has not", payment_id=answered.payment_id, status=answered.status)
+
+
+async def apply(
+    connection: asyncpg.Connection,
+    platform: Platform,
+    account: Account,
+    view: View,
+    *,
+    invoice: Invoice,
+    current: Payment,
+    payment: Payment,
+    now: datetime,
+) -> View:
+    """Save, book and tell what was decided on an attempt, ``current``, and on its locked invoice; return what stands.
+
+    Raises ``TransitionRefused`` where they are no longer what was decided on.
+    """
+    if not await payment_queries.update(connection, payment, account_id=account.account_id, was=current.status):
+        raise TransitionRefused
+    failpoints.reach(Point.SETTLING)
+    shown = payment if invoice.payment_id == payment.payment_id else view.payment
+    after = msgspec.structs.replace(view, payment=shown, invoice=invoice)
+    await _book(connection, invoice, payment, was=current.status, now=now)
+    failpoints.reach(Point.BOOKED)
+    if invoice is not view.invoice:
+        await _save(connection, invoice, was=view.invoice.status)
+        await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
+    failpoints.reach(Point.TELLING)
     return after
 
 
@@ -119,88 +164,22 @@ async def _current(connection: asyncpg.Connection, view: View, payment_id: str) 
     return current
 
 
-def _answered(
-    account: Account, invoice: Invoice, current: Payment, outcome: Outcome, *, asked: PaymentStatus, now: datetime
-) -> Payment | None:
-    """Decide what an answer makes of an attempt, or return None where it says nothing new."""
-    if current.status is PaymentStatus.REFUND_PENDING:
-        # An answer to an older question, about the payment, says nothing of the refund.
-        return payment_model.refund_answered(current, outcome, now=now) if asked is current.status else None
-    if current.status not in payment_model.UNDECIDED | payment_model.FAILED:
-        return None
-    if isinstance(outcome, Accepted) and invoice.status is Status.VERIFIED:
-        # Verified twice: nothing was taken, so there is nothing to keep.
-        outcome = Declined(external_id=outcome.external_id, resolution="duplicated_transaction")
-    if isinstance(outcome, Accepted) and current.status in payment_model.FAILED:
-        _log.error("a payment that had failed has taken money", payment_id=current.payment_id)
-    refund_late = model.unwanted(invoice, late_success=account.late_success)
-    answered = payment_model.answered(current, outcome, refund_late=refund_late, now=now)
-    return None if answered == current else answered
+async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_mode: bool) -> bool:
+    """End an invoice whose time is over, and tell whether it did.
 
-
-async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_mode: bool) -> None:
-    """End an invoice whose time is over; an attempt under way is still asked about, for a late success (P2)."""
+    An attempt under way is still asked about, for a late success (P2).
+    """
     account = await platform.accounts.by_id(account_id)
     now = platform.clock.now(test_mode=test_mode)
     async with transaction(platform.pool) as connection:
         view = await _locked(connection, invoice_id, account_id=account_id)
         if view.invoice.status not in model.OPEN or now < view.invoice.expires_at:
-            return
+            return False
         after = msgspec.structs.replace(view, invoice=model.expire(view.invoice, now=now))
         await _save(connection, after.invoice, was=view.invoice.status)
         await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
-
-
-def _follow(invoice: Invoice, before: Payment, payment: Payment, now: datetime) -> Invoice:
-    """Decide what an attempt's new status means for its invoice. Only the card gate has a page to try again on."""
-    retries = invoice.attempts_left > 0 and invoice.session_id is not None
-    match payment.status:
-        case status if status is before.status:
-            # What the provider calls it is in the document; when we ask next is not.
-            return invoice if payment.external_id == before.external_id else model.touch(invoice, now=now)
-        case PaymentStatus.PROCESSED:
-            amount, _ = conversion.taken(invoice, payment)
-            return model.succeed(invoice, amount=amount, payment_id=payment.payment_id, now=now)
-        case PaymentStatus.PROCESS_ERROR:
-            return model.suspend(invoice, resolution=payment.resolution, now=now)
-        case PaymentStatus.PROCESS_FAILED | PaymentStatus.INVOKE_FAILED if invoice.status in model.OPEN and not retries:
-            if now >= invoice.expires_at:
-                return model.expire(invoice, now=now)
-            return model.fail(invoice, resolution=payment.resolution, now=now)
-        case PaymentStatus.INVOKED | PaymentStatus.PROCESS_PENDING if invoice.status is Status.CREATED:
-            return model.offer(invoice, now=now)
-        case PaymentStatus.REFUND_FAILED | PaymentStatus.REFUND_ERROR:
-            _log.error("money that should have gone back has not", payment_id=payment.payment_id, status=payment.status)
-            return model.flag(invoice, now=now)
-        case _:
-            return model.touch(invoice, now=now)
-
-
-def attempt(
-    invoice: Invoice, route: Route, *, status: PaymentStatus, card: CardFacts | None, client_ip: str, now: datetime
-) -> Payment:
-    """Return the invoice's latest attempt, about to be asked for at the route's provider."""
-    if invoice.payment_id is None:
-        raise InvoiceNotPayable
-    return Payment(
-        account_id=invoice.account_id,
-        payment_id=invoice.payment_id,
-        invoice_id=invoice.invoice_id,
-        number=invoice.attempts,
-        test_mode=invoice.test_mode,
-        status=status,
-        resolution="ok",
-        provider=route.provider,
-        provider_account_id=route.credentials.provider_account_id,
-        merchant_id=route.credentials.merchant_id,
-        amount=invoice.service_amount,
-        currency=invoice.service_currency,
-        card=card,
-        client_ip=client_ip,
-        created_at=now,
-        updated_at=now,
-        due_at=now + payment_model.ASK_AFTER_BEGIN,
-    )
+        failpoints.reach(Point.EXPIRING)
+    return True
 
 
 async def _locked(connection: asyncpg.Connection, invoice_id: str, *, account_id: str) -> View:
@@ -227,7 +206,13 @@ async def _book(
 
 
 async def _tell(
-    connection: asyncpg.Connection, platform: Platform, account: Account, view: View, *, was: Status, now: datetime
+    connection: asyncpg.Connection,
+    platform: Platform,
+    account: Account,
+    view: View,
+    *,
+    was: Status | None,
+    now: datetime,
 ) -> None:
     """Queue the callback of a change of status; a document that changed without one is not told (CONTRACT §5)."""
     invoice = view.invoice
@@ -246,6 +231,29 @@ async def _tell(
         body=document.callback_body(platform, account, view),
         now=now,
     )
+
+
+async def give_back(
+    connection: asyncpg.Connection,
+    platform: Platform,
+    account: Account,
+    before: View,
+    invoice: Invoice,
+    *,
+    now: datetime,
+) -> View:
+    """Save what a refund or a charge-back has made of a locked invoice, and tell of it if it has another status.
+
+    A charge-back is told in any case: the merchant has not asked for it.
+    """
+    await _save(connection, invoice, was=before.invoice.status)
+    after = await queries.by_id(connection, invoice.invoice_id, account_id=invoice.account_id)
+    if after is None:
+        raise NotFound
+    charged_back = invoice.charged_back_amount != before.invoice.charged_back_amount
+    was = None if charged_back else before.invoice.status
+    await _tell(connection, platform, account, after, was=was, now=now)
+    return after
 
 
 def _first_callback(platform: Platform, account: Account, view: View) -> FirstCallback | None:

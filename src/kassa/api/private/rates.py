@@ -11,7 +11,7 @@ from kassa import money
 from kassa.api import auth
 from kassa.api.description import examples
 from kassa.api.description.operation import Caller, Gives, Operation, Parameter
-from kassa.api.query import mode, once
+from kassa.api.query import flag, once
 from kassa.errors import NotFound
 from kassa.invoices.wire import Amount, Wire
 from kassa.jsonapi.answers import answer
@@ -54,7 +54,7 @@ class ExchangeRates:
         """GET: the rate; 404 for what is no currency, and where there is no rate that may be used."""
         account = await auth.private_account(self._platform, request)
         asked = once(request, "test_mode")
-        test_mode = mode({"test_mode": asked} if asked else {}, "test_mode") or False
+        test_mode = flag({"test_mode": asked} if asked else {}, "test_mode") or False
         base, quote = request.path_params["base"], request.path_params["quote"]
         if not (money.is_currency(base) and money.is_currency(quote)):
             raise NotFound

@@ -1,5 +1,5 @@
 -- exchange rates, an account's spread on them, and the rate that an invoice keeps
--- depends: 0008_due_work
+-- depends: 0010_refunds
 
 -- migrate: apply
 
