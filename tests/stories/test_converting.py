@@ -39,3 +39,9 @@ async def test_a_card_pays_in_its_services_currency(office: Office, payer: Visit
         ("provider", "exchange", 45_518, "USD"),
     ]
     assert await books.agree(office, place.bank_url)
+    for amount, status in (("3.3333", "partially_refunded"), ("7.1667", "refunded")):
+        refunded = await shop.refund(created.data["id"], amount=amount)
+        assert refunded.attributes["status"] == status
+    lines = await books.taken_for(office, place.bank_url, created.data["id"])
+    assert [(line["amount"], line["currency"]) for line in lines[1:]] == [(14_450, "USD"), (31_068, "USD")]
+    assert await books.agree(office, place.bank_url)

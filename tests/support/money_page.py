@@ -45,9 +45,14 @@ EXAMPLES: Final[dict[str, dict[str, int]]] = {
 }
 """What each recipe is shown with."""
 CONVERTED: Final[dict[str, dict[str, Any]]] = {
-    "processed": {"paid": _PAID, "fee": 280, "reserve": 0, "taken": (10_820, "USD")}
+    "processed": {"at_provider": (10_820, "USD")},
+    "suspended": {"paid": 10_712, "currency": "USD"},
+    "approved": {"at_provider": (10_712, "USD")},
+    "refunded": {"at_provider": (4_328, "USD")},
+    "refunded_late": {"at_provider": (4_328, "USD")},
+    "charged_back": {"at_provider": (3_246, "USD")},
 }
-"""What recipes are shown with once more, where the provider takes another currency."""
+"""What is otherwise where the provider takes another currency; recipes that tell of that one are shown once more."""
 AFTER: Final = {
     "approved": "suspended",
     "returned": "unwanted",
@@ -88,11 +93,12 @@ def _purses() -> Iterator[str]:
 
 
 def _recipe(name: str, recipe: Callable[..., Entry]) -> Iterator[str]:
-    before = _before(name)
     yield from (f"### {name}", "", inspect.cleandoc(recipe.__doc__ or ""), "")
-    for example in [EXAMPLES[name], *([CONVERTED[name]] if name in CONVERTED else [])]:
-        entry = _shown(name, example)
-        told = ", ".join(f"{word} {_told(value)}" for word, value in example.items())
+    for converted in (False, True) if "at_provider" in CONVERTED.get(name, {}) else (False,):
+        entry, before = _shown(name, converted=converted), _before(name, converted=converted)
+        example = _example(name, converted=converted)
+        # A total only names the entry.
+        told = ", ".join(f"{word} {_told(value)}" for word, value in example.items() if word != "total")
         yield from (f"{told}{f', after {AFTER[name]}' if name in AFTER else ''}:", "")
         yield from ("| debit | credit | amount |", "|---|---|--:|")
         for move in entry.transfers:
@@ -106,17 +112,23 @@ def _told(value: int | tuple[int, str]) -> str:
     return money.to_fixed(minor, currency) if currency == _CURRENCY else f"{money.to_fixed(minor, currency)} {currency}"
 
 
-def _before(name: str) -> Balances:
+def _before(name: str, *, converted: bool) -> Balances:
     """Return the balances after all that an example stands on."""
     if name not in AFTER:
         return {}
-    return applied(_before(AFTER[name]), _shown(AFTER[name], EXAMPLES[AFTER[name]]).transfers)
+    before = AFTER[name]
+    return applied(_before(before, converted=converted), _shown(before, converted=converted).transfers)
 
 
-def _shown(name: str, example: dict[str, Any]) -> Entry:
-    recipe = known()[name]
-    names = {word: text for word, text in _NAMES.items() if word in inspect.signature(recipe).parameters}
-    return recipe(**names, **example)
+def _example(name: str, *, converted: bool) -> dict[str, Any]:
+    return {**EXAMPLES[name], **(CONVERTED.get(name, {}) if converted else {})}
+
+
+def _shown(name: str, *, converted: bool) -> Entry:
+    recipe, example = known()[name], _example(name, converted=converted)
+    own = {"at_provider": (example.get("paid", example.get("amount")), _CURRENCY)}
+    given = {**_NAMES, **own, **example}
+    return recipe(**{word: given[word] for word in inspect.signature(recipe).parameters})
 
 
 def _balances(balances: Balances) -> str:

@@ -6,13 +6,16 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from kassa.db.pool import Pool
 from kassa.invoices.model import Invoice, Status
+from kassa.payments.model import Payment, PaymentStatus
 from kassa.platform import Platform
 from kassa.rates import operations
 from kassa.rates.model import Quote
+from tests.support import sessions
 from tests.support.waiting import until
 
 DAY: Final = date(2026, 11, 24)
@@ -116,7 +119,7 @@ async def counting(platform: Platform, base: str, quote: str, rate: str) -> None
 
 
 def converted(amount: int, rate: Decimal, currency: str, service_currency: str) -> Invoice:
-    """Return an invoice that nobody has written down, of an amount in minor units."""
+    """Return a paid invoice that nobody has written down, of an amount in minor units."""
     now = datetime(2026, 11, 24, tzinfo=UTC)
     return Invoice(
         account_id="coma_0000000000000001",
@@ -136,9 +139,23 @@ def converted(amount: int, rate: Decimal, currency: str, service_currency: str) 
         payment_amount=amount,
         fee=0,
         deposit=amount,
+        processed_amount=amount,
+        processed_at=now,
         attempts_max=5,
         created_at=now,
         updated_at=now,
         expires_at=now,
         exchange_rate=rate,
+    )
+
+
+def paying(invoice: Invoice, taken: int | None = None) -> Payment:
+    """Return the attempt that has paid such an invoice: with what was asked for, or with something else."""
+    return msgspec.structs.replace(
+        sessions.PAYMENT,
+        status=PaymentStatus.PROCESSED,
+        amount=invoice.service_amount,
+        currency=invoice.service_currency,
+        processed_amount=invoice.service_amount if taken is None else taken,
+        processed_currency=invoice.service_currency,
     )

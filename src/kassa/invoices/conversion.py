@@ -1,7 +1,6 @@
 """Between an invoice's currency and its service's, at the rate that the invoice keeps. Pure.
 
-A part of an invoice is what the whole comes to with it, less what it comes to without: so however an invoice is cut,
-its parts sum to the whole.
+All that was taken for an invoice is all that the merchant was given for it; a part of it goes by the rate.
 """
 
 from fractions import Fraction
@@ -11,12 +10,14 @@ from kassa.payments.model import Payment
 from kassa.rates.model import convert
 
 
-def provider_amount(invoice: Invoice, amount: int, *, earlier: int = 0) -> tuple[int, str]:
-    """Return what a part of ``payment_amount`` is at the provider: minor units and their currency.
+def due(invoice: Invoice, amount: int) -> tuple[int, str]:
+    """Return what an amount of an invoice comes to for its payer: minor units and their currency."""
+    return convert(amount, invoice.exchange_rate, invoice.currency, invoice.service_currency), invoice.service_currency
 
-    ``earlier`` is what other parts, such as former refunds, have come to already, in the invoice's currency.
-    """
-    return _due(invoice, earlier + amount) - _due(invoice, earlier), invoice.service_currency
+
+def worth(invoice: Invoice, minor: int) -> int:
+    """Return what minor units of the service's currency, such as its fees, come to in the invoice's."""
+    return convert(minor, 1 / Fraction(invoice.exchange_rate), invoice.service_currency, invoice.currency)
 
 
 def taken(invoice: Invoice, payment: Payment) -> tuple[int, str]:
@@ -25,12 +26,22 @@ def taken(invoice: Invoice, payment: Payment) -> tuple[int, str]:
     What was asked for is the invoice's whole amount; anything else in the service's currency goes by the rate.
     """
     minor, currency = payment.processed_amount or 0, payment.processed_currency or invoice.service_currency
-    if currency != invoice.service_currency or not invoice.converted:
-        return minor, currency
     if (minor, currency) == (payment.amount, payment.currency):
         return invoice.payment_amount, invoice.currency
-    return convert(minor, 1 / Fraction(invoice.exchange_rate), currency, invoice.currency), invoice.currency
+    if currency != invoice.service_currency:
+        return minor, currency
+    return worth(invoice, minor), invoice.currency
 
 
-def _due(invoice: Invoice, amount: int) -> int:
-    return convert(amount, invoice.exchange_rate, invoice.currency, invoice.service_currency)
+def to_provider(invoice: Invoice, payment: Payment, amount: int) -> int:
+    """Return what an amount of a paid invoice is at the provider, the whole being what was taken."""
+    if amount == invoice.processed_amount:
+        return payment.processed_amount or 0
+    return due(invoice, amount)[0]
+
+
+def from_provider(invoice: Invoice, payment: Payment, minor: int) -> int:
+    """Return what an amount at the provider is of a paid invoice, what was taken being the whole."""
+    if minor == payment.processed_amount:
+        return invoice.processed_amount or 0
+    return worth(invoice, minor)

@@ -187,6 +187,8 @@ class Invoice(Value, frozen=True, kw_only=True):
     session_id: str | None = None
     charged_back_amount: int | None = None
     """What the payer's bank has taken back in all."""
+    charged_back_service_amount: int | None = None
+    """The same as the bank tells it, in ``service_currency``."""
     payment_id: str | None = None
     """The latest attempt."""
     attempts: int = 0
@@ -300,16 +302,15 @@ def suspend(invoice: Invoice, *, resolution: str, payment_id: str, now: datetime
     return _move(invoice, Status.PROCESS_ERROR, resolution, now, payment_id=payment_id, moderation_required=True)
 
 
-def approve(invoice: Invoice, payment: Payment, *, now: datetime) -> Invoice:
-    """Return a held invoice paid, in part if less was taken than asked for.
+def approve(invoice: Invoice, payment: Payment, *, amount: int, now: datetime) -> Invoice:
+    """Return a held invoice paid: ``amount`` is what was taken, in part if that is less than was asked for.
 
-    Raises ``NothingToDecide`` when it is not held, ``NotApprovable`` when another currency was taken: nothing tells
-    what of the invoice that has paid.
+    Raises ``NothingToDecide`` when it is not held, ``NotApprovable`` when another currency was taken than asked for:
+    nothing tells what of the invoice that has paid.
     """
     _check_held(invoice, payment)
-    if payment.processed_currency != invoice.currency:
+    if payment.processed_currency != invoice.service_currency:
         raise NotApprovable
-    amount = payment.processed_amount or 0
     return succeed(_decided(invoice), amount=amount, payment_id=payment.payment_id, now=now)
 
 

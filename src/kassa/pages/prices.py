@@ -2,14 +2,14 @@
 
 from babel.numbers import format_decimal
 
-from kassa.invoices.conversion import provider_amount
+from kassa.invoices.conversion import due
 from kassa.invoices.model import Invoice
 from kassa.pages.wording import money
 
 
 def payable(invoice: Invoice, language: str, amount: int | None = None) -> str:
     """Return what the payer pays, or a part of it in the invoice's minor units, as it is taken from him."""
-    minor, currency = provider_amount(invoice, invoice.payment_amount if amount is None else amount)
+    minor, currency = due(invoice, invoice.payment_amount if amount is None else amount)
     return money(minor, currency, language)
 
 

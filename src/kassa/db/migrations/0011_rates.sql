@@ -28,4 +28,10 @@ ALTER TABLE invoices ADD COLUMN exchange_rate numeric NOT NULL DEFAULT 1 CHECK (
 ALTER TABLE invoices ADD CONSTRAINT invoices_rate_only_where_converted
     CHECK (currency <> service_currency OR exchange_rate = 1) NOT VALID;
 
+-- What the payer's bank has taken back in all, in the service's currency.
+ALTER TABLE invoices ADD COLUMN charged_back_service_amount bigint CHECK (charged_back_service_amount > 0);
+UPDATE invoices SET charged_back_service_amount = charged_back_amount WHERE charged_back_amount IS NOT NULL;
+ALTER TABLE invoices ADD CONSTRAINT invoices_charged_back_in_both_currencies
+    CHECK ((charged_back_service_amount IS NULL) = (charged_back_amount IS NULL));
+
 -- migrate: rollback
