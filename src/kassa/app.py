@@ -34,6 +34,8 @@ from kassa.observability import Observed, healthz, metrics
 from kassa.outbound import Outbound
 from kassa.platform import Platform
 from kassa.providers.registry import Registry
+from kassa.rates.directory import Rates
+from kassa.rates.operations import load_bundled
 from kassa.tokens import TokenSigner
 
 POOL_SIZE = 16
@@ -67,6 +69,7 @@ async def open_platform(settings: Settings, database_url: str) -> AsyncIterator[
         if not settings.demo:
             await _check_durable(connections)
         await load_builtin(connections)
+        await load_bundled(connections, now=clock.real())
         clock.test_offset = await queries.test_offset(connections)
         catalogue = Catalogue(connections)
         await catalogue.learn_currencies()
@@ -80,6 +83,7 @@ async def open_platform(settings: Settings, database_url: str) -> AsyncIterator[
             view=views,
             accounts=Directory(connections, root),
             catalogue=catalogue,
+            rates=Rates(connections, clock, settings),
             providers=Registry.load(settings, outbound),
             outbound=outbound,
         )

@@ -6,8 +6,10 @@ Each setting NAME comes from ``KASSA_NAME``, or from the file that ``KASSA_NAME_
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from kassa.errors import SettingsWrong
 
@@ -51,6 +53,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Networks, comma-separated, that callbacks may reach although they are not public, such as ``10.1.0.0/16``."""
     outbound_ports: str = "80,443"
     """Ports that callbacks may reach on public addresses."""
+    rates_ecb_url: str = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
+    """Where ``kassa rates update`` asks for exchange rates: the European Central Bank's, in euros."""
+    rates_nbu_url: str = "https://bank.gov.ua/NBUStatService/v1/statdirectory/exchange?json"
+    """The National Bank of Ukraine's, in hryvnias."""
+    rates_cbr_url: str = "https://www.cbr.ru/scripts/XML_daily.asp"
+    """The Central Bank of Russia's, in roubles."""
+    rates_ecb_days: Annotated[int, Meta(ge=1)] = 7
+    """How many days after its own the ECB's rate may still be used in live mode."""
+    rates_nbu_days: Annotated[int, Meta(ge=1)] = 7
+    rates_cbr_days: Annotated[int, Meta(ge=1)] = 14
+    """Longer, because there are none in the first days of January."""
     log_level: str = "info"
     trusted_proxies: str = ""
     """Addresses, comma-separated, of reverse proxies whose ``X-Forwarded-For`` is believed."""

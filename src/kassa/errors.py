@@ -206,5 +206,11 @@ class KeyNeeded(KassaError):
     status = HTTPStatus.CONFLICT
 
 
+class RatesUnreadable(KassaError):
+    """The source's answer does not hold rates that can be read."""
+
+    status = HTTPStatus.BAD_GATEWAY
+
+
 class CatalogueUnreadable(KassaError):
     """The folder does not hold a catalogue that can be read."""

@@ -35,6 +35,11 @@ def exponent(currency: str) -> int:
         raise UnknownCurrency(f"{currency!r} is not a currency.") from None
 
 
+def is_currency(code: str) -> bool:
+    """Return whether a code is a currency that amounts can be counted in."""
+    return code in _exponents
+
+
 def is_iso(currency: str) -> bool:
     """Return whether ISO 4217 lists a currency."""
     return currency in _ISO

@@ -10,6 +10,7 @@ from kassa.config import Settings
 from kassa.db.pool import Pool
 from kassa.outbound import Outbound
 from kassa.providers.registry import Registry
+from kassa.rates.directory import Rates
 from kassa.sealing import Root
 from kassa.tokens import TokenSigner
 
@@ -29,6 +30,7 @@ class Platform:
     """Connections of the role ``kassa_view``: for ``db.view.account_view`` alone, they see nothing outside of it."""
     accounts: Directory
     catalogue: Catalogue
+    rates: Rates
     providers: Registry
     outbound: Outbound
 

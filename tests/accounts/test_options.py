@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -36,6 +37,8 @@ ACCOUNT = Account(
         ("late_success", "refund", "refund"),
         ("callback_retries", "0", 0),
         ("payer_pays_fee", "on", True),
+        ("exchange_spread", "2.5", Decimal("2.5")),
+        ("exchange_spread", "50", Decimal(50)),
         ("moderation_by_api", "on", True),
     ],
 )
@@ -48,6 +51,11 @@ def test_an_option_takes_its_value(name: str, text: str, value: object) -> None:
     [
         ("forbid_public_access", "maybe"),
         ("forbid_public_access", ""),
+        ("exchange_spread", ""),
+        ("exchange_spread", "-1"),
+        ("exchange_spread", "50.01"),
+        ("exchange_spread", "1.23456"),
+        ("exchange_spread", "1e1"),
         ("callback_url", "shop.example/cb"),
         ("callback_url", "//shop.example/cb"),
         ("callback_url", "ftp://shop.example/cb"),

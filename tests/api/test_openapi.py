@@ -15,6 +15,7 @@ import kassa.cardgate.app
 from kassa.api import app, gate
 from kassa.api.description import document, examples
 from kassa.api.description.page import bracketed
+from kassa.api.private.rates import RatesDocument
 from kassa.cardgate.operation import Sale
 from kassa.cardgate.sale import SaleDocument
 from kassa.invoices.asked import Asked, PublicAsked
@@ -198,6 +199,7 @@ def test_the_errors_are_those_of_the_contract(described: dict[str, Any]) -> None
         ("private_processed", Document),
         ("public_created", PublicDocument),
         ("sale_created", SaleDocument),
+        ("exchange_rate", RatesDocument),
     ],
 )
 def test_an_example_of_an_answer_is_one(name: str, kind: type[msgspec.Struct]) -> None:

@@ -127,11 +127,11 @@ async def test_the_amount_does_not_matter(offering: Client) -> None:
     assert (await ask(offering, amount=10**12)).document == (await ask(offering)).document
 
 
-async def test_a_currency_with_no_service_has_empty_maps(offering: Client) -> None:
-    answer = await ask(offering, "CHF")
+async def test_a_currency_with_no_service_and_no_rate_has_empty_maps(offering: Client) -> None:
+    answer = await ask(offering, "XTS")
     assert answer.status == 200
     assert '"services":{},"methods":{}' in answer.text
-    assert answer.data["currency"] == "CHF"
+    assert answer.data["currency"] == "XTS"
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,7 @@ async def test_a_service_field_is_called_what_the_catalogue_calls_it(every: Clie
         ({"amount": "NaN"}, "Amount", "This value should be a number."),
         ({"amount": "9999999"}, "Amount", "This value should be 1000000 or less."),
         ({"amount": "-"}, "Amount", "This value should not be blank."),
-        ({"currency": "EUR"}, "Currency", "This service takes USD."),
+        ({"currency": "XTS"}, "Currency", "This service takes USD."),
         ({"currency": "ZZZ"}, "Currency", "This value is not a valid currency."),
         ({"service": "nothing"}, "Payment method", "This service does not exist, or is not enabled for this account."),
         ({"service": "-"}, "Payment method", "This value should not be blank."),

@@ -73,6 +73,8 @@ async def test_an_account_is_shown_and_listed_for_people_and_for_scripts(kassa: 
         "late_success": "book",
         "callback_retries": 100,
         "payer_pays_fee": False,
+        "moderation_by_api": False,
+        "exchange_spread": "0",
     }
     listed: Any = (await kassa("accounts", "list", "--json")).document()
     assert listed == [document]

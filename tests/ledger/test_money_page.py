@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from kassa import money
 from kassa.fees.model import Tariff, parts
-from tests.support.money_page import AFTER, EXAMPLES, PAGE, known, page
+from tests.support.money_page import AFTER, CONVERTED, EXAMPLES, PAGE, known, page
 
 TARIFF = Tariff(fee_rate=Decimal("2.5"), fee_fix=30)
 
@@ -17,6 +17,7 @@ def test_the_page_is_what_the_code_makes_of_it() -> None:
 
 def test_every_recipe_has_an_example() -> None:
     assert set(EXAMPLES) == set(known())
+    assert set(CONVERTED) <= set(EXAMPLES)
     assert set(AFTER) | set(AFTER.values()) <= set(EXAMPLES)
 
 

@@ -37,7 +37,15 @@ async def booked(platform: Platform) -> str:
     """Add an account with one entry that has no number, and return its id."""
     account_id = (await platforms.new_account(platform)).account.account_id
     now = platform.clock.now(test_mode=True)
-    entry = recipes.processed(payment_id="pay_1", invoice_id="cpi_1", currency="USD", paid=1000, fee=25, reserve=100)
+    entry = recipes.processed(
+        payment_id="pay_1",
+        invoice_id="cpi_1",
+        currency="USD",
+        paid=1000,
+        fee=25,
+        reserve=100,
+        at_provider=(1000, "USD"),
+    )
     async with transaction(platform.pool) as connection:
         await operations.post(connection, entry, account_id=account_id, test_mode=True, now=now)
     return account_id

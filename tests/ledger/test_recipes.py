@@ -17,8 +17,8 @@ RECIPES: dict[str, Callable[..., Entry]] = {
     for name, function in inspect.getmembers(recipes, inspect.isfunction)
     if function.__module__ == recipes.__name__
 }
-TEXTS = {"payment_id": "pay_0000000000000001", "invoice_id": "cpi_0000000000000001", "currency": "USD"}
-REFUND = {"refund_id": "ref_0000000000000001", "invoice_id": "cpi_0000000000000001", "currency": "USD"}
+TEXTS: dict[str, Any] = {"payment_id": "pay_0000000000000001", "invoice_id": "cpi_0000000000000001", "currency": "USD"}
+REFUND: dict[str, Any] = {"refund_id": "ref_0000000000000001", "invoice_id": "cpi_0000000000000001", "currency": "USD"}
 
 
 @st.composite
@@ -30,7 +30,8 @@ def told(draw: st.DrawFn) -> Entry:
     reserve = draw(st.integers(0, paid - fee))
     amounts = {"paid": paid, "amount": paid, "total": paid, "fee": fee, "reserve": reserve}
     wanted = inspect.signature(recipe).parameters
-    known: dict[str, Any] = {**TEXTS, **REFUND, **amounts}
+    at_provider = draw(st.sampled_from([(paid, "USD"), (draw(st.integers(1, AMOUNT_MAX)), "EUR")]))
+    known: dict[str, Any] = {**TEXTS, **REFUND, **amounts, "at_provider": at_provider}
     return recipe(**{name: known[name] for name in wanted})
 
 
@@ -42,9 +43,10 @@ def test_there_are_recipes_for_what_settling_does() -> None:
 @given(entry=told())
 def test_a_recipe_balances_and_moves_nothing_that_is_not_positive(entry: Entry) -> None:
     balances = applied({}, entry.transfers)
-    held = sum(minor for (purse, _), minor in balances.items() if purse in DEBIT_NORMAL)
-    owed = sum(minor for (purse, _), minor in balances.items() if purse not in DEBIT_NORMAL)
-    assert held == owed
+    for currency in {each for _, each in balances}:
+        of_currency = {purse: minor for (purse, each), minor in balances.items() if each == currency}
+        held = sum(minor for purse, minor in of_currency.items() if purse in DEBIT_NORMAL)
+        assert held == sum(minor for purse, minor in of_currency.items() if purse not in DEBIT_NORMAL)
     assert all(transfer.amount > 0 and transfer.debit is not transfer.credit for transfer in entry.transfers)
 
 
@@ -62,10 +64,17 @@ def test_an_entry_is_named_after_its_recipe_and_fact(entry: Entry) -> None:
     "entry, balances",
     [
         (
-            recipes.processed(**TEXTS, paid=10_000, fee=280, reserve=1_000),
+            recipes.processed(**TEXTS, paid=10_000, fee=280, reserve=1_000, at_provider=(10_000, "USD")),
             {Purse.PROVIDER: 10_000, Purse.ACTIVE: 8_720, Purse.FEES: 280, Purse.RESERVED: 1_000},
         ),
-        (recipes.processed(**TEXTS, paid=10_000, fee=0, reserve=0), {Purse.PROVIDER: 10_000, Purse.ACTIVE: 10_000}),
+        (
+            recipes.processed(**TEXTS, paid=10_000, fee=0, reserve=0, at_provider=(10_000, "USD")),
+            {Purse.PROVIDER: 10_000, Purse.ACTIVE: 10_000},
+        ),
+        (
+            recipes.approved(**TEXTS, paid=10_000, fee=280, reserve=1_000, at_provider=(10_000, "USD")),
+            {Purse.PENDING: -10_000, Purse.ACTIVE: 8_720, Purse.FEES: 280, Purse.RESERVED: 1_000},
+        ),
         (recipes.suspended(**TEXTS, paid=10_000), {Purse.PROVIDER: 10_000, Purse.PENDING: 10_000}),
         (recipes.unwanted(**TEXTS, paid=10_000), {Purse.PROVIDER: 10_000, Purse.PENDING: 10_000}),
         (recipes.returned(**TEXTS, paid=10_000), {Purse.PROVIDER: -10_000, Purse.PENDING: -10_000}),
@@ -78,22 +87,76 @@ def test_an_entry_is_named_after_its_recipe_and_fact(entry: Entry) -> None:
             {Purse.RESERVED: -1_000, Purse.ACTIVE: -3_000, Purse.PENDING: 4_000},
         ),
         (
-            recipes.refunded(**REFUND, amount=4_000, fee=50),
+            recipes.refunded(**REFUND, amount=4_000, fee=50, at_provider=(4_000, "USD")),
             {Purse.PENDING: -4_000, Purse.PROVIDER: -4_000, Purse.ACTIVE: -50, Purse.FEES: 50},
         ),
         (recipes.refund_failed(**REFUND, amount=4_000), {Purse.PENDING: -4_000, Purse.ACTIVE: 4_000}),
         (
-            recipes.refunded_late(**REFUND, amount=4_000, fee=50),
+            recipes.refunded_late(**REFUND, amount=4_000, fee=50, at_provider=(4_000, "USD")),
             {Purse.ACTIVE: -4_050, Purse.PROVIDER: -4_000, Purse.FEES: 50},
         ),
         (
-            recipes.charged_back(**TEXTS, total=5_000, amount=3_000, fee=1_500, reserve=1_000),
+            recipes.charged_back(
+                **TEXTS, total=5_000, amount=3_000, fee=1_500, reserve=1_000, at_provider=(3_000, "USD")
+            ),
             {Purse.RESERVED: -1_000, Purse.ACTIVE: -3_500, Purse.PROVIDER: -3_000, Purse.FEES: 1_500},
         ),
     ],
 )
 def test_a_recipe_moves_money_as_its_words_say(entry: Entry, balances: dict[Purse, int]) -> None:
     assert applied({}, entry.transfers) == {(purse, "USD"): minor for purse, minor in balances.items()}
+
+
+PAID = recipes.processed(**TEXTS, paid=10_000, fee=280, reserve=1_000, at_provider=(9_104, "EUR"))
+BEGUN = recipes.refund_begun(**REFUND, amount=10_000, reserve=1_000)
+BACK: dict[str, Any] = {"amount": 10_000, "at_provider": (9_104, "EUR")}
+OF_THE_GATEWAY = {(Purse.FEES, "USD"): 280, (Purse.ACTIVE, "USD"): -280}
+
+
+@pytest.mark.parametrize(
+    "entries, balances",
+    [
+        (
+            [PAID],
+            {
+                (Purse.PROVIDER, "EUR"): 9_104,
+                (Purse.EXCHANGE, "EUR"): 9_104,
+                (Purse.EXCHANGE, "USD"): -10_000,
+                (Purse.ACTIVE, "USD"): 8_720,
+                (Purse.FEES, "USD"): 280,
+                (Purse.RESERVED, "USD"): 1_000,
+            },
+        ),
+        (
+            [
+                recipes.suspended(**{**TEXTS, "currency": "EUR"}, paid=9_104),
+                recipes.approved(**TEXTS, paid=10_000, fee=0, reserve=0, at_provider=(9_104, "EUR")),
+            ],
+            {
+                (Purse.PROVIDER, "EUR"): 9_104,
+                (Purse.EXCHANGE, "EUR"): 9_104,
+                (Purse.EXCHANGE, "USD"): -10_000,
+                (Purse.ACTIVE, "USD"): 10_000,
+            },
+        ),
+        ([PAID, BEGUN, recipes.refunded(**REFUND, **BACK, fee=0)], OF_THE_GATEWAY),
+        (
+            [
+                PAID,
+                BEGUN,
+                recipes.refund_failed(**REFUND, amount=10_000),
+                recipes.refunded_late(**REFUND, **BACK, fee=0),
+            ],
+            OF_THE_GATEWAY,
+        ),
+        ([PAID, recipes.charged_back(**TEXTS, **BACK, total=9_104, fee=0, reserve=1_000)], OF_THE_GATEWAY),
+    ],
+)
+def test_a_conversion_takes_in_one_currency_and_gives_in_another_and_going_back_undoes_it(
+    entries: list[Entry], balances: dict[tuple[Purse, str], int]
+) -> None:
+    after = applied({}, [transfer for entry in entries for transfer in entry.transfers])
+    assert {purse: minor for purse, minor in after.items() if minor} == balances
 
 
 def test_a_payment_that_went_back_leaves_nothing_behind() -> None:
@@ -105,7 +168,9 @@ def test_a_payment_that_went_back_leaves_nothing_behind() -> None:
 def test_a_refund_that_failed_leaves_the_merchants_money_where_it_was_and_one_told_late_takes_it() -> None:
     begun = recipes.refund_begun(**REFUND, amount=70, reserve=0)
     failed = applied({}, [*begun.transfers, *recipes.refund_failed(**REFUND, amount=70).transfers])
-    done = applied({}, [*begun.transfers, *recipes.refunded(**REFUND, amount=70, fee=1).transfers])
-    late = applied(failed, recipes.refunded_late(**REFUND, amount=70, fee=1).transfers)
+    done = applied(
+        {}, [*begun.transfers, *recipes.refunded(**REFUND, amount=70, fee=1, at_provider=(70, "USD")).transfers]
+    )
+    late = applied(failed, recipes.refunded_late(**REFUND, amount=70, fee=1, at_provider=(70, "USD")).transfers)
     assert set(failed.values()) == {0}
     assert late == done

@@ -1,5 +1,6 @@
 """What a rule catches, at its limit and on either side of it."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,14 +14,15 @@ OFTEN = VelocityRule(by=Subject.CARD, count="successes", more_than=3, minutes=60
 EVERY: list[Terms] = [ABROAD, LARGE, OFTEN]
 
 
-def success(*, amount: int = 100, currency: str = "USD", countries: tuple[str, ...] = ("US",)) -> Success:
+def success(
+    *, amount: int = 100, currency: str = "USD", countries: tuple[str, ...] = ("US",), **others: int
+) -> Success:
     return Success(
         account_id="coma_Ab12000000000001",
         test_mode=True,
         invoice_id="cpi_Ab12000000000001",
         payment_id="pay_Ab12000000000001",
-        amount=amount,
-        currency=currency,
+        amounts={currency: amount, **others},
         countries=countries,
     )
 
@@ -33,6 +35,7 @@ def caught(terms: Terms, taken: Success, others: int = 0) -> bool:
 def test_an_amount_is_held_from_its_limit_on(amount: int, held: bool) -> None:  # noqa: FBT001
     assert caught(LARGE, success(amount=amount)) is held
     assert not caught(LARGE, success(amount=amount, currency="EUR"))
+    assert caught(LARGE, success(currency="EUR", USD=amount)) is held
 
 
 @pytest.mark.parametrize(
@@ -92,6 +95,7 @@ def test_a_payment_is_held_when_any_rule_alone_holds_it(made: list[Terms], taken
 def test_more_money_and_more_payments_never_let_go_what_was_held(
     one: Terms, taken: Success, others: int, more: int
 ) -> None:
-    larger = success(amount=taken.amount + more, currency=taken.currency, countries=taken.countries)
+    amounts = {currency: amount + more for currency, amount in taken.amounts.items()}
+    larger = msgspec.structs.replace(taken, amounts=amounts)
     assert caught(one, larger, others + more) or not caught(one, taken, others)
     assert words(one)

@@ -45,11 +45,12 @@ async def agree(office: Office, bank_url: str) -> bool:
     rows = await office.fetch(
         "SELECT p.payment_id, p.processed_amount, p.processed_currency, p.rrn FROM payments p"
         " JOIN invoices i USING (account_id, invoice_id)"
-        " WHERE p.status = 'processed' AND i.processed_amount = p.processed_amount AND i.payment_flow = 'charge'"
+        " WHERE p.processed_amount > 0 AND i.payment_flow = 'charge' AND (p.status <> 'processed'"
+        " OR i.processed_amount = p.processed_amount OR i.currency <> i.service_currency)"
     )
     entries = await office.fetch(
-        "SELECT substr(entry_id, 11) AS payment_id, amount, currency FROM ledger_transfers"
-        " WHERE recipe = 'processed' AND debit = 'provider'"
+        "SELECT split_part(entry_id, ':', 2) AS payment_id, amount, currency FROM ledger_transfers"
+        " WHERE debit = 'provider'"
     )
     in_ledger = sorted(tuple(row.values()) for row in entries)
     return (
@@ -74,15 +75,12 @@ async def reserves_agree(office: Office) -> bool:
 
 
 async def _went_back(office: Office, bank_url: str) -> bool:
-    """Tell whether what went back at the bank, by refunds and charge-backs, is what Kassa has booked."""
+    """Tell whether what went back at the bank is what Kassa has booked: by refunds, charge-backs, or as not wanted."""
     lines = [line for line in await statement(office, bank_url) if line["kind"] != "PURCHASE"]
     refunds = await office.fetch(
         "SELECT payment_id, refund_id, provider_amount, provider_currency FROM refunds WHERE status = 'refunded'"
     )
-    entries = await office.fetch(
-        "SELECT invoice_id, recipe, amount FROM ledger_transfers"
-        " WHERE recipe IN ('refunded', 'refunded_late', 'charged_back') AND credit = 'provider'"
-    )
+    entries = await office.fetch("SELECT invoice_id, amount, currency FROM ledger_transfers WHERE credit = 'provider'")
     invoices = {
         row["payment_id"]: row["invoice_id"]
         for row in await office.fetch("SELECT payment_id, invoice_id FROM payments")
@@ -90,9 +88,9 @@ async def _went_back(office: Office, bank_url: str) -> bool:
     at_bank = sorted(
         (line["order"], line["refund"], line["amount"], line["currency"]) for line in lines if line["refund"]
     )
-    booked = sorted((invoices[line["order"]], line["amount"]) for line in lines)
-    return at_bank == sorted(tuple(row.values()) for row in refunds) and booked == sorted(
-        (row["invoice_id"], row["amount"]) for row in entries
+    gone = sorted((invoices[line["order"]], line["amount"], line["currency"]) for line in lines)
+    return at_bank == sorted(tuple(row.values()) for row in refunds) and gone == sorted(
+        tuple(row.values()) for row in entries
     )
 
 

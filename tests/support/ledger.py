@@ -26,6 +26,7 @@ def paid(number: int, *, currency: str = "USD", paid: int = 1000, fee: int = 25,
         paid=paid,
         fee=fee,
         reserve=reserve,
+        at_provider=(paid, currency),
     )
 
 

@@ -44,6 +44,15 @@ EXAMPLES: Final[dict[str, dict[str, int]]] = {
     "charged_back": {"total": 3_000, "amount": 3_000, "fee": 1_500, "reserve": 1_000},
 }
 """What each recipe is shown with."""
+CONVERTED: Final[dict[str, dict[str, Any]]] = {
+    "processed": {"at_provider": (10_820, "USD")},
+    "suspended": {"paid": 10_712, "currency": "USD"},
+    "approved": {"at_provider": (10_712, "USD")},
+    "refunded": {"at_provider": (4_328, "USD")},
+    "refunded_late": {"at_provider": (4_328, "USD")},
+    "charged_back": {"at_provider": (3_246, "USD")},
+}
+"""What is otherwise where the provider takes another currency; recipes that tell of that one are shown once more."""
 AFTER: Final = {
     "approved": "suspended",
     "returned": "unwanted",
@@ -84,32 +93,47 @@ def _purses() -> Iterator[str]:
 
 
 def _recipe(name: str, recipe: Callable[..., Entry]) -> Iterator[str]:
-    entry, before = _example(name), _before(name)
     yield from (f"### {name}", "", inspect.cleandoc(recipe.__doc__ or ""), "")
-    told = ", ".join(f"{word} {money.to_fixed(minor, _CURRENCY)}" for word, minor in EXAMPLES[name].items())
-    yield from (f"{told}{f', after {AFTER[name]}' if name in AFTER else ''}:", "")
-    yield from ("| debit | credit | amount |", "|---|---|--:|")
-    for move in entry.transfers:
-        yield f"| {move.debit} | {move.credit} | {money.to_fixed(move.amount, _CURRENCY)} |"
-    yield from ("", f"Balances after it: {_balances(applied(before, entry.transfers))}.", "")
+    for converted in (False, True) if "at_provider" in CONVERTED.get(name, {}) else (False,):
+        entry, before = _shown(name, converted=converted), _before(name, converted=converted)
+        example = _example(name, converted=converted)
+        # A total only names the entry.
+        told = ", ".join(f"{word} {_told(value)}" for word, value in example.items() if word != "total")
+        yield from (f"{told}{f', after {AFTER[name]}' if name in AFTER else ''}:", "")
+        yield from ("| debit | credit | amount |", "|---|---|--:|")
+        for move in entry.transfers:
+            yield f"| {move.debit} | {move.credit} | {_told((move.amount, move.currency))} |"
+        yield from ("", f"Balances after it: {_balances(applied(before, entry.transfers))}.", "")
 
 
-def _before(name: str) -> Balances:
+def _told(value: int | tuple[int, str]) -> str:
+    """Return an amount, with its currency where that is not the examples' own."""
+    minor, currency = value if isinstance(value, tuple) else (value, _CURRENCY)
+    return money.to_fixed(minor, currency) if currency == _CURRENCY else f"{money.to_fixed(minor, currency)} {currency}"
+
+
+def _before(name: str, *, converted: bool) -> Balances:
     """Return the balances after all that an example stands on."""
     if name not in AFTER:
         return {}
-    return applied(_before(AFTER[name]), _example(AFTER[name]).transfers)
+    before = AFTER[name]
+    return applied(_before(before, converted=converted), _shown(before, converted=converted).transfers)
 
 
-def _example(name: str) -> Entry:
-    recipe = known()[name]
-    names = {word: text for word, text in _NAMES.items() if word in inspect.signature(recipe).parameters}
-    return recipe(**names, **EXAMPLES[name])
+def _example(name: str, *, converted: bool) -> dict[str, Any]:
+    return {**EXAMPLES[name], **(CONVERTED.get(name, {}) if converted else {})}
+
+
+def _shown(name: str, *, converted: bool) -> Entry:
+    recipe, example = known()[name], _example(name, converted=converted)
+    own = {"at_provider": (example.get("paid", example.get("amount")), _CURRENCY)}
+    given = {**_NAMES, **own, **example}
+    return recipe(**{word: given[word] for word in inspect.signature(recipe).parameters})
 
 
 def _balances(balances: Balances) -> str:
     return ", ".join(
-        f"{purse} {money.to_fixed(minor, currency)}"
+        f"{purse} {_told((minor, currency))}"
         for purse in Purse
         for (each, currency), minor in balances.items()
         if each is purse

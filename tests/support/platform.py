@@ -19,6 +19,8 @@ from kassa.invoices.model import Invoice, Status
 from kassa.outbound import Outbound
 from kassa.platform import Platform
 from kassa.providers.registry import Registry
+from kassa.rates.directory import Rates
+from kassa.rates.operations import load_bundled
 from kassa.sealing import Root
 from kassa.tokens import TokenSigner
 from tests.support.postgres import Database
@@ -33,17 +35,20 @@ async def opened(database: Database, settings: Settings | None = None) -> AsyncI
         demo=True, base_url="http://base.test", gate_url="http://gate.test", bank_url="http://bank.test"
     )
     root = Root(Root.generate())
+    clock = Clock()
     await load_builtin(database.pool)
+    await load_bundled(database.pool, now=clock.real())
     async with Outbound(chosen) as outbound, _views(database) as views:
         yield Platform(
             settings=chosen,
-            clock=Clock(),
+            clock=clock,
             root=root,
             tokens=TokenSigner(chosen, root),
             pool=database.pool,
             view=views,
             accounts=Directory(database.pool, root),
             catalogue=Catalogue(database.pool),
+            rates=Rates(database.pool, clock, chosen),
             providers=Registry.load(chosen, outbound),
             outbound=outbound,
         )

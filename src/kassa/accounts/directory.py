@@ -41,6 +41,7 @@ class Directory:
         self._private_keys = Recent(self._load_private_keys, seconds=KEPT_SECONDS)
         self._services = Recent(self._load_service, seconds=KEPT_SECONDS)
         self._offered = Recent(self._load_offered, seconds=KEPT_SECONDS)
+        self._offered_currencies = Recent(self._load_offered_currencies, seconds=KEPT_SECONDS)
         self._routes = Recent(self._load_route, seconds=KEPT_SECONDS)
         self._credentials = Recent(self._load_credentials, seconds=KEPT_SECONDS)
         self._moderation_rules = Recent(self._load_moderation_rules, seconds=KEPT_SECONDS)
@@ -88,6 +89,10 @@ class Directory:
         """Return the services in a currency that a payer can be offered in a mode: on, and with a provider behind."""
         return await self._offered.get((account_id, currency, test_mode))
 
+    async def offered_currencies(self, account_id: str, *, test_mode: bool) -> tuple[str, ...]:
+        """Return the currencies that the account has services in that a payer can be offered in a mode."""
+        return await self._offered_currencies.get((account_id, test_mode))
+
     async def route(self, account_id: str, code: str, *, test_mode: bool) -> Route | None:
         """Return where a new payment of a service goes in a mode, or None where no provider stands behind it."""
         return await self._routes.get((account_id, code, test_mode)) if _CODE.fullmatch(code) else None
@@ -128,6 +133,10 @@ class Directory:
         account_id, currency, test_mode = key
         found = await services.offered(self._pool, account_id=account_id, currency=currency, test_mode=test_mode)
         return tuple(found)
+
+    async def _load_offered_currencies(self, key: tuple[str, bool]) -> tuple[str, ...]:
+        account_id, test_mode = key
+        return await services.offered_currencies(self._pool, account_id=account_id, test_mode=test_mode)
 
     async def _load_route(self, key: tuple[str, str, bool]) -> Route | None:
         account_id, code, test_mode = key

@@ -37,6 +37,8 @@ class Account(Value, frozen=True, kw_only=True):
     callback_retries: int = 100
     payer_pays_fee: bool = False
     """The fee comes on top of the amount instead of being taken from it."""
+    exchange_spread: Decimal = Decimal(0)
+    """Percent that a conversion costs the payer beside the rate."""
     moderation_by_api: bool = False
     """The API key may approve and reject held payments; else only the operator does, by ``kassa moderation``."""
     created_at: datetime

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -83,6 +84,15 @@ def _number(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def _percent(most: int) -> Callable[[str], Decimal]:
+    def read(text: str) -> Decimal:
+        if not re.fullmatch(r"[0-9]{1,3}(?:\.[0-9]{1,4})?", text) or Decimal(text) > most:
+            raise ValueError(f"This value should be a number from 0 to {most}, with no more than 4 decimals.")
+        return Decimal(text)
+
+    return read
+
+
 def _one_of(*words: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in words:
@@ -104,6 +114,7 @@ OPTIONS: Final[Mapping[str, Callable[[str], object]]] = {
     "late_success": _one_of("book", "refund"),
     "callback_retries": _number(0, 1000),
     "payer_pays_fee": _flag,
+    "exchange_spread": _percent(50),
     "moderation_by_api": _flag,
 }
 """Every option and how its text is read, within the table's bounds; a reader says what is wrong by ``ValueError``."""

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kassa.api import description, gate, notifications, private, public
 from kassa.api.description.operation import Described
 from kassa.api.idempotent import Idempotent
-from kassa.api.private import balances, decisions, entries, profile, refunds, services
+from kassa.api.private import balances, decisions, entries, profile, rates, refunds, services
 from kassa.api.public import prerequest
 from kassa.checkout import process
 from kassa.jsonapi.answers import HANDLERS
@@ -69,6 +69,7 @@ def _private(platform: Platform) -> ASGIApp:
             Described("/payment-services", offered.page, services.LIST_SERVICES),
             Described("/payment-services/{account_service_id}", offered.read, services.READ_SERVICE),
             Described("/account/balances", balances.CurrencyAccounts(platform).read, balances.READ_BALANCES),
+            Described("/payment-exchange-rates/{base}/{quote}", rates.ExchangeRates(platform).read, rates.READ_RATE),
             Described("/ledger-entries", entries.Entries(platform).page, entries.LIST_ENTRIES),
             Described("/account/profile", profile.Profile(platform).read, profile.READ_PROFILE),
         ],

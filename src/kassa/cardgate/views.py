@@ -15,6 +15,7 @@ from kassa.invoices.gateway import CardGate
 from kassa.pages import outcome, stages
 from kassa.pages.languages import translations
 from kassa.pages.look import look
+from kassa.pages.prices import converted_from, payable
 from kassa.pages.reasons import reason
 from kassa.pages.stages import Stage
 from kassa.pages.templates import page
@@ -187,7 +188,7 @@ def _told(session: Session, current: Stage, language: str) -> outcome.Outcome:
 
 def _amounts(session: Session, language: str) -> dict[str, Any]:
     invoice = session.invoice
-    total = money(invoice.payment_amount, invoice.currency, language)
+    total = payable(invoice, language)
     with_fee = invoice.payment_amount != invoice.amount
     _ = translations(language).gettext
     pay = _("Check the card") if invoice.payment_flow == "verify" else _("Pay %(amount)s") % {"amount": total}
@@ -195,6 +196,7 @@ def _amounts(session: Session, language: str) -> dict[str, Any]:
         "amount": total,
         "order_amount": money(invoice.amount, invoice.currency, language) if with_fee else None,
         "order_fee": money(invoice.payment_amount - invoice.amount, invoice.currency, language) if with_fee else None,
+        "converted_from": converted_from(invoice, language),
         "button": pay,
     }
 

@@ -66,7 +66,7 @@ class PublicAsked(Value, frozen=True, kw_only=True):
     service: Code | None = None
     """The code of a service that is switched on for the account, such as ``payment_card_usd_hpp``."""
     currency: Code | None = None
-    """The service's currency, ISO 4217."""
+    """ISO 4217. Where it is not the service's, the payer pays what it comes to in the service's."""
     amount: Decimal | None = None
     """More than 0, with no more decimals than the currency has; a number, or one written as text."""
     description: Text | None = None

@@ -22,12 +22,16 @@ def entry(invoice: Invoice, payment: Payment, *, was: PaymentStatus) -> Entry | 
     names = {"payment_id": payment.payment_id, "invoice_id": invoice.invoice_id}
     paid, currency = payment.processed_amount, payment.processed_currency
     match payment.status:
-        case PaymentStatus.PROCESSED if was in UNDECIDED | FAILED:
-            fee = invoice.processed_fee or 0
-            return recipes.processed(**names, currency=currency, paid=paid, fee=fee, reserve=invoice.reserve_left)
-        case PaymentStatus.PROCESSED if was is PaymentStatus.PROCESS_ERROR:
-            fee = invoice.processed_fee or 0
-            return recipes.approved(**names, currency=currency, paid=paid, fee=fee, reserve=invoice.reserve_left)
+        case PaymentStatus.PROCESSED if was in {*UNDECIDED, *FAILED, PaymentStatus.PROCESS_ERROR}:
+            recipe = recipes.approved if was is PaymentStatus.PROCESS_ERROR else recipes.processed
+            return recipe(
+                **names,
+                currency=invoice.currency,
+                paid=invoice.processed_amount or 0,
+                fee=invoice.processed_fee or 0,
+                reserve=invoice.reserve_left,
+                at_provider=(paid, currency),
+            )
         case PaymentStatus.PROCESS_ERROR if was in UNDECIDED | FAILED:
             return recipes.suspended(**names, currency=currency, paid=paid)
         case PaymentStatus.REFUND_PENDING if was in UNDECIDED | FAILED:

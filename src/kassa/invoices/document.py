@@ -8,11 +8,12 @@ import msgspec
 from kassa import money
 from kassa.accounts.model import Account
 from kassa.customers.document import json_map, resource
-from kassa.invoices import wire
+from kassa.invoices import conversion, wire
 from kassa.invoices.model import Invoice, Status
 from kassa.invoices.queries import CallbackLog, View
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
 from kassa.platform import Platform
+from kassa.rates.model import to_text
 from kassa.refunds.model import Refund, RefundStatus, sent_back
 
 NULL: Final = msgspec.Raw(b"null")
@@ -129,9 +130,9 @@ def _attributes(platform: Platform, account: Account, view: View) -> wire.Attrib
         callback_logs=_logs(view.callbacks),
         hpp_url=f"{platform.settings.base_url}/hpp/?cpi={invoice.invoice_id}",
         return_urls=json_map(invoice.return_urls),
-        service_amount=_amount(invoice.payment_amount, currency),
-        payment_service_amount=_amount(invoice.payment_amount, currency),
-        exchange_rate=msgspec.Raw(b"1"),
+        service_amount=_amount(invoice.service_amount, invoice.service_currency),
+        payment_service_amount=_amount(invoice.service_amount, invoice.service_currency),
+        exchange_rate=msgspec.Raw(to_text(invoice.exchange_rate).encode()),
         refunded=_unix_or_none(max(_went_back(view), default=None)),
         refunded_fee=_amount(_refunded_fee(view), currency),
         failed=_unix_or_none(invoice.failed_at),
@@ -241,7 +242,7 @@ def _returned(view: View) -> tuple[int | None, str]:
     """Return what has gone back to the payer, and its currency: by refunds, or as money that nobody waited for."""
     payment = view.payment
     if payment is not None and payment.status is PaymentStatus.REFUNDED:
-        return payment.processed_amount, payment.processed_currency or view.invoice.currency
+        return conversion.taken(view.invoice, payment)
     return sent_back(view.refunds) or None, view.invoice.currency
 
 

@@ -33,6 +33,7 @@ from kassa.errors import InvoiceNotPayable, NotApprovable, NothingToDecide, Tran
 from kassa.fees.model import reserve
 from kassa.payments.model import Payment, PaymentStatus
 from kassa.providers.protocol import Value
+from kassa.rates.model import convert
 
 LIFETIME_MIN: Final = timedelta(minutes=14)
 LIFETIME_MAX: Final = timedelta(days=2)
@@ -186,6 +187,8 @@ class Invoice(Value, frozen=True, kw_only=True):
     session_id: str | None = None
     charged_back_amount: int | None = None
     """What the payer's bank has taken back in all."""
+    charged_back_service_amount: int | None = None
+    """The same as the bank tells it, in ``service_currency``."""
     payment_id: str | None = None
     """The latest attempt."""
     attempts: int = 0
@@ -193,6 +196,8 @@ class Invoice(Value, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     expires_at: datetime
+    exchange_rate: Decimal = Decimal(1)
+    """How much of ``service_currency`` one unit of ``currency`` is, as it was when the invoice was created."""
     processed_at: datetime | None = None
     failed_at: datetime | None = None
     charged_back_at: datetime | None = None
@@ -203,6 +208,16 @@ class Invoice(Value, frozen=True, kw_only=True):
     def final(self) -> bool:
         """Whether the status is one that a merchant may act on."""
         return self.status in FINAL
+
+    @property
+    def converted(self) -> bool:
+        """Whether the payer pays in another currency than the invoice's."""
+        return self.currency != self.service_currency
+
+    @property
+    def service_amount(self) -> int:
+        """What the payer is asked for: ``payment_amount`` in minor units of ``service_currency``."""
+        return convert(self.payment_amount, self.exchange_rate, self.currency, self.service_currency)
 
     @property
     def attempts_left(self) -> int:
@@ -287,16 +302,15 @@ def suspend(invoice: Invoice, *, resolution: str, payment_id: str, now: datetime
     return _move(invoice, Status.PROCESS_ERROR, resolution, now, payment_id=payment_id, moderation_required=True)
 
 
-def approve(invoice: Invoice, payment: Payment, *, now: datetime) -> Invoice:
-    """Return a held invoice paid, in part if less was taken than asked for.
+def approve(invoice: Invoice, payment: Payment, *, amount: int, now: datetime) -> Invoice:
+    """Return a held invoice paid: ``amount`` is what was taken, in part if that is less than was asked for.
 
-    Raises ``NothingToDecide`` when it is not held, ``NotApprovable`` when another currency was taken: nothing tells
-    what of the invoice that has paid.
+    Raises ``NothingToDecide`` when it is not held, ``NotApprovable`` when another currency was taken than asked for:
+    nothing tells what of the invoice that has paid.
     """
     _check_held(invoice, payment)
-    if payment.processed_currency != invoice.currency:
+    if payment.processed_currency != invoice.service_currency:
         raise NotApprovable
-    amount = payment.processed_amount or 0
     return succeed(_decided(invoice), amount=amount, payment_id=payment.payment_id, now=now)
 
 

@@ -1,4 +1,4 @@
-"""What an account offers a payer: its services in a currency, with what they ask for and how they are shown."""
+"""What an account offers a payer: its services for a currency, with what they ask for and how they are shown."""
 
 from collections.abc import Mapping
 
@@ -24,19 +24,20 @@ class Offers(Value, frozen=True, kw_only=True):
 
 
 async def offers(platform: Platform, account: Account, currency: str, *, test_mode: bool) -> Offers:
-    """Return what the account offers in a currency and a mode: services that are on and have a provider behind them.
+    """Return what the account offers for a currency and a mode: services that are on and have a provider behind them.
 
-    Both halves are kept for half a second: ``Directory.offered`` and ``Catalogue.listing``.
+    Those in the currency, and those in others that an amount can be converted to now. All of it is kept for half a
+    second: ``Directory.offered``, ``Catalogue.listing``, ``Rates.rate``.
     """
-    offered = await platform.accounts.offered(account.account_id, currency, test_mode=test_mode)
-    if not offered:
-        return Offers(offers=[], methods={})
-    listing = await platform.catalogue.listing(currency)
-    found = [
-        Offer(service=each, fields=listing.services[each.code].fields)
-        for each in offered
-        if each.code in listing.services
-    ]
-    used = {each.service.method for each in found}
-    methods = {code: method for code, method in listing.methods.items() if code in used}
-    return Offers(offers=found, methods=methods)
+    found: list[Offer] = []
+    methods: dict[str, Method] = {}
+    for each in await platform.accounts.offered_currencies(account.account_id, test_mode=test_mode):
+        rate = await platform.rates.rate(currency, each, spread=account.exchange_spread, test_mode=test_mode)
+        if rate is None:
+            continue
+        listing = await platform.catalogue.listing(each)
+        for service in await platform.accounts.offered(account.account_id, each, test_mode=test_mode):
+            if service.code in listing.services:
+                found.append(Offer(service=service, fields=listing.services[service.code].fields))
+                methods[service.method] = listing.methods[service.method]
+    return Offers(offers=sorted(found, key=lambda offer: offer.service.code), methods=dict(sorted(methods.items())))

@@ -250,7 +250,7 @@ async def give_back(
     after = await queries.by_id(connection, invoice.invoice_id, account_id=invoice.account_id)
     if after is None:
         raise NotFound
-    charged_back = invoice.charged_back_amount != before.invoice.charged_back_amount
+    charged_back = invoice.charged_back_service_amount != before.invoice.charged_back_service_amount
     was = None if charged_back else before.invoice.status
     await _tell(connection, platform, account, after, was=was, now=now)
     return after

@@ -196,7 +196,7 @@ CHANGING: Final = (
     *("status", "resolution", "moderation_required", "processed_amount", "processed_fee", "processed_deposit"),
     *("reserved_amount", "reserve_left", "reserve_expires_at", "unreserved_at"),
     *("payment_id", "attempts", "updated_at", "processed_at", "failed_at", "due_at"),
-    *("charged_back_amount", "charged_back_at"),
+    *("charged_back_amount", "charged_back_service_amount", "charged_back_at"),
 )
 """The columns that operations may change; all others stay as they were created."""
 

@@ -8,6 +8,7 @@ import msgspec
 
 from kassa.customers.model import Customer
 from kassa.db.pool import Connection
+from kassa.invoices import conversion
 from kassa.invoices.queries import View
 from kassa.moderation import operations as moderation
 from kassa.moderation.model import Rule, Success
@@ -33,14 +34,14 @@ async def screened(
 def success(view: View, payment: Payment) -> Success:
     """Return what rules look at: the money, the card or the payer's address, and where they come from."""
     card = payment.card
+    amount, currency = conversion.taken(view.invoice, payment)
     issued_in = card.issuer_country if card else None
     return Success(
         account_id=payment.account_id,
         test_mode=payment.test_mode,
         invoice_id=payment.invoice_id,
         payment_id=payment.payment_id,
-        amount=payment.processed_amount or 0,
-        currency=payment.processed_currency or payment.currency,
+        amounts={payment.processed_currency or payment.currency: payment.processed_amount or 0, currency: amount},
         countries=tuple(country for country in (issued_in, _lives_in(view.customer)) if country),
         card=card.fingerprint if card else None,
         customer_id=view.invoice.customer_id,

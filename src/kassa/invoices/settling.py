@@ -4,7 +4,7 @@ from datetime import datetime
 
 from kassa.accounts.model import Account, Route
 from kassa.errors import InvoiceNotPayable
-from kassa.invoices import model
+from kassa.invoices import conversion, model
 from kassa.invoices.model import Invoice, Status
 from kassa.payments import model as payment_model
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
@@ -28,8 +28,8 @@ def attempt(
         provider=route.provider,
         provider_account_id=route.credentials.provider_account_id,
         merchant_id=route.credentials.merchant_id,
-        amount=invoice.payment_amount,
-        currency=invoice.currency,
+        amount=invoice.service_amount,
+        currency=invoice.service_currency,
         card=card,
         client_ip=client_ip,
         created_at=now,
@@ -66,7 +66,7 @@ def followed(invoice: Invoice, before: Payment, payment: Payment, *, now: dateti
             # What the provider calls it is in the document; when we ask next is not.
             return invoice if payment.external_id == before.external_id else model.touch(invoice, now=now)
         case PaymentStatus.PROCESSED:
-            amount = payment.processed_amount or 0
+            amount, _ = conversion.taken(invoice, payment)
             return model.succeed(invoice, amount=amount, payment_id=payment.payment_id, now=now)
         case PaymentStatus.PROCESS_ERROR:
             return model.suspend(invoice, resolution=payment.resolution, payment_id=payment.payment_id, now=now)

@@ -4,6 +4,7 @@ All that is wrong is collected by name before anything is refused, and nothing i
 """
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -13,9 +14,9 @@ from kassa import ids, money
 from kassa.accounts.model import Account, AccountService
 from kassa.catalogue import fields
 from kassa.customers.model import Customer, customer_id
-from kassa.errors import AmountRefused, Invalid, Message, UnknownCurrency
-from kassa.fees.model import Tariff, parts
-from kassa.invoices import addresses, gateway, lifetime
+from kassa.errors import AmountRefused, Invalid, Message
+from kassa.fees.model import parts
+from kassa.invoices import addresses, gateway, lifetime, pricing
 from kassa.invoices.asked import Asked, AskedCustomer
 from kassa.invoices.model import Invoice, Status
 from kassa.platform import Platform
@@ -33,22 +34,23 @@ async def draw_up(
     """Return the invoice and the customer that were asked for.
 
     ``errors`` holds what reading the request has refused. Raises ``Invalid`` with all of it and all that is wrong here:
-    unknown currency or service, a service that is off or has nobody behind it in this mode, an amount outside the
+    unknown currency or service, a currency without a rate to
+    the service's, a service that is off or has nobody behind it in this mode, an amount outside the
     service's limits, fields that the service asks for, an expiry outside 14 minutes … 2 days, addresses that are none.
     """
     test_mode = bool(asked.test_mode)
     now = platform.clock.now(test_mode=test_mode)
     service = await _service(platform, account, asked, errors, test_mode=test_mode)
-    _check_currency(asked, service, errors)
-    amount = _amount(asked, service, errors)
+    rate = await pricing.rate(platform, account, asked, service, errors)
+    amount = _amount(asked, service, rate, errors)
     service_fields = await _service_fields(platform, asked, service, errors)
     expires_at = lifetime.ends_at(asked, account, errors, now)
     attempts_max = gateway.check(asked.gateway_options, errors).retry_limit or account.attempts
     addresses.check(platform.outbound, asked, errors, test_mode=test_mode)
-    if errors or service is None or amount is None:
+    if errors or service is None or amount is None or rate is None:
         raise Invalid(errors)
     customer = _customer(platform, account, asked.customer, test_mode=test_mode)
-    invoice = _invoice(account, asked, service, amount=amount, now=now, expires_at=expires_at, source=source)
+    invoice = _invoice(account, asked, service, amount=amount, rate=rate, now=now, expires_at=expires_at, source=source)
     customer_id = customer.customer_id if customer else None
     invoice = replace(invoice, service_fields=_json(service_fields), customer_id=customer_id, attempts_max=attempts_max)
     return invoice, customer
@@ -60,6 +62,7 @@ def _invoice(
     service: AccountService,
     *,
     amount: int,
+    rate: Decimal,
     now: datetime,
     expires_at: datetime,
     source: str,
@@ -69,7 +72,8 @@ def _invoice(
     payment_flow = asked.flow or "charge"
     # A verification takes nothing, so there is nothing to put a fee on top of.
     payer_pays = account.payer_pays_fee and payment_flow == "charge"
-    comes_to = parts(amount, _tariff(service), payer_pays=payer_pays)
+    currency = asked.currency or service.currency
+    comes_to = parts(amount, pricing.tariff(service, currency, rate), payer_pays=payer_pays)
     return Invoice(
         account_id=account.account_id,
         invoice_id=ids.new_id("cpi", account.tag),
@@ -83,7 +87,8 @@ def _invoice(
         service_flow=service.flow,
         service_currency=service.currency,
         payment_flow=payment_flow,
-        currency=service.currency,
+        exchange_rate=rate,
+        currency=currency,
         amount=amount,
         payment_amount=comes_to.payment_amount,
         fee=comes_to.fee,
@@ -141,19 +146,7 @@ async def _service_fields(
     return values or None
 
 
-def _check_currency(asked: Asked, service: AccountService | None, errors: dict[str, str]) -> None:
-    if asked.currency is None:
-        return
-    try:
-        money.exponent(asked.currency)
-    except UnknownCurrency:
-        errors["currency"] = Message("This value is not a valid currency.")
-        return
-    if service is not None and service.currency != asked.currency:
-        errors["currency"] = Message("This service takes %(currency)s.", currency=service.currency)
-
-
-def _amount(asked: Asked, service: AccountService | None, errors: dict[str, str]) -> int | None:
+def _amount(asked: Asked, service: AccountService | None, rate: Decimal | None, errors: dict[str, str]) -> int | None:
     """Return the amount in minor units, or None where it is refused or cannot be told without a currency."""
     if asked.amount is None:
         return None
@@ -166,12 +159,8 @@ def _amount(asked: Asked, service: AccountService | None, errors: dict[str, str]
     except AmountRefused as error:
         errors["amount"] = error.detail
         return None
-    if service is not None and amount < service.amount_min:
-        least = money.to_text(service.amount_min, service.currency)
-        errors["amount"] = Message("This value should be %(least)s or more.", least=least)
-    if service is not None and amount > service.amount_max:
-        most = money.to_text(service.amount_max, service.currency)
-        errors["amount"] = Message("This value should be %(most)s or less.", most=most)
+    if service is not None and rate is not None:
+        pricing.check_limits(amount, asked.currency, service, rate, errors)
     return amount
 
 
@@ -196,10 +185,6 @@ def _customer(platform: Platform, account: Account, asked: AskedCustomer | None,
         metadata=_json(asked.metadata),
         address=_given(asked.address),
     )
-
-
-def _tariff(service: AccountService) -> Tariff:
-    return Tariff(fee_rate=service.fee_rate, fee_fix=service.fee_fix, fee_min=service.fee_min, fee_max=service.fee_max)
 
 
 def _given(asked: Value | None) -> str | None:

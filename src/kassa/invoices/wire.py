@@ -185,10 +185,11 @@ class Attributes(Wire, frozen=True, kw_only=True):
     return_urls: Json
     """Where the payer returns to, by outcome."""
     service_amount: Amount
-    """The amount in the service's currency."""
+    """What the payer pays, in the service's currency."""
     payment_service_amount: Amount
+    """The same."""
     exchange_rate: Amount
-    """From ``currency`` to ``service_currency``."""
+    """How much of ``service_currency`` one unit of ``currency`` is; it stays as it was at the creation."""
     refunded: int | None
     """When it was refunded, in unix seconds."""
     refunded_fee: AmountOrNull

@@ -103,3 +103,16 @@ def transfers(currency: str, *moves: tuple[Purse, Purse, int]) -> tuple[Transfer
         for debit, credit, amount in moves
         if amount
     )
+
+
+def across(debit: Purse, credit: Purse, *, given: tuple[int, str], got: tuple[int, str]) -> tuple[Transfer, ...]:
+    """Return the transfers that debit one purse what is given, and credit another what is got for it.
+
+    Each is minor units and their currency. Where these differ the gateway stands between them: with the exchange purse.
+    """
+    if given[1] == got[1]:
+        return transfers(got[1], (debit, credit, got[0]))
+    return (
+        *transfers(given[1], (debit, Purse.EXCHANGE, given[0])),
+        *transfers(got[1], (Purse.EXCHANGE, credit, got[0])),
+    )

@@ -1,25 +1,37 @@
 """What happens to money, fact by fact, so that a bookkeeper can read it. Each recipe returns one entry.
 
-Read ``PROVIDER, ACTIVE, amount`` as: debit the provider's purse, credit the merchant's. All amounts are minor units.
+Read ``PROVIDER, ACTIVE, amount`` as: debit the provider's purse, credit the merchant's. All amounts are minor units of
+``currency``, the invoice's. ``at_provider`` is what of it the provider has taken or given back, with its own currency:
+where that is another, the money goes through the exchange purse.
 """
 
-from kassa.ledger.model import Entry, Purse, transfers
+from kassa.ledger.model import Entry, Purse, across, transfers
 
 PROVIDER, ACTIVE, PENDING = Purse.PROVIDER, Purse.ACTIVE, Purse.PENDING
 RESERVED, FEES = Purse.RESERVED, Purse.FEES
 
 
-def processed(*, payment_id: str, invoice_id: str, currency: str, paid: int, fee: int, reserve: int) -> Entry:
-    """The payer has paid: the provider holds the money, the merchant is owed it less the fee, part of it kept back."""
+def processed(
+    *,
+    payment_id: str,
+    invoice_id: str,
+    currency: str,
+    paid: int,
+    fee: int,
+    reserve: int,
+    at_provider: tuple[int, str],
+) -> Entry:
+    """The payer has paid: the provider holds the money, the merchant is owed it less the fee, part of it kept back.
+
+    Where the provider has taken another currency, the gateway keeps that and gives the merchant his own.
+    """
     return Entry(
         entry_id=f"processed:{payment_id}",
         recipe="processed",
         invoice_id=invoice_id,
-        transfers=transfers(
-            currency,
-            (PROVIDER, ACTIVE, paid),
-            (ACTIVE, FEES, fee),
-            (ACTIVE, RESERVED, reserve),
+        transfers=(
+            *across(PROVIDER, ACTIVE, given=at_provider, got=(paid, currency)),
+            *transfers(currency, (ACTIVE, FEES, fee), (ACTIVE, RESERVED, reserve)),
         ),
     )
 
@@ -34,17 +46,24 @@ def suspended(*, payment_id: str, invoice_id: str, currency: str, paid: int) -> 
     )
 
 
-def approved(*, payment_id: str, invoice_id: str, currency: str, paid: int, fee: int, reserve: int) -> Entry:
+def approved(
+    *,
+    payment_id: str,
+    invoice_id: str,
+    currency: str,
+    paid: int,
+    fee: int,
+    reserve: int,
+    at_provider: tuple[int, str],
+) -> Entry:
     """A person has approved what was held: the merchant is owed it less the fee, part of it kept back."""
     return Entry(
         entry_id=f"approved:{payment_id}",
         recipe="approved",
         invoice_id=invoice_id,
-        transfers=transfers(
-            currency,
-            (PENDING, ACTIVE, paid),
-            (ACTIVE, FEES, fee),
-            (ACTIVE, RESERVED, reserve),
+        transfers=(
+            *across(PENDING, ACTIVE, given=at_provider, got=(paid, currency)),
+            *transfers(currency, (ACTIVE, FEES, fee), (ACTIVE, RESERVED, reserve)),
         ),
     )
 
@@ -93,16 +112,17 @@ def refund_begun(*, refund_id: str, invoice_id: str, currency: str, amount: int,
     )
 
 
-def refunded(*, refund_id: str, invoice_id: str, currency: str, amount: int, fee: int) -> Entry:
+def refunded(
+    *, refund_id: str, invoice_id: str, currency: str, amount: int, fee: int, at_provider: tuple[int, str]
+) -> Entry:
     """The provider has given the money back to the payer; the merchant pays for the refund."""
     return Entry(
         entry_id=f"refunded:{refund_id}",
         recipe="refunded",
         invoice_id=invoice_id,
-        transfers=transfers(
-            currency,
-            (PENDING, PROVIDER, amount),
-            (ACTIVE, FEES, fee),
+        transfers=(
+            *across(PENDING, PROVIDER, given=(amount, currency), got=at_provider),
+            *transfers(currency, (ACTIVE, FEES, fee)),
         ),
     )
 
@@ -117,32 +137,40 @@ def refund_failed(*, refund_id: str, invoice_id: str, currency: str, amount: int
     )
 
 
-def refunded_late(*, refund_id: str, invoice_id: str, currency: str, amount: int, fee: int) -> Entry:
+def refunded_late(
+    *, refund_id: str, invoice_id: str, currency: str, amount: int, fee: int, at_provider: tuple[int, str]
+) -> Entry:
     """A refund that was given up has gone back to the payer all the same."""
     return Entry(
         entry_id=f"refunded_late:{refund_id}",
         recipe="refunded_late",
         invoice_id=invoice_id,
-        transfers=transfers(
-            currency,
-            (ACTIVE, PROVIDER, amount),
-            (ACTIVE, FEES, fee),
+        transfers=(
+            *across(ACTIVE, PROVIDER, given=(amount, currency), got=at_provider),
+            *transfers(currency, (ACTIVE, FEES, fee)),
         ),
     )
 
 
 def charged_back(
-    *, payment_id: str, invoice_id: str, currency: str, total: int, amount: int, fee: int, reserve: int
+    *,
+    payment_id: str,
+    invoice_id: str,
+    currency: str,
+    total: int,
+    amount: int,
+    fee: int,
+    reserve: int,
+    at_provider: tuple[int, str],
 ) -> Entry:
-    """The payer's bank has taken an amount back, ``total`` with what it took before: the reserve's first."""
+    """The payer's bank has taken an amount back, the reserve's first: ``total`` at the provider with what it had."""
     return Entry(
         entry_id=f"charged_back:{payment_id}:{total}",
         recipe="charged_back",
         invoice_id=invoice_id,
-        transfers=transfers(
-            currency,
-            (RESERVED, ACTIVE, reserve),
-            (ACTIVE, PROVIDER, amount),
-            (ACTIVE, FEES, fee),
+        transfers=(
+            *transfers(currency, (RESERVED, ACTIVE, reserve)),
+            *across(ACTIVE, PROVIDER, given=(amount, currency), got=at_provider),
+            *transfers(currency, (ACTIVE, FEES, fee)),
         ),
     )

@@ -22,7 +22,7 @@ class Subject(StrEnum):
 
 
 class AmountRule(Value, frozen=True, kw_only=True, tag="amount", tag_field="kind"):
-    """Holds what is large."""
+    """Holds what is large in one of the currencies that it is counted in."""
 
     currency: str
     at_least: int
@@ -63,14 +63,14 @@ class Rule(Value, frozen=True, kw_only=True):
 
 
 class Success(Value, frozen=True, kw_only=True):
-    """A payment whose money was just taken, as far as rules look at it. ``amount`` is minor units of ``currency``."""
+    """A payment whose money was just taken, as far as rules look at it."""
 
     account_id: str
     test_mode: bool
     invoice_id: str
     payment_id: str
-    amount: int
-    currency: str
+    amounts: Mapping[str, int]
+    """What was taken, in minor units, by currency: a conversion's in the provider's and in the invoice's."""
     countries: tuple[str, ...] = ()
     card: bytes | None = None
     """The card's fingerprint."""
@@ -137,7 +137,7 @@ def verdict(rules: Sequence[Rule], success: Success, others: Mapping[str, int]) 
 def _catches(rule: Rule, success: Success, others: Mapping[str, int]) -> bool:
     match rule.terms:
         case AmountRule(currency=currency, at_least=at_least):
-            return success.currency == currency and success.amount >= at_least
+            return currency in success.amounts and success.amounts[currency] >= at_least
         case CountryRule(countries=countries):
             return any(country.strip().upper() in countries for country in success.countries)
         case VelocityRule(more_than=more_than):

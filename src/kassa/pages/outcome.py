@@ -8,10 +8,11 @@ from kassa.accounts.model import Account
 from kassa.invoices.model import Invoice
 from kassa.pages.languages import translations
 from kassa.pages.look import merchant
+from kassa.pages.prices import converted_from, payable
 from kassa.pages.reasons import Gettext, reason, wallet_reason
 from kassa.pages.stages import Stage
 from kassa.pages.way_back import foreign_host, way_back
-from kassa.pages.wording import moment, money
+from kassa.pages.wording import moment
 from kassa.payments.model import Payment, PaymentStatus
 from kassa.providers.protocol import Value
 
@@ -168,7 +169,9 @@ def _expiry(payment: Payment | None, _: Gettext) -> str:
 
 def _facts(current: Stage, invoice: Invoice, payment: Payment | None, _: Gettext, language: str) -> tuple[Fact, ...]:
     amount = invoice.processed_amount if current is Stage.PAID and invoice.processed_amount else invoice.payment_amount
-    facts = [Fact(label=_("Amount"), value=money(amount, invoice.currency, language))]
+    facts = [Fact(label=_("Amount"), value=payable(invoice, language, amount))]
+    if (price := converted_from(invoice, language, amount)) is not None:
+        facts.append(Fact(label=_("Converted from"), value=price))
     if payment is not None and payment.card is not None:
         facts.append(Fact(label=_("Card"), value=f"•••• {payment.card.last}"))
     if invoice.description:

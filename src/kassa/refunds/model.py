@@ -8,6 +8,7 @@
 again: until its answer is known, the worker asks what became of it, at ``due_at``.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, assert_never
@@ -78,7 +79,16 @@ def sent_back(refunds: list[Refund]) -> int:
 
 def claimed(refunds: list[Refund]) -> int:
     """Return what refunds have given back or may still give back: all but those that failed, in minor units."""
-    return sum(refund.amount for refund in refunds if refund.status is not RefundStatus.REFUND_FAILED)
+    return sum(refund.amount for refund in _claiming(refunds))
+
+
+def claimed_at_provider(refunds: list[Refund]) -> int:
+    """Return the same in minor units of the provider's currency, as it was asked for."""
+    return sum(refund.provider_amount for refund in _claiming(refunds))
+
+
+def _claiming(refunds: list[Refund]) -> Iterator[Refund]:
+    return (refund for refund in refunds if refund.status is not RefundStatus.REFUND_FAILED)
 
 
 def answered(refund: Refund, outcome: Outcome, *, now: datetime) -> Refund:

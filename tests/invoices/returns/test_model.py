@@ -15,9 +15,11 @@ from kassa.invoices.model import FINAL, Invoice, Status
 from kassa.invoices.returns import model
 from kassa.providers.protocol import Absent, Accepted, Declined, Outcome, Pending
 from kassa.refunds.model import Refund, RefundStatus, answered, sent_back
+from tests.support import sessions
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PAID = 10_000
+PAYMENT = msgspec.structs.replace(sessions.PAYMENT, processed_amount=PAID, processed_currency="USD")
 
 
 def invoice(**changes: object) -> Invoice:
@@ -138,14 +140,14 @@ def test_the_last_refund_to_end_gives_the_status(
 def test_a_charge_back_takes_what_the_bank_says(
     refunds: list[Refund], total: int, status: Status, *, flagged: bool
 ) -> None:
-    found = model.charged_back(invoice(), refunds, total, now=NOW)
+    found = model.charged_back(invoice(), PAYMENT, refunds, total, now=NOW)
     assert (found.status, found.moderation_required) == (status, flagged)
     assert (found.charged_back_amount, found.charged_back_at) == (total, NOW)
 
 
 def test_a_second_charge_back_moves_updated_though_the_status_stays() -> None:
-    first = model.charged_back(invoice(), [], 1, now=NOW)
-    second = model.charged_back(first, [], 2, now=NOW)
+    first = model.charged_back(invoice(), PAYMENT, [], 1, now=NOW)
+    second = model.charged_back(first, PAYMENT, [], 2, now=NOW)
     assert (second.status, second.updated_at - first.updated_at) == (first.status, timedelta(seconds=1))
 
 
@@ -153,7 +155,7 @@ def test_what_else_the_invoice_waits_for_stays_due() -> None:
     due = NOW + timedelta(days=7)
     begun = model.begun(invoice(due_at=due), now=NOW)
     ended = model.followed(begun, refund(1, DONE), [refund(1, DONE)], now=NOW)
-    assert (begun.due_at, ended.due_at, model.charged_back(ended, [], 1, now=NOW).due_at) == (due, due, due)
+    assert (begun.due_at, ended.due_at, model.charged_back(ended, PAYMENT, [], 1, now=NOW).due_at) == (due, due, due)
 
 
 @dataclass
@@ -212,7 +214,7 @@ class AnyOrder(RuleBasedStateMachine):
         told = self.told
         total = (told.invoice.charged_back_amount or 0) + part
         if part <= PAID - self.going():
-            told.invoice = model.charged_back(told.invoice, told.refunds, total, now=NOW)
+            told.invoice = model.charged_back(told.invoice, PAYMENT, told.refunds, total, now=NOW)
 
     def going(self) -> int:
         """Return what has gone back or may still go."""

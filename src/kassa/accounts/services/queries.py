@@ -117,6 +117,23 @@ async def offered(executor: Executor, *, account_id: str, currency: str, test_mo
     return [AccountService(**row) for row in rows]
 
 
+async def offered_currencies(executor: Executor, *, account_id: str, test_mode: bool) -> tuple[str, ...]:
+    """Return the currencies of all services that are on and have a provider account behind them in a mode."""
+    rows = await executor.fetch(
+        """
+        SELECT DISTINCT s.currency
+        FROM account_services a JOIN services s USING (service)
+        WHERE a.account_id = $1 AND a.enabled AND EXISTS (
+            SELECT 1 FROM routes r JOIN provider_accounts p USING (account_id, provider_account_id)
+            WHERE r.account_id = a.account_id AND r.service = a.service
+                AND p.test_mode = $2 AND p.archived_at IS NULL)
+        """,
+        account_id,
+        test_mode,
+    )
+    return tuple(row["currency"] for row in rows)
+
+
 async def catalogue_limits(executor: Executor, *, codes: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Return the least and the most that services of the catalogue take, in minor units, by those codes that it has."""
     rows = await executor.fetch(

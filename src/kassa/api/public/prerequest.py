@@ -14,7 +14,7 @@ from kassa.api.description.operation import Asks, Caller, Gives, Operation
 from kassa.api.query import once
 from kassa.catalogue.model import Field, Method
 from kassa.checkout.ordering import public_account
-from kassa.errors import Invalid, UnknownCurrency
+from kassa.errors import Invalid
 from kassa.invoices.asked import Code
 from kassa.invoices.offers import Offer, Offers, offers
 from kassa.invoices.wire import Amount, Wire
@@ -77,7 +77,10 @@ PREREQUEST: Final = Operation(
     method="POST",
     caller=Caller.PUBLIC,
     summary="Ask what a payer can be offered",
-    words="All services for the currency in the key's mode, whatever the amount: the payer may pay in another one.",
+    words=(
+        "All services for the currency in the key's mode, whatever the amount. A service of another ``currency`` takes"
+        " what the amount comes to in it; its limits are in its own."
+    ),
     asks=Asks(type=PrerequestAsked, public_key=True, example=examples.load("prerequest")),
     gives=(Gives(type=PrerequestDocument, words="Services and their methods, by code."),),
 )
@@ -96,7 +99,7 @@ class Prerequests:
         data = await _data(request, errors)
         account, test_mode = await public_account(self._platform, data)
         currency = fields.read(PrerequestAsked, data, errors).currency or ""
-        if "currency" not in errors and not _known(currency):
+        if "currency" not in errors and not money.is_currency(currency):
             errors["currency"] = "This value is not a valid currency."
         if errors:
             raise Invalid(errors)
@@ -127,14 +130,6 @@ async def _data(request: Request, errors: dict[str, str]) -> Mapping[str, Any]:
     query = {name: value for name in _IN_QUERY if (value := once(request, name)) is not None}
     empty = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
     return {**query, **({} if empty and query else await read_json(request, errors))}
-
-
-def _known(currency: str) -> bool:
-    try:
-        money.exponent(currency)
-    except UnknownCurrency:
-        return False
-    return True
 
 
 def _services(found: Iterable[Offer]) -> dict[str, OfferedService]:

@@ -1,5 +1,5 @@
 -- rules that hold a payment for a person, what persons decided, and the indexes that count a payer's payments
--- depends: 0010_refunds
+-- depends: 0011_rates
 
 -- migrate: apply
 

@@ -4,7 +4,7 @@ from kassa import ids
 from kassa.accounts.model import Account
 from kassa.db.pool import transaction
 from kassa.errors import NotFound, NothingToDecide
-from kassa.invoices import model, queries
+from kassa.invoices import conversion, model, queries
 from kassa.invoices.operations import apply
 from kassa.invoices.queries import View
 from kassa.moderation import operations as moderation
@@ -39,7 +39,8 @@ async def decide(
             raise NothingToDecide
         now = platform.clock.now(test_mode=view.invoice.test_mode)
         if verdict is Verdict.APPROVED:
-            invoice = model.approve(view.invoice, held, now=now)
+            amount, _ = conversion.taken(view.invoice, held)
+            invoice = model.approve(view.invoice, held, amount=amount, now=now)
             payment = payments.approve(held, now=now)
         else:
             invoice = model.reject(view.invoice, held, now=now)

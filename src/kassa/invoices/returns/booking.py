@@ -1,5 +1,7 @@
 """Which recipe tells what a refund or a charge-back did with money."""
 
+from typing import Any
+
 from kassa.errors import TransitionRefused
 from kassa.invoices.model import Invoice
 from kassa.ledger import recipes
@@ -17,28 +19,35 @@ def ended(refund: Refund, *, was: RefundStatus) -> Entry | None:
     """Return the entry for the status that a refund has just got, or None where no money moved."""
     match was, refund.status:
         case (RefundStatus.REFUND_PENDING, RefundStatus.REFUNDED):
-            return recipes.refunded(**_names(refund), amount=refund.amount, fee=refund.fee)
+            return recipes.refunded(**_done(refund))
         case (RefundStatus.REFUND_PENDING, RefundStatus.REFUND_FAILED):
             return recipes.refund_failed(**_names(refund), amount=refund.amount)
         case (RefundStatus.REFUND_FAILED, RefundStatus.REFUNDED):
-            return recipes.refunded_late(**_names(refund), amount=refund.amount, fee=refund.fee)
+            return recipes.refunded_late(**_done(refund))
         case (_, RefundStatus.REFUND_PENDING | RefundStatus.REFUND_ERROR):
             return None
         case _:
             raise TransitionRefused(f"No recipe tells what {was} → {refund.status} does with money.")
 
 
-def charged_back(invoice: Invoice, payment: Payment, *, total: int, amount: int, fee: int, reserve: int) -> Entry:
-    """Return the entry of a charge-back of an amount, ``total`` with what was taken before."""
+def charged_back(before: Invoice, invoice: Invoice, payment: Payment, *, fee: int, reserve: int) -> Entry:
+    """Return the entry of what was charged back of an invoice since it was as ``before``."""
+    total, taken = invoice.charged_back_service_amount or 0, before.charged_back_service_amount or 0
     return recipes.charged_back(
         payment_id=payment.payment_id,
         invoice_id=invoice.invoice_id,
         currency=invoice.currency,
         total=total,
-        amount=amount,
+        amount=(invoice.charged_back_amount or 0) - (before.charged_back_amount or 0),
         fee=fee,
         reserve=reserve,
+        at_provider=(total - taken, invoice.service_currency),
     )
+
+
+def _done(refund: Refund) -> dict[str, Any]:
+    back = (refund.provider_amount, refund.provider_currency)
+    return {**_names(refund), "amount": refund.amount, "fee": refund.fee, "at_provider": back}
 
 
 def _names(refund: Refund) -> dict[str, str]:

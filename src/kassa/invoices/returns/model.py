@@ -13,9 +13,10 @@ import msgspec
 
 from kassa import money
 from kassa.errors import AmountRefused, Invalid, Message
+from kassa.invoices import conversion
 from kassa.invoices.model import Invoice, Status, give_back, next_update
 from kassa.payments.model import Payment, PaymentStatus
-from kassa.refunds.model import Refund, RefundStatus, claimed, sent_back
+from kassa.refunds.model import Refund, RefundStatus, claimed, claimed_at_provider, sent_back
 
 REFUNDABLE: Final = frozenset(
     {
@@ -60,12 +61,23 @@ def wanted(invoice: Invoice, refunds: list[Refund], amount: Decimal | None) -> i
 def merchants(invoice: Invoice, payment: Payment, *, currency: str) -> bool:
     """Tell whether what a provider took in a currency by an attempt is what paid the invoice."""
     paid_by_it = payment.status is PaymentStatus.PROCESSED and invoice.processed_amount is not None
-    return paid_by_it and currency == invoice.currency
+    return paid_by_it and currency == invoice.service_currency
 
 
-def provider_amount(invoice: Invoice, amount: int) -> tuple[int, str]:
-    """Return what a provider is asked to send back for an amount of an invoice, and its currency."""
-    return amount, invoice.currency
+def provider_amount(invoice: Invoice, payment: Payment, refunds: list[Refund], amount: int) -> tuple[int, str]:
+    """Return what a provider is asked to send back for an amount of an invoice, and its currency.
+
+    It is what all comes to that has gone back then, less what went before: however it is cut, parts sum to the whole.
+    Raises ``Invalid`` for an amount that comes to nothing there.
+    """
+    gone = claimed(refunds) + (invoice.charged_back_amount or 0)
+    gone_there = claimed_at_provider(refunds) + (invoice.charged_back_service_amount or 0)
+    back = conversion.to_provider(invoice, payment, gone + amount) - gone_there
+    if back <= 0:
+        raise Invalid(
+            {"amount": Message("This value comes to nothing in %(currency)s.", currency=invoice.service_currency)}
+        )
+    return back, invoice.service_currency
 
 
 def begun(invoice: Invoice, *, now: datetime) -> Invoice:
@@ -90,17 +102,35 @@ def followed(invoice: Invoice, refund: Refund, refunds: Iterable[Refund], *, now
     return give_back(invoice, status, resolution=refund.resolution, now=now, moderation_required=flagged)
 
 
-def charged_back(invoice: Invoice, refunds: list[Refund], total: int, *, now: datetime) -> Invoice:
-    """Return the invoice after the payer's bank took money back, ``total`` with what it took before.
+def charged_back(
+    invoice: Invoice, payment: Payment, refunds: list[Refund], service_total: int, *, now: datetime
+) -> Invoice:
+    """Return the invoice after the payer's bank took money back, ``service_total`` with what it took before.
 
     A bank that takes more than there was, because some had gone back already, is believed and a person called.
     """
-    after = msgspec.structs.replace(invoice, charged_back_amount=total, charged_back_at=now)
+    total = _charged_back(invoice, payment, refunds, service_total)
+    after = msgspec.structs.replace(
+        invoice, charged_back_amount=total, charged_back_service_amount=service_total, charged_back_at=now
+    )
     everything = sent_back(refunds) + total >= (invoice.processed_amount or 0)
     status = Status.CHARGED_BACK if everything else Status.PARTIALLY_CHARGED_BACK
     flagged = invoice.moderation_required or _exceeded(after, refunds)
     moved = give_back(after, status, resolution="ok", now=now, moderation_required=flagged)
     return msgspec.structs.replace(moved, updated_at=next_update(invoice.updated_at, now))
+
+
+def _charged_back(invoice: Invoice, payment: Payment, refunds: list[Refund], service_total: int) -> int:
+    """Return what charge-backs come to in the invoice's currency: never less than before, and never nothing.
+
+    As with refunds, together with these, so that parts sum to the whole; alone where the bank took more than is left.
+    """
+    gone_there = claimed_at_provider(refunds)
+    if gone_there + service_total <= (payment.processed_amount or 0):
+        total = conversion.from_provider(invoice, payment, gone_there + service_total) - claimed(refunds)
+    else:
+        total = conversion.from_provider(invoice, payment, service_total)
+    return max(total, invoice.charged_back_amount or 1)
 
 
 def _exceeded(invoice: Invoice, refunds: list[Refund]) -> bool:

@@ -15,6 +15,7 @@ from kassa.accounts.model import Account
 from kassa.db.pool import Connection, transaction
 from kassa.errors import Invalid, Message, NotFound, TransitionRefused
 from kassa.failpoints import Point
+from kassa.invoices import conversion
 from kassa.invoices import model as invoice_model
 from kassa.invoices import operations as invoices
 from kassa.invoices import queries as invoice_queries
@@ -59,7 +60,8 @@ async def begin(
         if standing := await standing_in(connection):
             return standing, False
         amount = model.wanted(view.invoice, view.refunds, asked.amount)
-        refund = _drawn_up(view, asked, refund_id, amount, fee=service.refund_fee_fix if service else 0, now=now)
+        fee = conversion.worth(view.invoice, service.refund_fee_fix) if service else 0
+        refund = _drawn_up(view, asked, refund_id, amount, fee=fee, now=now)
         if await refund_queries.insert(connection, refund):
             changed, reserve = draw(model.begun(view.invoice, now=now), amount)
             await _book(connection, booking.begun(refund, reserve=reserve), changed, now)
@@ -77,7 +79,7 @@ def _drawn_up(view: View, asked: AskedRefund, refund_id: str, amount: int, *, fe
     invoice, payment = view.invoice, view.payment
     if payment is None or payment.status is not PaymentStatus.PROCESSED:
         raise Invalid({"amount": Message("There is nothing to refund.")})
-    back, currency = model.provider_amount(invoice, amount)
+    back, currency = model.provider_amount(invoice, payment, view.refunds, amount)
     return Refund(
         account_id=invoice.account_id,
         refund_id=refund_id,
@@ -149,7 +151,7 @@ async def charge_back(platform: Platform, payment: Payment, outcome: Outcome) ->
         if not model.merchants(view.invoice, current, currency=outcome.currency):
             _log.error("money that is not the merchant's was charged back", payment_id=current.payment_id)
             changed = invoice_model.flag(view.invoice, now=now)
-        elif outcome.charged_back > (view.invoice.charged_back_amount or 0):
+        elif outcome.charged_back > (view.invoice.charged_back_service_amount or 0):
             changed = await _taken(connection, view, current, outcome.charged_back, fee=fee, now=now)
         else:
             return
@@ -159,19 +161,21 @@ async def charge_back(platform: Platform, payment: Payment, outcome: Outcome) ->
 
 async def _charge_back_fee(platform: Platform, payment: Payment) -> int:
     view = await invoice_queries.by_id(platform.pool, payment.invoice_id, account_id=payment.account_id)
-    service = await platform.accounts.service(payment.account_id, view.invoice.service) if view else None
-    return service.charge_back_fee_fix if service else 0
+    if view is None:
+        raise NotFound
+    service = await platform.accounts.service(payment.account_id, view.invoice.service)
+    return conversion.worth(view.invoice, service.charge_back_fee_fix) if service else 0
 
 
 async def _taken(
     connection: Connection, view: View, payment: Payment, total: int, *, fee: int, now: datetime
 ) -> Invoice:
-    """Book a charge-back and return the invoice after it."""
-    amount = total - (view.invoice.charged_back_amount or 0)
-    invoice, reserve = draw(view.invoice, amount)
-    entry = booking.charged_back(invoice, payment, total=total, amount=amount, fee=fee, reserve=reserve)
-    await _book(connection, entry, invoice, now)
-    return model.charged_back(invoice, view.refunds, total, now=now)
+    """Book what was charged back, ``total`` in the provider's currency, and return the invoice after it."""
+    before = view.invoice
+    after = model.charged_back(before, payment, view.refunds, total, now=now)
+    changed, reserve = draw(after, (after.charged_back_amount or 0) - (before.charged_back_amount or 0))
+    await _book(connection, booking.charged_back(before, changed, payment, fee=fee, reserve=reserve), changed, now)
+    return changed
 
 
 async def _locked(connection: Connection, invoice_id: str, *, account_id: str) -> View:

@@ -1,0 +1,65 @@
+"""The private API's exchange rates: what the account's payers pay at (CONTRACT §4)."""
+
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa import money
+from kassa.api import auth
+from kassa.api.description import examples
+from kassa.api.description.operation import Caller, Gives, Operation, Parameter
+from kassa.api.query import flag, once
+from kassa.errors import NotFound
+from kassa.invoices.wire import Amount, Wire
+from kassa.jsonapi.answers import answer
+from kassa.platform import Platform
+from kassa.rates.model import to_text
+
+
+class RatesDocument(Wire, frozen=True, kw_only=True):
+    """How much of one currency a unit of the other is: first the one that is asked from, in it the one to."""
+
+    data: dict[str, dict[str, Amount]]
+
+
+READ_RATE: Final = Operation(
+    method="GET",
+    caller=Caller.PRIVATE,
+    summary="Read an exchange rate",
+    words="What an invoice that is created now would keep as its ``exchange_rate``: the account's spread is in it.",
+    parameters=(
+        Parameter(name="base", place="path", words="The currency to convert from: the invoice's.", example="USD"),
+        Parameter(name="quote", place="path", words="The currency to convert to: the service's.", example="EUR"),
+        Parameter(
+            name="test_mode",
+            words="Which mode's: live mode's, which takes no old rate, unless it is true.",
+            schema={"enum": ["true", "false", "1", "0", ""]},
+        ),
+    ),
+    gives=(Gives(type=RatesDocument, words="The rate.", example=examples.load("exchange_rate")),),
+    refuses=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
+)
+
+
+class ExchangeRates:
+    """The handler of ``/payment-exchange-rates/{base}/{quote}``."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def read(self, request: Request) -> Response:
+        """GET: the rate; 404 for what is no currency, and where there is no rate that may be used."""
+        account = await auth.private_account(self._platform, request)
+        asked = once(request, "test_mode")
+        test_mode = flag({"test_mode": asked} if asked else {}, "test_mode") or False
+        base, quote = request.path_params["base"], request.path_params["quote"]
+        if not (money.is_currency(base) and money.is_currency(quote)):
+            raise NotFound
+        spread = account.exchange_spread
+        rate = await self._platform.rates.rate(base, quote, spread=spread, test_mode=test_mode)
+        if rate is None:
+            raise NotFound
+        return answer(RatesDocument(data={base: {quote: msgspec.Raw(to_text(rate).encode())}}))
