@@ -208,18 +208,13 @@ class Gateway:
         self.store.payments[payment.payment_id] = heard
         if not isinstance(outcome, Accepted) or not outcome.charged_back:
             return
-        before = was.charged_back_amount or 0
         if not returns.merchants(was, heard, currency="USD"):
-            flagged = model.flag(was, now=self.now)
-            self.store.commit(Change(invoice=flagged, was=was))
-        elif outcome.charged_back > before:
-            amount = outcome.charged_back - before
-            drawn, reserve = draw(was, amount)
-            entry = return_booking.charged_back(
-                drawn, heard, total=outcome.charged_back, amount=amount, fee=1_500, reserve=reserve
-            )
+            self.store.commit(Change(invoice=model.flag(was, now=self.now), was=was))
+        elif outcome.charged_back > (was.charged_back_service_amount or 0):
             refunds = self.store.refunds_of(was.invoice_id)
-            invoice = returns.charged_back(drawn, refunds, outcome.charged_back, now=self.now)
+            after = returns.charged_back(was, heard, refunds, outcome.charged_back, now=self.now)
+            invoice, reserve = draw(after, (after.charged_back_amount or 0) - (was.charged_back_amount or 0))
+            entry = return_booking.charged_back(was, invoice, heard, fee=1_500, reserve=reserve)
             self.store.commit(Change(invoice=invoice, was=was, entry=entry, told=True))
 
     def hear(self, payment_id: str, charge_back: bool) -> None:  # noqa: FBT001

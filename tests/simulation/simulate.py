@@ -119,28 +119,29 @@ class People:
 
 def _at_rest(gateway: Gateway) -> None:
     """Nothing is left to do, the books agree with the bank's, and the merchant knows."""
-    store, bank, now = gateway.store, gateway.bank, gateway.now
+    store, bank = gateway.store, gateway.bank
     for invoice in store.invoices.values():
-        if invoice.status in model.OPEN:
-            raise Broken(f"{invoice.invoice_id} is {invoice.status} for ever")
-        if invoice.reserve_left and invoice.release_at is not None and invoice.release_at < now:
-            raise Broken(f"{invoice.invoice_id} keeps its reserve")
-        if invoice.final and invoice.status not in gateway.endpoint.heard.get(invoice.invoice_id, set()):
-            raise Broken(f"nobody has heard that {invoice.invoice_id} is {invoice.status} (P7)")
-    for payment in store.payments.values():
-        if payment.status in UNSETTLED:
-            raise Broken(f"{payment.payment_id} is {payment.status} for ever")
-    for refund in store.refunds.values():
-        if refund.under_way:
-            raise Broken(f"{refund.refund_id} is under way for ever")
-    if any(callback.due_at for callback in store.callbacks):
-        raise Broken("a callback waits for ever")
-    for payment_id, purchase in bank.purchases.items():
-        if purchase.asked > 1:
-            raise Broken(f"{payment_id} was asked for {purchase.asked} times (P1)")
+        _ended(gateway, invoice)
+    waiting = [payment.payment_id for payment in store.payments.values() if payment.status in UNSETTLED]
+    waiting += [refund.refund_id for refund in store.refunds.values() if refund.under_way]
+    waiting += [f"a callback of {callback.invoice_id}" for callback in store.callbacks if callback.due_at]
+    if waiting:
+        raise Broken(f"{', '.join(waiting)} waits for ever")
+    twice = [payment_id for payment_id, purchase in bank.purchases.items() if purchase.asked > 1]
+    if twice:
+        raise Broken(f"{', '.join(twice)} was asked for more than once (P1)")
     kept = sum(purchase.kept for purchase in bank.purchases.values())
     if store.balance(Purse.PROVIDER) != kept:
         raise Broken(f"the bank keeps {kept}, the books say {store.balance(Purse.PROVIDER)} (P2)")
+
+
+def _ended(gateway: Gateway, invoice: Invoice) -> None:
+    if invoice.status in model.OPEN:
+        raise Broken(f"{invoice.invoice_id} is {invoice.status} for ever")
+    if invoice.release_at is not None and invoice.release_at < gateway.now:
+        raise Broken(f"{invoice.invoice_id} keeps its reserve")
+    if invoice.final and invoice.status not in gateway.endpoint.heard.get(invoice.invoice_id, set()):
+        raise Broken(f"nobody has heard that {invoice.invoice_id} is {invoice.status} (P7)")
 
 
 def _account(*, late_success: str) -> Account:
