@@ -5,11 +5,11 @@ import uuid
 
 import pytest
 
-from tests.support.api import INVOICES, Answer, Client
+from tests.support.api import CARD_USD, INVOICES, PUBLIC_INVOICES, Answer, Client
 from tests.support.merchant import Merchant
 
 METADATA = (
-    '{"price":1.10,"zero":0.0,"small":1e-7,"large":123456789012345678901234567890,"below":-92233720368547758080,'
+    '{"price":1.10,"zero":0.0,"small":1e-7,"powers":[1e5,1E+5,0.1e1,-0,-0.0],"large":123456789012345678901234567890,"below":-92233720368547758080,'
     '"z":1,"a":2,"текст":"Ёжик \\u2603 \\ud83d\\ude00","escaped":"\\"\\\\\\/\\n","none":null,"flags":[true,false],'
     '"empty":{"list":[],"map":{},"text":"","deep":[[],[{}],{"a":[]}]},"number as text":"1.10"}'
 )
@@ -33,7 +33,11 @@ def body(reference_id: str, metadata: str = METADATA) -> bytes:
 
 def exact(text: str) -> object:
     """Return JSON where numbers are as they are written and members stand in their order."""
-    return json.loads(text, object_pairs_hook=list, parse_float=lambda t: ("number", t.upper().replace("E+", "E")))
+    return json.loads(text, object_pairs_hook=list, parse_float=_written, parse_int=_written)
+
+
+def _written(text: str) -> object:
+    return ("number", text)
 
 
 def metadata_of(document: str) -> object:
@@ -75,6 +79,20 @@ async def test_descriptor_is_kept_and_locale_decides_the_pages_language(fresh: C
     url = read.attributes["flow_data"]["action"]
     async with fresh.session.get(url) as page:
         assert page.headers["Content-Language"] == "uk"
+
+
+@pytest.mark.parametrize("member", ["metadata", "customer.metadata", "gateway_options", "service_fields"])
+async def test_a_number_that_a_double_cannot_hold_is_refused(fresh: Client, member: str) -> None:
+    outer, _, inner = member.partition(".")
+    for number in ("1e400", "-1e400", "1e-400", "9" * 310, "NaN"):
+        held = f'{{"reference_id": "c", "{inner}": {{"a": [{number}]}}}}' if inner else f'{{"a": [{number}]}}'
+        members = f'"service": "{CARD_USD}", "currency": "USD", "amount": 100, "{outer}": {held}'
+        private = f'{{"data": {{"attributes": {{"reference_id": "r", "test_mode": true, {members}}}}}}}'
+        public = f'{{"public_key": "{fresh.keys.public_key_test}", {members}}}'
+        for path, text in ((INVOICES, private), (PUBLIC_INVOICES, public)):
+            refused = await fresh.call("POST", path, body=text.encode())
+            assert refused.errors == {f"{member}.a.0": "This value should be a number."}, (path, number)
+    assert (await fresh.call("GET", INVOICES)).document["data"] == []
 
 
 @pytest.mark.parametrize("metadata", ["{}", "[]", "null"])

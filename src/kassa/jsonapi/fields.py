@@ -14,6 +14,7 @@ import msgspec
 from msgspec import inspect
 
 from kassa.errors import Message
+from kassa.numbers import Number
 from kassa.providers.protocol import Value
 
 NUMBER: Final = r"-?\d+(\.\d+)?([eE][+-]?\d{1,3})?"
@@ -90,6 +91,8 @@ def _convert(value: object, member: _Member, name: str, errors: dict[str, str]) 
         return None
     if isinstance(value, int | Decimal) and not isinstance(value, bool) and member.kinds <= _TEXT:
         value = str(value)
+    elif isinstance(value, Number):
+        value = Decimal(value)
     if value == [] and inspect.DictType in member.kinds:
         value = {}
     try:
