@@ -47,7 +47,7 @@ async def test_a_new_accounts_keys_open_it(kassa: Kassa, database: Database) -> 
         "private_key_test",
         "private_key_live",
     ]
-    directory = Directory(database.pool, Root(ROOT))
+    directory = Directory(database.pool, Root(ROOT), ["test"])
     account = await directory.authenticate(keys["id"], keys["api_key"])
     assert (account.name, account.currency, account.attempts) == ("Tea & Cups", "USD", 3)
     assert await directory.by_public_key(keys["public_key_live"]) == (account, False)
@@ -73,6 +73,7 @@ async def test_an_account_is_shown_and_listed_for_people_and_for_scripts(kassa: 
         "late_success": "book",
         "callback_retries": 100,
         "payer_pays_fee": False,
+        "moderation_by_api": False,
     }
     listed: Any = (await kassa("accounts", "list", "--json")).document()
     assert listed == [document]
@@ -97,7 +98,7 @@ async def test_keys_are_listed_rolled_and_revoked(kassa: Kassa, database: Databa
     rolled: Any = (await kassa("accounts", "keys", keys["id"], "roll", "api_key", "--json")).document()
     revoked = await kassa("accounts", "keys", keys["id"], "revoke", first["key_id"])
     assert (revoked.status, revoked.out) == (0, f"{first['key_id']} is revoked.\n")
-    directory = Directory(database.pool, Root(ROOT))
+    directory = Directory(database.pool, Root(ROOT), ["test"])
     assert (await directory.authenticate(keys["id"], rolled["api_key"])).account_id == keys["id"]
     with pytest.raises(Unauthorized):
         await directory.authenticate(keys["id"], keys["api_key"])

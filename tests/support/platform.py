@@ -35,6 +35,7 @@ async def opened(database: Database, settings: Settings | None = None) -> AsyncI
     root = Root(Root.generate())
     await load_builtin(database.pool)
     async with Outbound(chosen) as outbound, _views(database) as views:
+        providers = Registry.load(chosen, outbound)
         yield Platform(
             settings=chosen,
             clock=Clock(),
@@ -42,9 +43,9 @@ async def opened(database: Database, settings: Settings | None = None) -> AsyncI
             tokens=TokenSigner(chosen, root),
             pool=database.pool,
             view=views,
-            accounts=Directory(database.pool, root),
+            accounts=Directory(database.pool, root, providers.codes()),
             catalogue=Catalogue(database.pool),
-            providers=Registry.load(chosen, outbound),
+            providers=providers,
             outbound=outbound,
         )
 

@@ -12,6 +12,7 @@ from kassa.accounts.model import Account, AccountKey
 from kassa.catalogue.operations import load_builtin
 from kassa.cli import printing
 from kassa.cli.opened import opened
+from kassa.cli.providers import providers
 from kassa.cli.services import services
 from kassa.errors import Invalid, NotFound
 
@@ -30,6 +31,7 @@ class KeysAction(StrEnum):
 
 
 app.command()(services)
+app.command()(providers)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """The private API's services: which the account has, on what terms, and who stands behind them (CONTRACT §4).
 
-``enabled``: the merchant has switched it on. ``available``: a provider account stands behind it in some mode.
-``active``: a live one does. ``test_mode``: one of test mode does.
+``enabled``: the merchant has switched it on. ``available``: an account at a provider that runs here stands behind it in
+some mode. ``active``: a live one does. ``test_mode``: one of test mode does.
 """
 
 from collections.abc import Mapping
@@ -189,7 +189,10 @@ class Services:
 
     async def _resources(self, account: Account, found: list[AccountService]) -> list[ServiceResource]:
         codes = [each.code for each in found]
-        backings = await queries.backings(self._platform.pool, account_id=account.account_id, codes=codes)
+        providers = self._platform.providers.codes()
+        backings = await queries.backings(
+            self._platform.pool, account_id=account.account_id, codes=codes, providers=providers
+        )
         return [_resource(account, each, backings.get(each.code, Backing())) for each in found]
 
 
