@@ -5,9 +5,10 @@ import sys
 import typer
 
 from kassa import observability
-from kassa.cli import accounts, catalogue, clock, ledger, moderation
+from kassa.cli import accounts, callbacks, catalogue, clock, ledger, moderation
 from kassa.cli.cards import cards
 from kassa.cli.doctor import doctor
+from kassa.cli.listen import listen
 from kassa.cli.migrate import migrate
 from kassa.cli.serve import serve
 from kassa.errors import KassaError
@@ -23,7 +24,9 @@ app.command()(serve)
 app.command()(migrate)
 app.command()(doctor)
 app.command()(cards)
+app.command()(listen)
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(callbacks.app, name="callbacks")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(clock.app, name="clock")
 app.add_typer(ledger.app, name="ledger")
