@@ -21,9 +21,9 @@ Kassa = Callable[..., Awaitable[Ran]]
 
 
 @pytest.fixture
-def kassa(database: Database) -> Kassa:
+def kassa(database: Database, tmp_path: Path) -> Kassa:
     """Run commands on a database of the test's own."""
-    environment = {"KASSA_DATABASE_URL": database.url, "KASSA_SECRET_KEY": ROOT}
+    environment = {"KASSA_DATABASE_URL": database.url, "KASSA_SECRET_KEY": ROOT, "KASSA_HOME": str(tmp_path)}
 
     async def run(*words: str) -> Ran:
         return await command.run(*words, environment=environment)
@@ -162,3 +162,18 @@ async def test_commands_work_on_a_home_where_nothing_runs(folder: Path) -> None:
     ).document()
     listed: Any = (await command.run("accounts", "list", "--json", environment=environment)).document()
     assert [each["account_id"] for each in listed] == [made["id"]]
+
+
+@pytest.mark.parametrize(
+    "url,told",
+    [
+        ("ftp://shop.example/", "This address should begin with https:// or http://."),
+        ("http://u:p@shop.example/", "This address should hold no user name or password."),
+        ("http://10.0.0.1/", "Kassa does not send requests to this address."),
+        ("http://127.0.0.1:9000/", "Kassa does not send requests to this address."),
+        ("https://shop.example:8443/", "This port is not one that requests are sent to."),
+    ],
+)
+async def test_an_address_that_no_callback_is_sent_to_is_not_set(kassa: Kassa, url: str, told: str) -> None:
+    refused = await kassa("accounts", "create", "--set", f"callback_url={url}")
+    assert (refused.status, refused.out, refused.err) == (1, "", f"callback_url: {told}\n")
