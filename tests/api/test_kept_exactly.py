@@ -106,3 +106,14 @@ async def test_a_language_that_there_is_none_of_does_no_harm(fresh: Client, loca
     created = await fresh.create(locale=locale)
     async with fresh.session.get(created.attributes["flow_data"]["action"]) as page:
         assert (page.status, page.headers["Content-Language"]) == (200, "en")
+
+
+async def test_every_map_may_be_sent_as_an_empty_list(fresh: Client) -> None:
+    maps = ("customer", "return_urls", "service_fields", "metadata", "gateway_options")
+    made = await fresh.create(**{name: [] for name in maps})
+    assert (made.status, made.data["relationships"]["customer"]["data"]) == (201, None)
+    assert (await fresh.create_publicly(**{name: [] for name in maps})).status == 201
+    inner = await fresh.create(
+        customer={"reference_id": "c", "metadata": [], "address": []}, gateway_options={"cardgate": []}
+    )
+    assert inner.status == 201, inner.text

@@ -68,6 +68,8 @@ def read(cls: type[R], data: Mapping[str, Any], errors: dict[str, str], prefix: 
     values: dict[str, Any] = {}
     for member in _members(cls):
         value = data.get(member.wire_name)
+        if value == [] and member.nested is not None:
+            value = None  # PHP clients write an empty map so.
         name = f"{prefix}{member.wire_name}"
         if value is None:
             if member.wire_name in required(cls):
@@ -78,10 +80,8 @@ def read(cls: type[R], data: Mapping[str, Any], errors: dict[str, str], prefix: 
             values[member.name] = _convert(value, member, name, errors)
         elif isinstance(value, Mapping):
             values[member.name] = read(member.nested, value, errors, f"{name}.")
-        elif value != []:  # PHP clients write an empty map so.
+        else:
             errors[name] = Message("This value should be an object.")
-        elif required(member.nested):
-            read(member.nested, {}, errors, f"{name}.")
     return cls(**values)
 
 
