@@ -72,6 +72,7 @@ LIST_INVOICES: Final = Operation(
         _filter("[service]", "A service's code."),
         _filter("[currency]", "ISO 4217."),
         _filter("[test_mode]", "One mode alone.", type="boolean"),
+        Parameter(name="test_mode", words="The same.", schema={"type": "boolean"}),
         _filter("[created][from]", "Created then or later: unix seconds or ISO 8601.", **_MOMENT),
         _filter("[created][to]", "Created then or before.", **_MOMENT),
         _filter("[updated][from]", "Changed then or later.", **_MOMENT),

@@ -199,11 +199,11 @@ class Services:
 def _asked(query: QueryParams) -> Page:
     """Return the page that a query asks for; an empty value is an absent one.
 
-    Raises ``BadRequest`` for one that cannot be, and for filters: this list has none.
+    Raises ``BadRequest`` for one that cannot be, and for filters and a mode: this list has none.
     """
     given: dict[str, str] = {}
     for name, value in query.multi_items():
-        if name.partition("[")[0] not in ("page", "filter"):
+        if name.partition("[")[0] not in ("page", "filter", "test_mode"):
             continue
         if name not in ("page[number]", "page[size]"):
             raise BadRequest(f"There is no {name[:_SHOWN_MAX]}.")
