@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from typing import Any
 
 import pytest
 
@@ -109,10 +110,11 @@ async def test_a_language_that_there_is_none_of_does_no_harm(fresh: Client, loca
 
 
 async def test_every_map_may_be_sent_as_an_empty_list(fresh: Client) -> None:
-    maps = ("customer", "return_urls", "service_fields", "metadata", "gateway_options")
-    made = await fresh.create(**{name: [] for name in maps})
+    names = ("customer", "return_urls", "service_fields", "metadata", "gateway_options")
+    maps: dict[str, Any] = {name: [] for name in names}
+    made = await fresh.create(**maps)
     assert (made.status, made.data["relationships"]["customer"]["data"]) == (201, None)
-    assert (await fresh.create_publicly(**{name: [] for name in maps})).status == 201
+    assert (await fresh.create_publicly(**maps)).status == 201
     inner = await fresh.create(
         customer={"reference_id": "c", "metadata": [], "address": []}, gateway_options={"cardgate": []}
     )

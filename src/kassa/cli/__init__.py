@@ -1,10 +1,11 @@
 """The command line: one program, ``kassa``, for everything that an operator or a developer does."""
 
 import sys
+from typing import Annotated
 
 import typer
 
-from kassa import observability
+from kassa import __version__, observability
 from kassa.cli import accounts, callbacks, catalogue, clock, ledger, moderation
 from kassa.cli.cards import cards
 from kassa.cli.doctor import doctor
@@ -33,8 +34,19 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(moderation.app, name="moderation")
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"kassa {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def prepare() -> None:
+def prepare(
+    *,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
     """Take a payer from a shop's order to a paid invoice."""
     # Commands print their answer on standard output; what they log goes elsewhere, and only when it matters.
     observability.configure("warning")
