@@ -68,10 +68,9 @@ READ_BALANCES: Final = Operation(
     parameters=(
         Parameter(
             name="test_mode",
-            words="Which mode's: live mode's unless it is true.",
+            words="Which mode's: live mode's unless it is true. May be written ``filter[test_mode]``.",
             schema={"enum": ["true", "false", "1", "0", ""]},
         ),
-        Parameter(name=_MODE, words="The same, as lists have it.", schema={"enum": ["true", "false", "1", "0", ""]}),
     ),
     gives=(Gives(type=BalancesDocument, words="The balances."),),
     refuses=(HTTPStatus.BAD_REQUEST,),
