@@ -74,6 +74,7 @@ async def open_platform(settings: Settings, database_url: str) -> AsyncIterator[
         catalogue = Catalogue(connections)
         await catalogue.learn_currencies()
         outbound = await stack.enter_async_context(Outbound(settings))
+        providers = Registry.load(settings, outbound)
         yield Platform(
             settings=settings,
             clock=clock,
@@ -81,10 +82,10 @@ async def open_platform(settings: Settings, database_url: str) -> AsyncIterator[
             tokens=TokenSigner(settings, root),
             pool=connections,
             view=views,
-            accounts=Directory(connections, root),
+            accounts=Directory(connections, root, providers.codes()),
             catalogue=catalogue,
             rates=Rates(connections, clock, settings),
-            providers=Registry.load(settings, outbound),
+            providers=providers,
             outbound=outbound,
         )
 

@@ -27,7 +27,7 @@ async def pool(database: Database) -> Pool:
 async def test_the_demo_account_has_the_seeds_shape(pool: Pool, tmp_path: Path) -> None:
     root = Root(Root.generate())
     keys = await demo.ensure(pool, root, Clock(), tmp_path, SHOP_URL, services=SERVICES)
-    account = await Directory(pool, root).authenticate(keys.id, keys.api_key)
+    account = await Directory(pool, root, ["test"]).authenticate(keys.id, keys.api_key)
     assert (account.name, account.currency, account.merchant_url, account.callback_url) == (
         "Kassa Demo",
         "EUR",
@@ -38,7 +38,7 @@ async def test_the_demo_account_has_the_seeds_shape(pool: Pool, tmp_path: Path) 
     assert [(each.code, each.enabled, each.amount_min, each.amount_max) for each in owned] == [
         (code, True, 1, 1_000_000_00) for code in SERVICES
     ]
-    routes = [await Directory(pool, root).route(keys.id, each.code, test_mode=True) for each in owned]
+    routes = [await Directory(pool, root, ["test"]).route(keys.id, each.code, test_mode=True) for each in owned]
     assert [route and route.provider for route in routes] == ["test"] * 5
 
 
@@ -72,7 +72,7 @@ async def test_a_start_that_was_killed_before_the_account_was_kept_goes_on(pool:
     root = Root(Root.generate())
     drawn = demo._new(tmp_path)
     assert await demo.ensure(pool, root, Clock(), tmp_path, SHOP_URL, services=SERVICES) == drawn
-    assert (await Directory(pool, root).authenticate(drawn.id, drawn.api_key)).account_id == drawn.id
+    assert (await Directory(pool, root, ["test"]).authenticate(drawn.id, drawn.api_key)).account_id == drawn.id
 
 
 async def test_starts_at_once_make_one_account(pool: Pool, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ async def test_a_tag_that_another_account_has_is_given_up(pool: Pool, tmp_path: 
     (tmp_path / "demo.json").write_text(text.replace(drawn.id, f"coma_{taken.account.tag}000000000000"))
     keys = await demo.ensure(pool, root, Clock(), tmp_path, SHOP_URL, services=SERVICES)
     assert keys.id[5:9] != taken.account.tag
-    assert (await Directory(pool, root).authenticate(keys.id, keys.api_key)).name == "Kassa Demo"
+    assert (await Directory(pool, root, ["test"]).authenticate(keys.id, keys.api_key)).name == "Kassa Demo"
 
 
 async def test_a_broken_file_is_told_without_quoting_it(pool: Pool, tmp_path: Path) -> None:

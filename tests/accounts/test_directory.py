@@ -161,7 +161,7 @@ async def test_an_archived_provider_account_takes_nothing_new_but_is_still_asked
 
 
 async def test_another_root_opens_none_of_it(shop: Shop) -> None:
-    thief = Directory(shop.pool, Root(Root.generate()))
+    thief = Directory(shop.pool, Root(Root.generate()), ["test"])
     with pytest.raises(SettingsWrong):
         await thief.private_keys(shop.id, test_mode=True)
     with pytest.raises(SettingsWrong):

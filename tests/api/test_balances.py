@@ -40,6 +40,8 @@ async def test_balances_are_those_of_the_mode_and_of_this_moment(office: Office,
     await ledger.post(office.pool, account_id, paid(0), paid(1, currency="JPY", paid=500, fee=0, reserve=0))
     await ledger.post(office.pool, account_id, paid(2, currency="EUR", paid=7, fee=0, reserve=0), test_mode=False)
     test = (await fresh.call("GET", f"{PATH}?test_mode=true")).data["attributes"]["currency_accounts"]
+    same = (await fresh.call("GET", f"{PATH}?filter[test_mode]=true")).data["attributes"]["currency_accounts"]
+    assert same == test
     live = (await fresh.call("GET", PATH)).data["attributes"]["currency_accounts"]
     ids = {
         mode: {name: each["account_id"] for name, each in found.items()} for mode, found in (("t", test), ("l", live))
@@ -66,8 +68,10 @@ async def test_nobody_sees_another_accounts_balances(office: Office, fresh: Clie
     assert (await fresh.call("GET", PATH, anonymous=True)).status == 401
 
 
-@pytest.mark.parametrize("query", ["test_mode=maybe", "test_mode=true&test_mode=false"])
+@pytest.mark.parametrize("query", ["test_mode=maybe", "test_mode=true&filter[test_mode]=false"])
 async def test_a_mode_that_is_none_is_refused(fresh: Client, query: str) -> None:
     answer = await fresh.call("GET", f"{PATH}?{query}")
-    detail = "test_mode should be true or false." if "maybe" in query else "The query has test_mode twice."
+    detail = (
+        "filter[test_mode] should be true or false." if "maybe" in query else "The query has filter[test_mode] twice."
+    )
     assert (answer.status, answer.document["errors"][0]["detail"]) == (400, detail)

@@ -129,7 +129,7 @@ async def test_a_repeat_is_told_that_the_first_request_is_under_way(office: Offi
         await blocking.until_waiting(office, "invoices")
         repeat = await post(fresh, key, body)
         other = await post(fresh, key, private_body())
-    assert (repeat.status, repeat.document) == (409, UNDER_WAY)
+    assert (repeat.status, repeat.document, repeat.headers["Retry-After"]) == (409, UNDER_WAY, "1")
     assert other.status == 422
     made = await first
     assert made.status == 201

@@ -113,6 +113,7 @@ async def test_pages_lead_down_and_up_again_without_a_gap(booked: Client, size: 
     [
         ("", [1]),
         ("filter[test_mode]=false", [1]),
+        ("test_mode=false", [1]),
         (f"{TEST}&filter[purse]=reserved", [7, 4, 1]),
         (f"{TEST}&filter[purse]=pending", []),
         (f"{TEST}&filter[currency]=JPY", [10]),
@@ -158,6 +159,9 @@ async def test_nobody_sees_another_accounts_entries(booked: Client, fresh: Clien
         "filter[recipe]=processed",
         "filter[purse]=cash",
         "filter[test_mode]=both",
+        "test_mode=both",
+        "test_mode=true&filter[test_mode]=true",
+        "currency=USD",
         "filter[invoice]=cpi_0000000000000000",
         "filter[invoice]=x",
         "filter[currency]=%00",

@@ -149,7 +149,15 @@ def test_required_members_are_told(described: dict[str, Any]) -> None:
     assert schemas["Attributes"]["required"] == list(schemas["Attributes"]["properties"])
     assert schemas["Resource"]["required"] == ["type", "id", "attributes", "relationships", "links"]
     public = described["paths"]["/public-api/payment-invoices"]["post"]["requestBody"]
-    assert public["content"]["application/json"]["schema"]["required"] == ["public_key"]
+    assert "public_key" in public["content"]["application/json"]["schema"]["properties"]
+
+
+def test_a_callbacks_signatures_are_told(described: dict[str, Any]) -> None:
+    callback = described["webhooks"]["callback"]["post"]
+    assert [(each["name"], each["in"], each["required"]) for each in callback["parameters"]] == [
+        (name, "header", True) for name in ("X-Signature", "webhook-id", "webhook-timestamp", "webhook-signature")
+    ]
+    assert '"whsec_" + base64' in callback["description"]
 
 
 def test_types_are_told_as_they_are_read_and_written(described: dict[str, Any]) -> None:

@@ -51,3 +51,29 @@ async def test_the_first_invoices_of_a_customer_may_be_created_at_once(fresh: Cl
     answers = await asyncio.gather(*creations)
     assert {answer.status for answer in answers} == {201}
     assert (await office.rows(fresh.keys.id))["customers"] == CREATIONS
+
+
+async def test_the_key_may_stand_in_the_query_of_a_creation(fresh: Client) -> None:
+    body, path = fresh.public_body(), f"{PUBLIC_INVOICES}?public_key={fresh.keys.public_key_test}"
+    del body["public_key"]
+    assert (await fresh.call("POST", path, json_body=body, anonymous=True)).status == 201
+    assert (await fresh.call("POST", path, json_body=fresh.public_body(), anonymous=True)).status == 201
+    assert (await fresh.call("POST", PUBLIC_INVOICES, json_body=body, anonymous=True)).status == 401
+
+
+async def test_two_keys_that_differ_open_nothing(fresh: Client, office: Office) -> None:
+    other = await office.account()
+    for key in (other.keys.public_key_test, fresh.keys.public_key_live, "nonsense"):
+        for path in (PUBLIC_INVOICES, "/public-api/payment-prerequest"):
+            answer = await fresh.call("POST", f"{path}?public_key={key}", json_body=fresh.public_body(), anonymous=True)
+            assert answer.status == 401, (path, key)
+        form = {"public_key": fresh.keys.public_key_test, "service": CARD_USD, "currency": "USD", "amount": "100"}
+        posted = await fresh.call(
+            "POST",
+            f"{PUBLIC_INVOICES}/process?public_key={key}",
+            body=urlencode(form).encode(),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            anonymous=True,
+        )
+        assert posted.status == 401
+    assert (await office.rows(fresh.keys.id))["invoices"] == (await office.rows(other.keys.id))["invoices"] == 0

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, Response
+from playwright.async_api import Locator, Page, Response, ViewportSize
 
 from tests.conftest import OpenPage
 from tests.support.api import Client
@@ -173,6 +173,39 @@ async def test_the_caret_stays_where_the_payer_is_typing(open_page: OpenPage, sh
         await page.keyboard.type("8")
         assert await number.input_value() == "5123 8172 3406 0000"
         assert await number.evaluate("field => field.selectionStart") == 6
+
+
+@pytest.mark.parametrize("viewport", [{"width": 390, "height": 640}, {"width": 1280, "height": 720}])
+async def test_what_is_wrong_moves_nothing_away_from_under_a_click(
+    open_page: OpenPage, shop: Client, viewport: ViewportSize
+) -> None:
+    _, url = await asked(shop)
+    async with open_page(viewport=viewport) as page:
+        await page.goto(url)
+        await page.get_by_label("Card number").press_sequentially("5519")
+        await press_slowly(page, page.get_by_role("link", name="Русский"))
+        await page.wait_for_selector("html[lang=ru]")
+        await page.goto(url)
+        await enter_wrong_code(page)
+        await press_slowly(page, page.locator("form#card button[type=submit]"))
+        await page.wait_for_selector("#faults:focus")
+
+
+async def enter_wrong_code(page: Page) -> None:
+    await page.locator("#card_number").fill(PLAIN)
+    await page.locator("#expiry").fill("12 / 30")
+    await page.locator("#cvc").press_sequentially("12")
+
+
+async def press_slowly(page: Page, target: Locator) -> None:
+    """Press near the top, and let go when the page has had the time to move."""
+    await target.scroll_into_view_if_needed()
+    box = await target.bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + 10, box["y"] + 4)
+    await page.mouse.down()
+    await page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    await page.mouse.up()
 
 
 async def test_faults_are_summed_up_and_lead_to_their_fields(open_page: OpenPage, shop: Client) -> None:

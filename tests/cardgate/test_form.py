@@ -134,7 +134,10 @@ def test_the_token_is_a_small_number_or_nothing(token: str, attempt: int) -> Non
     assert sent(number=token).attempt == attempt
 
 
-@pytest.mark.parametrize("body", [b"\xff", "ф=1".encode(), b"a=%ff", b"&".join([b"a=1"] * 30)])
+@pytest.mark.parametrize(
+    "body",
+    [b"card_number=1&card_number=2", b"cvc=1&cvc=1", b"\xff", "ф=1".encode(), b"a=%ff", b"&".join([b"a=1"] * 30)],
+)
 def test_what_is_no_form_is_refused(body: bytes) -> None:
     with pytest.raises(BadRequest):
         read(body)

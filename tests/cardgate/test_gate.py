@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from tests.support.api import Answer, Client
 from tests.support.office import Office
@@ -29,6 +30,21 @@ async def send(shop: Client, url: str, **changes: str) -> Answer:
 async def attempts(office: Office, invoice_id: str) -> list[str]:
     rows = await office.fetch("SELECT status FROM payments WHERE invoice_id = $1 ORDER BY number", invoice_id)
     return [row["status"] for row in rows]
+
+
+async def test_a_form_that_names_a_card_twice_pays_with_neither(shop: Client, office: Office) -> None:
+    invoice_id, url = await asked(shop)
+    body = urlencode([*GOOD.items(), ("card_number", "4302912837020000")]).encode()
+    answer = await call(shop.session, "POST", url, body, **FORM)
+    assert (answer.status, answer.headers["Content-Type"]) == (400, "text/html; charset=utf-8")
+    assert await attempts(office, invoice_id) == []
+
+
+@pytest.mark.parametrize("path", ["..%2f", "cgi_x/", "%2e%2e%2f", "a%2fb/"])
+async def test_a_slash_too_many_is_no_page(shop: Client, served: Served, path: str) -> None:
+    url = URL(f"{served.gate_url}/hpp/{path}", encoded=True)
+    async with shop.session.get(url, allow_redirects=False) as answer:
+        assert answer.status == 404
 
 
 async def test_a_form_that_cannot_be_right_costs_no_attempt_and_comes_back_empty(shop: Client, office: Office) -> None:

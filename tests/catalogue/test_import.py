@@ -200,6 +200,15 @@ async def test_what_kassa_brings_along_is_left_alone(pool: Pool, sample: Path) -
     assert [await queries.service(pool, code=service.code) for service in services] == list(services)
 
 
+async def test_a_row_that_makes_something_else_of_a_service_of_ours_is_refused(pool: Pool, own_sample: Path) -> None:
+    change(own_sample, "payment_services.json", "payment_card_usd_hpp", currency="EUR")
+    report = await load(pool, own_sample)
+    told = {each.name: each.reason for each in report.refused}
+    assert told["service payment_card_usd_hpp"].startswith("it is ")
+    services = builtin.read()[1]
+    assert [await queries.service(pool, code=service.code) for service in services] == list(services)
+
+
 async def test_an_import_that_was_interrupted_is_finished_by_another(
     pool: Pool, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

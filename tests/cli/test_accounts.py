@@ -21,9 +21,9 @@ Kassa = Callable[..., Awaitable[Ran]]
 
 
 @pytest.fixture
-def kassa(database: Database) -> Kassa:
+def kassa(database: Database, tmp_path: Path) -> Kassa:
     """Run commands on a database of the test's own."""
-    environment = {"KASSA_DATABASE_URL": database.url, "KASSA_SECRET_KEY": ROOT}
+    environment = {"KASSA_DATABASE_URL": database.url, "KASSA_SECRET_KEY": ROOT, "KASSA_HOME": str(tmp_path)}
 
     async def run(*words: str) -> Ran:
         return await command.run(*words, environment=environment)
@@ -47,7 +47,7 @@ async def test_a_new_accounts_keys_open_it(kassa: Kassa, database: Database) -> 
         "private_key_test",
         "private_key_live",
     ]
-    directory = Directory(database.pool, Root(ROOT))
+    directory = Directory(database.pool, Root(ROOT), ["test"])
     account = await directory.authenticate(keys["id"], keys["api_key"])
     assert (account.name, account.currency, account.attempts) == ("Tea & Cups", "USD", 3)
     assert await directory.by_public_key(keys["public_key_live"]) == (account, False)
@@ -99,7 +99,7 @@ async def test_keys_are_listed_rolled_and_revoked(kassa: Kassa, database: Databa
     rolled: Any = (await kassa("accounts", "keys", keys["id"], "roll", "api_key", "--json")).document()
     revoked = await kassa("accounts", "keys", keys["id"], "revoke", first["key_id"])
     assert (revoked.status, revoked.out) == (0, f"{first['key_id']} is revoked.\n")
-    directory = Directory(database.pool, Root(ROOT))
+    directory = Directory(database.pool, Root(ROOT), ["test"])
     assert (await directory.authenticate(keys["id"], rolled["api_key"])).account_id == keys["id"]
     with pytest.raises(Unauthorized):
         await directory.authenticate(keys["id"], keys["api_key"])
@@ -163,3 +163,18 @@ async def test_commands_work_on_a_home_where_nothing_runs(folder: Path) -> None:
     ).document()
     listed: Any = (await command.run("accounts", "list", "--json", environment=environment)).document()
     assert [each["account_id"] for each in listed] == [made["id"]]
+
+
+@pytest.mark.parametrize(
+    "url,told",
+    [
+        ("ftp://shop.example/", "This address should begin with https:// or http://."),
+        ("http://u:p@shop.example/", "This address should hold no user name or password."),
+        ("http://10.0.0.1/", "Kassa does not send requests to this address."),
+        ("http://127.0.0.1:9000/", "Kassa does not send requests to this address."),
+        ("https://shop.example:8443/", "This port is not one that requests are sent to."),
+    ],
+)
+async def test_an_address_that_no_callback_is_sent_to_is_not_set(kassa: Kassa, url: str, told: str) -> None:
+    refused = await kassa("accounts", "create", "--set", f"callback_url={url}")
+    assert (refused.status, refused.out, refused.err) == (1, "", f"callback_url: {told}\n")

@@ -2,7 +2,9 @@ import msgspec
 import typer
 from typer.testing import CliRunner
 
+from kassa import __version__
 from kassa.cli.cards import cards
+from tests.support import command
 
 APP = typer.Typer()
 APP.command()(cards)
@@ -22,3 +24,8 @@ def test_the_same_comes_as_json() -> None:
     assert document["cards"][0] == {"number": "5123817234060000", "secure": True, "outcome": "processed"}
     assert document["good_card_stays_pending"] == "07/77"
     assert len(document["failing_card"]) == 33
+
+
+async def test_the_version_is_told() -> None:
+    told = await command.run("--version", environment={})
+    assert (told.status, told.out, told.err) == (0, f"kassa {__version__}\n", "")

@@ -31,6 +31,8 @@ async def test_an_import_tells_what_it_took_and_what_not_and_can_be_repeated(dat
     assert first.out.startswith(FIRST)
     assert "\nRefused:\n  currency DUST: expected `int` <= 12" in first.out
     assert "  service ghost_usd_hpp: there is no method ghost\n" in first.out
+    strict = await command.run("catalogue", "import", str(SAMPLE), "--strict", environment=environment)
+    assert strict.status == 2
     second = await command.run("catalogue", "import", str(SAMPLE), environment=environment)
     assert second.status == 0
     assert "services    16    0    0        6          1     9\n" in second.out

@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import json
 import os
 import signal
 import stat
@@ -7,15 +8,17 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 import psutil
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, encode_basic_auth
 
 from kassa.db.embedded import Server
 from tests.support import command, serving
+from tests.support.api import private_body
 from tests.support.postgres import Database
 from tests.support.serving import Serving
 from tests.support.waiting import until
@@ -218,5 +221,23 @@ async def test_live_mode_on_the_operators_database_starts_no_bank_and_no_server_
         assert '"bank_url":null' in told
         assert '"account":null' in told
         assert not (folder / "postgres").exists()
+        await sells_nothing(json.loads(told)["base_url"], environment)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+async def sells_nothing(base_url: str, environment: Mapping[str, str]) -> None:
+    """Without a bank nobody stands behind an account's services: the list says so, and no invoice is taken."""
+    created = await command.run(
+        *("accounts", "create", "--service", "payment_card_usd_hpp", "--json"), environment=environment
+    )
+    keys: Any = created.document()
+    async with ClientSession() as session:
+        login = {"Authorization": encode_basic_auth(keys["id"], keys["api_key"])}
+        async with session.get(f"{base_url}/api/payment-services", headers=login) as listed:
+            (row,) = (await listed.json())["data"]
+        told = {name: row["attributes"][name] for name in ("enabled", "available", "active", "test_mode")}
+        assert told == {"enabled": True, "available": False, "active": False, "test_mode": False}
+        async with session.post(f"{base_url}/api/payment-invoices", headers=login, json=private_body()) as refused:
+            text = "This service is not available in test mode."
+            assert (refused.status, await refused.json()) == (422, {"errors": {"service": text}})

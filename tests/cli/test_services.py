@@ -86,6 +86,14 @@ async def test_all_services_are_switched_on_and_off_at_once(kassa: Kassa, accoun
         (["add", "--method", "qiwi"], "add: This needs --method and --currency, or the code of one service.\n"),
         (["add", "a", "b"], "add: This needs --method and --currency, or the code of one service.\n"),
         (["add", "--method", "qiwi", "--currency", "UAH"], "add: The catalogue has no such service of qiwi in UAH.\n"),
+        (
+            ["add", CARD_USD, "--method", "qiwi"],
+            f"method: This value should be payment_card, or be left out: it is what {CARD_USD} is.\n",
+        ),
+        (
+            ["add", CARD_USD, "--currency", "eur"],
+            f"currency: This value should be USD, or be left out: it is what {CARD_USD} is.\n",
+        ),
         (["add", "nope"], "nope: The catalogue does not have this service.\n"),
         (["add", CARD_USD, "--fee-rate", "lots"], "fee_rate: This value should be a number, such as 2.5.\n"),
         (["on", CARD_USD, "--fee-rate", "1"], "fee_rate: This belongs to add, not to on.\n"),

@@ -14,7 +14,7 @@ from kassa.accounts.model import Account, Route
 from kassa.callbacks import model as callback_model
 from kassa.callbacks.model import Answered, Delivered, Retry, Unanswered
 from kassa.errors import InvoiceNotPayable
-from kassa.invoices import booking, model, settling
+from kassa.invoices import booking, conversion, model, settling
 from kassa.invoices.model import Invoice, Status
 from kassa.invoices.reserve.model import draw, release
 from kassa.invoices.returns import booking as return_booking
@@ -133,7 +133,9 @@ class Gateway:
         was = self.store.invoices[invoice_id]
         held = self.store.payments[was.payment_id or ""]
         if approve:
-            invoice, payment = model.approve(was, held, now=self.now), payments.approve(held, now=self.now)
+            amount, _ = conversion.taken(was, held)
+            invoice = model.approve(was, held, amount=amount, now=self.now)
+            payment = payments.approve(held, now=self.now)
         else:
             invoice = model.reject(was, held, now=self.now)
             payment = payments.reject(held, resolution=invoice.resolution, now=self.now)

@@ -23,6 +23,20 @@ async def check(payer: Visitor, url: str, number: str, expiry: str = "12/30") ->
     return await payer.press(page, "approve") if "/acs/" in page.url else page
 
 
+async def test_a_payer_knows_before_he_sends_a_card_that_nothing_is_taken(shop: Client, payer: Visitor) -> None:
+    created = await shop.create(flow="verify", amount=12.5)
+    url = created.attributes["flow_data"]["action"]
+    page = await payer.open(url)
+    assert page.heading == "Check the card"
+    assert "No money will be taken: the card is only checked." in page.text
+    assert "12.50" not in page.text
+    declined = await check(payer, url, BAD, "04/28")
+    assert declined.headings[:2] == ["Check the card", "The card could not be verified"]
+    assert (
+        "No money will be taken" not in (await payer.open((await shop.create()).attributes["flow_data"]["action"])).text
+    )
+
+
 @pytest.mark.parametrize("number", [GOOD, GOOD_SECURE])
 async def test_a_good_card_is_verified_and_nothing_is_taken(
     office: Office, shop: Client, merchant: Merchant, payer: Visitor, *, place: Served, number: str
@@ -53,7 +67,8 @@ async def test_a_bad_card_fails_its_verification_with_its_reason(
 ) -> None:
     created = await shop.create(flow="verify", gateway_options={"cardgate": {"retry_limit": 1}})
     page = await check(payer, created.attributes["flow_data"]["action"], number, "04/28")
-    assert page.heading == "Payment failed"
+    assert page.heading == "The card could not be verified"
+    assert "The bank says that this card has expired. There are no attempts left." in page.text
     found = (await shop.read(created.data["id"])).attributes
     assert (found["status"], found["resolution"], found["processed_amount"]) == ("verify_failed", "card_expired", None)
     assert await books.taken_for(office, place.bank_url, created.data["id"]) == []
@@ -64,7 +79,7 @@ async def test_a_verification_that_failed_once_may_be_tried_with_another_card(sh
     created = await shop.create(flow="verify")
     url = created.attributes["flow_data"]["action"]
     page = await check(payer, url, BAD)
-    assert "The payment was declined" in page.headings
+    assert "The card could not be verified" in page.headings
     assert (await check(payer, url, GOOD)).heading == "Card verified"
     assert (await shop.read(created.data["id"])).attributes["status"] == "verified"
 

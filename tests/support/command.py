@@ -26,11 +26,15 @@ class Ran:
         return msgspec.json.decode(self.out)
 
 
-async def run(*words: str, environment: Mapping[str, str]) -> Ran:
-    """Run ``kassa`` with these words and settings, and wait for its end."""
+async def run(*words: str, environment: Mapping[str, str], typed: str = "") -> Ran:
+    """Run ``kassa`` with these words, settings and standard input, and wait for its end."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("KASSA_")}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "kassa", *words, env={**inherited, **environment}, stdout=PIPE, stderr=PIPE
+        *(sys.executable, "-m", "kassa", *words),
+        env={**inherited, **environment},
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), _PATIENCE_SECONDS)
+    out, err = await asyncio.wait_for(process.communicate(typed.encode()), _PATIENCE_SECONDS)
     return Ran(status=process.returncode or 0, out=out.decode(), err=err.decode())

@@ -39,6 +39,7 @@ async def opened(database: Database, settings: Settings | None = None) -> AsyncI
     await load_builtin(database.pool)
     await load_bundled(database.pool, now=clock.real())
     async with Outbound(chosen) as outbound, _views(database) as views:
+        providers = Registry.load(chosen, outbound)
         yield Platform(
             settings=chosen,
             clock=clock,
@@ -46,10 +47,10 @@ async def opened(database: Database, settings: Settings | None = None) -> AsyncI
             tokens=TokenSigner(chosen, root),
             pool=database.pool,
             view=views,
-            accounts=Directory(database.pool, root),
+            accounts=Directory(database.pool, root, providers.codes()),
             catalogue=Catalogue(database.pool),
             rates=Rates(database.pool, clock, chosen),
-            providers=Registry.load(chosen, outbound),
+            providers=providers,
             outbound=outbound,
         )
 

@@ -35,7 +35,7 @@ class Shop:
 
     def directory(self) -> Directory:
         """A process's view that has not kept anything yet."""
-        return Directory(self.pool, self.root)
+        return Directory(self.pool, self.root, ["test"])
 
 
 async def made(pool: Pool) -> Shop:

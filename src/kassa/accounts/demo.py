@@ -33,7 +33,7 @@ async def ensure(pool: Pool, root: Root, clock: Clock, home: Path, shop_url: str
     and a new database gets the old keys. Raises ``SettingsWrong`` when that file cannot be read.
     """
     while True:
-        keys = _kept(home) or _new(home)
+        keys = kept(home) or _new(home)
         account = await queries.account(pool, account_id=keys.id)
         if account is not None:
             await _follow_shop(pool, account, shop_url)
@@ -70,7 +70,8 @@ async def _add_missing(pool: Pool, clock: Clock, account_id: str, codes: Sequenc
         await operations.switch_services_on(pool, clock, account_id, missing)
 
 
-def _kept(home: Path) -> Keys | None:
+def kept(home: Path) -> Keys | None:
+    """Return the demo account's keys, None in a home that has no such account. Raises ``SettingsWrong``."""
     text = read_private(home / _FILE)
     if text is None:
         return None

@@ -6,6 +6,7 @@ What ``operations`` change therefore takes effect in every process within a seco
 import hmac
 import math
 import re
+from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from kassa import ids
@@ -31,9 +32,11 @@ _CODE: Final = re.compile(r"[a-z0-9_]{1,100}")
 class Directory:
     """One process's view of the accounts."""
 
-    def __init__(self, pool: Pool, root: Root) -> None:
+    def __init__(self, pool: Pool, root: Root, providers: Sequence[str]) -> None:
+        """Look at the accounts; only ``providers``, by their codes, are there to take new payments."""
         self._pool = pool
         self._root = root
+        self._providers = providers
         self._accounts = Recent(self._load_account, seconds=KEPT_SECONDS)
         self._ids_by_tag = Recent(self._load_id_by_tag, seconds=math.inf)
         self._public_keys = Recent(self._load_public_key, seconds=KEPT_SECONDS)
@@ -131,7 +134,9 @@ class Directory:
 
     async def _load_offered(self, key: tuple[str, str, bool]) -> tuple[AccountService, ...]:
         account_id, currency, test_mode = key
-        found = await services.offered(self._pool, account_id=account_id, currency=currency, test_mode=test_mode)
+        found = await services.offered(
+            self._pool, account_id=account_id, currency=currency, test_mode=test_mode, providers=self._providers
+        )
         return tuple(found)
 
     async def _load_offered_currencies(self, key: tuple[str, bool]) -> tuple[str, ...]:
@@ -140,7 +145,9 @@ class Directory:
 
     async def _load_route(self, key: tuple[str, str, bool]) -> Route | None:
         account_id, code, test_mode = key
-        found = await queries.route(self._pool, account_id=account_id, code=code, test_mode=test_mode)
+        found = await queries.route(
+            self._pool, account_id=account_id, code=code, test_mode=test_mode, providers=self._providers
+        )
         return self._route(found) if found else None
 
     async def _load_credentials(self, key: tuple[str, str]) -> Route:

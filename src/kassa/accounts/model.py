@@ -98,6 +98,19 @@ class ProviderAccount(Value, frozen=True, kw_only=True):
         return f"ProviderAccount({self.provider_account_id}, …)"
 
 
+class ListedProviderAccount(Value, frozen=True, kw_only=True):
+    """A merchant's account at a provider as it may be listed, without its secrets."""
+
+    provider_account_id: str
+    provider: str
+    test_mode: bool
+    merchant_id: str
+    services: list[str]
+    """The services that it stands behind."""
+    archived_at: datetime | None
+    """Since when it takes nothing new."""
+
+
 class AccountKey(Value, frozen=True, kw_only=True):
     """A key as it may be listed: whole if it is public, by its last characters if it is not."""
 

@@ -107,7 +107,7 @@ OPTIONS: Final[Mapping[str, Callable[[str], object]]] = {
     "callback_url": url,
     "return_url": url,
     "merchant_url": url,
-    "lifetime_minutes": _number(1, 2880),
+    "lifetime_minutes": _number(14, 2880),
     "attempts": _number(1, 100),
     "only_final_callbacks": _flag,
     "ip_allow_list": _networks,

@@ -1,5 +1,6 @@
 """SQL over accounts, their keys and provider accounts: one statement a function."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -88,18 +89,22 @@ async def keys(executor: Executor, *, account_id: str) -> list[AccountKey]:
     return [AccountKey(**row) for row in rows]
 
 
-async def route(executor: Executor, *, account_id: str, code: str, test_mode: bool) -> ProviderAccount | None:
-    """Return the provider account that stands first behind a service in a mode."""
+async def route(
+    executor: Executor, *, account_id: str, code: str, test_mode: bool, providers: Sequence[str]
+) -> ProviderAccount | None:
+    """Return which account at one of the providers stands first behind a service in a mode."""
     row = await executor.fetchrow(
         f"""
         SELECT {_PROVIDER_ACCOUNT} FROM routes r JOIN provider_accounts p USING (account_id, provider_account_id)
         WHERE r.account_id = $1 AND r.service = $2 AND p.test_mode = $3 AND p.archived_at IS NULL
+            AND p.provider = ANY($4::text[])
         ORDER BY r.position, r.provider_account_id
         LIMIT 1
         """,
         account_id,
         code,
         test_mode,
+        list(providers),
     )
     return ProviderAccount(**row) if row else None
 

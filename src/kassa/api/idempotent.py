@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kassa.api import auth
-from kassa.errors import BadRequest, DatabaseUnavailable, KassaError
+from kassa.errors import BadRequest, DatabaseUnavailable, KassaError, RequestUnderWay
 from kassa.idempotency import model, operations
 from kassa.idempotency.model import HEADER, Claim, Result
 from kassa.jsonapi.answers import INTERNAL, answer, refusal
@@ -50,6 +50,8 @@ class Idempotent:
             response = await self._answered(scope, receive, keys)
         except KassaError as error:
             response = refusal(error)
+            if isinstance(error, RequestUnderWay):
+                response.headers["Retry-After"] = "1"
         return await response(scope, receive, send)
 
     async def _answered(self, scope: Scope, receive: Receive, keys: list[bytes]) -> Response:

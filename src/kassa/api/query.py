@@ -25,10 +25,12 @@ def once(request: Request, name: str) -> str | None:
 def lists(query: QueryParams, names: Collection[str]) -> dict[str, str]:
     """Return what a list's query chooses by ``filter[…]`` and ``page[…]``, empty values included; the rest is not its.
 
-    Raises ``BadRequest`` for a filter or page that is none of ``names``, or is there twice.
+    Raises ``BadRequest`` for a filter or page that is none of ``names``, or is there twice, and for a filter's name
+    without its brackets: who asks for ``status=…`` must not take the whole list for it.
     """
     given: dict[str, str] = {}
-    for name, value in query.multi_items():
+    for sent, value in query.multi_items():
+        name = _meant(sent, names)
         if name.partition("[")[0] not in ("filter", "page"):
             continue
         if name not in names:
@@ -37,6 +39,16 @@ def lists(query: QueryParams, names: Collection[str]) -> dict[str, str]:
             raise BadRequest(f"The query has {name} twice.")
         given[name] = value
     return given
+
+
+def _meant(name: str, names: Collection[str]) -> str:
+    """Return a parameter's whole name: the mode may be chosen without brackets too."""
+    whole_name = f"filter[{name}]"
+    if whole_name not in names:
+        return name
+    if name != "test_mode":
+        raise BadRequest(f"There is no {name}, only {whole_name}.")
+    return whole_name
 
 
 def flag(given: Mapping[str, str], name: str) -> bool | None:

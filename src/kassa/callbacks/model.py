@@ -44,6 +44,25 @@ class Claim(Value, frozen=True, kw_only=True):
         return f"Claim({self.callback_id}, tries={self.tries})"
 
 
+class Listed(Value, frozen=True, kw_only=True):
+    """A callback as the operator sees it: where it goes, and what came of the last try."""
+
+    callback_id: str
+    invoice_id: str
+    test_mode: bool
+    invoice_status: str
+    url: str
+    status: str
+    """``pending``, ``done``, ``failed``, or ``dropped`` for a newer one."""
+    tries: int
+    created_at: datetime
+    tried_at: datetime | None
+    response_code: int | None
+    failure: str | None
+    due_at: datetime | None
+    """When it is tried next; in test mode by test mode's clock."""
+
+
 class Answered(Value, frozen=True, kw_only=True):
     """The endpoint answered."""
 

@@ -7,7 +7,10 @@ from typing import assert_never
 from kassa import ids
 from kassa.callbacks import queries
 from kassa.callbacks.model import Claim, Delivered, Failed, Retry, Verdict
+from kassa.clock import Clock
 from kassa.db.pool import Executor
+from kassa.errors import AddressRefused, Invalid, NotFound
+from kassa.outbound import Outbound
 
 
 async def enqueue(
@@ -100,3 +103,23 @@ async def record(connection: Executor, claim: Claim, verdict: Verdict, *, now: d
             )
         case _:
             assert_never(verdict)
+
+
+async def resend(
+    connection: Executor, outbound: Outbound, clock: Clock, account_id: str, callback_id: str, *, url: str | None
+) -> None:
+    """Send a callback again at once, the same bytes under the same id; with ``url`` there from now on (CONTRACT §5).
+
+    Its tries go on counting: one that was given up gets this try alone. Raises ``NotFound``; ``Invalid`` for an address
+    that callbacks are not sent to.
+    """
+    test_mode = await queries.mode(connection, account_id=account_id, callback_id=callback_id)
+    if test_mode is None:
+        raise NotFound("There is no such callback.")
+    if url is not None:
+        try:
+            outbound.check_url(url, https_only=not test_mode)
+        except AddressRefused as error:
+            raise Invalid({"url": error.detail}) from None
+    now = clock.now(test_mode=test_mode)
+    await queries.resend(connection, account_id=account_id, callback_id=callback_id, url=url, now=now)

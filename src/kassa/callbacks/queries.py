@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from kassa.callbacks.model import Claim
+from kassa.callbacks.model import Claim, Listed
 from kassa.db.pool import Executor
 
 
@@ -172,5 +172,49 @@ async def mark_failed(
         response_code,
         failure,
         due_at,
+        now,
+    )
+
+
+async def listed(
+    connection: Executor, *, account_id: str, invoice_id: str | None, failed: bool, limit: int
+) -> list[Listed]:
+    """Return an account's callbacks, newest first: all, those of an invoice, those whose last try failed."""
+    rows = await connection.fetch(
+        """
+        SELECT callback_id, invoice_id, test_mode, invoice_status, url, status, tries, created_at, tried_at,
+            response_code, failure, due_at
+        FROM callbacks
+        WHERE account_id = $1 AND ($2::text IS NULL OR invoice_id = $2)
+            AND (NOT $3::boolean OR (failure IS NOT NULL AND status IN ('pending', 'failed')))
+        ORDER BY logged_at DESC, callback_id
+        LIMIT $4
+        """,
+        account_id,
+        invoice_id,
+        failed,
+        limit,
+    )
+    return [Listed(**row) for row in rows]
+
+
+async def mode(connection: Executor, *, account_id: str, callback_id: str) -> bool | None:
+    """Return whether a callback is of test mode, None where there is none."""
+    found: bool | None = await connection.fetchval(
+        "SELECT test_mode FROM callbacks WHERE account_id = $1 AND callback_id = $2", account_id, callback_id
+    )
+    return found
+
+
+async def resend(connection: Executor, *, account_id: str, callback_id: str, url: str | None, now: datetime) -> None:
+    """Make a callback due now, whatever came of it, where it went or at another address."""
+    await connection.execute(
+        """
+        UPDATE callbacks SET status = 'pending', due_at = $4, url = coalesce($3, url)
+        WHERE account_id = $1 AND callback_id = $2
+        """,
+        account_id,
+        callback_id,
+        url,
         now,
     )

@@ -24,7 +24,7 @@ _KNOWN: Final = frozenset({Stage.PAID, Stage.FAILED, Stage.EXPIRED, Stage.RETURN
 def create(platform: Platform) -> ASGIApp:
     """Return the card gate, to be served under its own base URL."""
     gate = Gate(platform)
-    return Starlette(
+    made = Starlette(
         routes=[
             Route("/hpp/{session_id}", gate.show, methods=["GET"]),
             Route("/hpp/{session_id}", gate.submit, methods=["POST"]),
@@ -36,6 +36,8 @@ def create(platform: Platform) -> ASGIApp:
         ],
         exception_handlers=mishaps.handlers(gate.site),
     )
+    made.router.redirect_slashes = False
+    return made
 
 
 class Gate:

@@ -61,16 +61,17 @@ class Entry(Value, frozen=True, kw_only=True):
 
 
 def read(body: bytes) -> Entry:
-    """Return what an urlencoded form holds. Raises ``BadRequest`` for what is no form.
+    """Return what an urlencoded form holds. Raises ``BadRequest`` for what is no form, or says a thing twice.
 
     Parsed here, in memory: a general form parser would spool a large part to disk (P10).
     """
     try:
-        fields = dict(
-            parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX)
-        )
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX)
     except ValueError:
         raise BadRequest from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise BadRequest
     attempt = fields.get("number", "")
     return Entry(
         attempt=int(attempt) if re.fullmatch(r"[0-9]{1,4}", attempt) else 0,

@@ -99,6 +99,7 @@ def card_page(
         texts=texts.texts(catalog, lengths),
         lengths=lengths,
         faults=said,
+        verify=invoice.payment_flow == "verify",
         **_decline(session, language, shown=not said),
     )
 

@@ -96,8 +96,10 @@ class _Loading:
 
     async def services(self, found: Rows[ServiceRow]) -> None:
         methods = await queries.method_codes(self._pool)
-        known = await queries.service_kinds(self._pool)
-        ours = {service.code for service in builtin.read()[1]}
+        kinds = {each.code: (each.method, each.flow, each.currency) for each in builtin.read()[1]}
+        known = {**await queries.service_kinds(self._pool), **kinds}
+        # A row that makes something else of a service of ours is refused by its kind.
+        ours = {row.code for row in found.good if kinds.get(row.code) == (row.method, row.flow, row.currency)}
 
         def service(row: ServiceRow) -> Service:
             return rows.service(row, methods, known, self.dropped)

@@ -34,6 +34,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
         ],
         exception_handlers=mishaps.handlers(checkout.site),
     )
+    pages.router.redirect_slashes = False
     # Some of the family's documents write the address without the slash.
     bare = Starlette(
         routes=[Route("/hpp", checkout.enter, methods=["GET"])], exception_handlers=mishaps.handlers(checkout.site)

@@ -58,6 +58,18 @@ async def public_account(platform: Platform, data: Mapping[str, Any]) -> tuple[A
     return await platform.accounts.by_public_key(public_key)
 
 
+def keyed(data: Mapping[str, Any], in_query: object) -> Mapping[str, Any]:
+    """Return what a body says, with the public key that may stand in the query as well (CONTRACT §2).
+
+    Raises ``Unauthorized`` where both have one and they differ: whose order it is cannot be told.
+    """
+    if in_query is None:
+        return data
+    if data.get("public_key", in_query) != in_query:
+        raise Unauthorized
+    return {**data, "public_key": in_query}
+
+
 async def read(platform: Platform, data: Mapping[str, Any], errors: dict[str, str]) -> Order:
     """Return what a request asks for; nothing is written.
 

@@ -59,7 +59,8 @@ class Form:
         errors: dict[str, str] = {}
         query = parameters.read(request.scope["query_string"], errors, known=_KNOWN)
         visits.speak(request, query)
-        data = query | parameters.read(await forms.read(request, SIZE_MAX), errors, known=_KNOWN)
+        form = parameters.read(await forms.read(request, SIZE_MAX), errors, known=_KNOWN)
+        data = {**query, **ordering.keyed(form, query.get("public_key"))}
         language = visits.speak(request, data)
         locale = next((data[name] for name in PARAMETERS if name in data), None)
         data |= {"locale": locale} if locale is not None else {}

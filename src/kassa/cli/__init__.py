@@ -1,13 +1,15 @@
 """The command line: one program, ``kassa``, for everything that an operator or a developer does."""
 
 import sys
+from typing import Annotated
 
 import typer
 
-from kassa import observability
-from kassa.cli import accounts, catalogue, clock, ledger, moderation, rates
+from kassa import __version__, observability
+from kassa.cli import accounts, callbacks, catalogue, clock, ledger, moderation, rates
 from kassa.cli.cards import cards
 from kassa.cli.doctor import doctor
+from kassa.cli.listen import listen
 from kassa.cli.migrate import migrate
 from kassa.cli.serve import serve
 from kassa.errors import KassaError
@@ -23,7 +25,9 @@ app.command()(serve)
 app.command()(migrate)
 app.command()(doctor)
 app.command()(cards)
+app.command()(listen)
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(callbacks.app, name="callbacks")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(clock.app, name="clock")
 app.add_typer(ledger.app, name="ledger")
@@ -31,8 +35,19 @@ app.add_typer(moderation.app, name="moderation")
 app.add_typer(rates.app, name="rates")
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"kassa {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def prepare() -> None:
+def prepare(
+    *,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
     """Take a payer from a shop's order to a paid invoice."""
     # Commands print their answer on standard output; what they log goes elsewhere, and only when it matters.
     observability.configure("warning")

@@ -11,9 +11,10 @@ from kassa.accounts.keys import KINDS
 from kassa.accounts.model import Account, AccountKey
 from kassa.catalogue.operations import load_builtin
 from kassa.cli import printing
-from kassa.cli.opened import opened
+from kassa.cli.opened import guard, opened
+from kassa.cli.providers import providers
 from kassa.cli.services import services
-from kassa.errors import Invalid, NotFound
+from kassa.errors import AddressRefused, Invalid, NotFound
 
 app = typer.Typer(no_args_is_help=True, help="Merchants' accounts: options, keys and services.")
 
@@ -30,6 +31,7 @@ class KeysAction(StrEnum):
 
 
 app.command()(services)
+app.command()(providers)
 
 
 @app.command()
@@ -203,10 +205,17 @@ def _key_row(key: AccountKey) -> tuple[str, ...]:
 
 
 def _pairs(words: list[str]) -> dict[str, str]:
+    """Return options by name. Raises ``Invalid`` for other words, and for an address that no callback is sent to."""
     wrong = {word: "This should be OPTION=VALUE." for word in words if "=" not in word}
     if wrong:
         raise Invalid(wrong)
-    return dict(word.split("=", 1) for word in words)
+    texts = dict(word.split("=", 1) for word in words)
+    if url := texts.get("callback_url", "").strip():
+        try:
+            guard().check_url(url)
+        except AddressRefused as error:
+            raise Invalid({"callback_url": error.detail}) from None
+    return texts
 
 
 def _found(account: Account | None) -> Account:

@@ -27,6 +27,10 @@ def catalogue() -> None:
 @app.command("import")
 def import_folder(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A copy of OpenFintech's data, as JSON files.")],
+    *,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with exit code 2 where rows were refused; the others are taken.")
+    ] = False,
 ) -> None:
     """Add the currencies, methods and services of OpenFintech's data, or bring them up to date.
 
@@ -48,6 +52,8 @@ def import_folder(
             typer.echo(f"  {each}")
     if not report.changed:
         typer.echo("\nNothing has changed.")
+    if strict and report.refused:
+        raise typer.Exit(2)
 
 
 async def _import(folder: Path) -> Report:

@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from kassa import app, config
+from kassa.accounts import demo
 from kassa.catalogue.directory import Catalogue
 from kassa.cli.listening import addressed
 from kassa.clock import Clock
 from kassa.db import pool as database
 from kassa.db.home import load_root, open_database
+from kassa.outbound import Outbound
 from kassa.platform import Platform
 from kassa.sealing import Root
 
@@ -25,6 +29,15 @@ class Opened:
     pool: database.Pool
     root: Root
     clock: Clock
+
+
+def guard() -> Outbound:
+    """Return what tells whether callbacks are sent to an address, as far as this home's settings say.
+
+    A home with a demo account is one of demo mode, though this command was not told so.
+    """
+    settings = config.load(os.environ)
+    return Outbound(replace(settings, demo=settings.demo or demo.kept(settings.home_path()) is not None))
 
 
 @asynccontextmanager

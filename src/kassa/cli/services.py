@@ -129,6 +129,7 @@ def _named(wanted: _Wanted) -> list[str]:
 async def _code(kassa: Opened, wanted: _Wanted) -> str:
     """Return the one service that is meant: by its code, or by method, currency and flow, hosted pages first."""
     if len(wanted.codes) == 1:
+        await _check_kind(kassa, wanted.codes[0], wanted)
         return wanted.codes[0]
     if wanted.codes or wanted.method is None or wanted.currency is None:
         raise Invalid({"add": "This needs --method and --currency, or the code of one service."})
@@ -142,6 +143,20 @@ async def _code(kassa: Opened, wanted: _Wanted) -> str:
     if len(found) > 1:
         raise Invalid({"add": f"There are several, name one by its code: {', '.join(found)}."})
     return found[0]
+
+
+async def _check_kind(kassa: Opened, code: str, wanted: _Wanted) -> None:
+    """Raise ``Invalid`` for words about a service that are not true of it."""
+    names = ("method", "flow", "currency")
+    kind = dict(zip(names, (await catalogue.service_kinds(kassa.pool)).get(code, ()), strict=False))
+    given = {name: text for name in names if (text := getattr(wanted, name)) is not None}
+    errors = {
+        name: f"This value should be {kind[name]}, or be left out: it is what {code} is."
+        for name, text in given.items()
+        if name in kind and text.lower() != kind[name].lower()
+    }
+    if errors:
+        raise Invalid(errors)
 
 
 def _print(found: Sequence[AccountService]) -> None:

@@ -19,10 +19,9 @@ from kassa.fees.model import parts
 from kassa.invoices import addresses, gateway, lifetime, pricing
 from kassa.invoices.asked import Asked, AskedCustomer
 from kassa.invoices.model import Invoice, Status
+from kassa.numbers import encode
 from kassa.platform import Platform
 from kassa.providers.protocol import Value
-
-_encoder: Final = msgspec.json.Encoder(decimal_format="number")
 
 CARD_METHOD: Final = "payment_card"
 """The method whose page is ours, the card gate's; every other method's page is its provider's."""
@@ -168,7 +167,7 @@ def _metadata(asked: Asked, account: Account) -> str:
     metadata: dict[str, Any] = dict(asked.metadata or {})
     if account.merchant_url is not None:
         metadata.setdefault("merchant_url", account.merchant_url)
-    return _encoder.encode(metadata).decode()
+    return encode(metadata)
 
 
 def _customer(platform: Platform, account: Account, asked: AskedCustomer | None, *, test_mode: bool) -> Customer | None:
@@ -195,4 +194,4 @@ def _given(asked: Value | None) -> str | None:
 
 
 def _json(value: object) -> str | None:
-    return None if value is None else _encoder.encode(value).decode()
+    return None if value is None else encode(value)

@@ -2,25 +2,25 @@
 
 Refused here: more than 64 KiB, compressed bodies, other types than JSON, text that is no JSON, repeated names, deep
 nesting and endless numbers. Told by name, beside all else that is wrong: characters that no row or page should hold,
-and numbers that are none (NaN, infinities, 1e999). Numbers with a point become exact decimals.
+and numbers that are none (NaN, infinities) or that a double, which is what most readers have, cannot hold (1e400).
+Numbers with a point become exact decimals that know how they were written.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, Request
 
 from kassa.errors import BadRequest, BodyTooLarge, Message, UnsupportedBody
+from kassa.numbers import Number
 
 SIZE_MAX: Final = 64 * 1024
 DEPTH_MAX: Final = 32
 _DROPPED_MAX: Final = 4 * 1024 * 1024
 _DIGITS_MAX: Final = 400
 _JSON_TYPES: Final = frozenset({"", "application/json", "application/vnd.api+json"})
-_BEYOND: Final = Decimal("Infinity")
-"""What is read for a number that is out of range."""
 _CONTROLS: Final = frozenset(chr(code) for code in range(32)) - set("\t\n\r") | {"\x7f"}
 
 
@@ -110,20 +110,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _number(text: str) -> Decimal:
+def _number(text: str) -> Number:
     if len(text) > _DIGITS_MAX:
         raise BadRequest("The body holds a number that is too long.")
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return _BEYOND
-    return number if abs(number.adjusted()) <= _DIGITS_MAX else _BEYOND
+    return Number(text)
 
 
-def _integer(text: str) -> int:
-    if len(text) > _DIGITS_MAX:
-        raise BadRequest("The body holds a number that is too long.")
-    return int(text)
+def _integer(text: str) -> int | Number:
+    number = _number(text)
+    return int(text) if number.is_finite() and text != "-0" else number
 
 
 def _deeper_than(data: object, depth: int) -> bool:

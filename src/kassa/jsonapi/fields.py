@@ -14,6 +14,7 @@ import msgspec
 from msgspec import inspect
 
 from kassa.errors import Message
+from kassa.numbers import Number
 from kassa.providers.protocol import Value
 
 NUMBER: Final = r"-?\d+(\.\d+)?([eE][+-]?\d{1,3})?"
@@ -67,6 +68,8 @@ def read(cls: type[R], data: Mapping[str, Any], errors: dict[str, str], prefix: 
     values: dict[str, Any] = {}
     for member in _members(cls):
         value = data.get(member.wire_name)
+        if value == [] and member.nested is not None:
+            value = None  # PHP clients write an empty map so.
         name = f"{prefix}{member.wire_name}"
         if value is None:
             if member.wire_name in required(cls):
@@ -77,10 +80,8 @@ def read(cls: type[R], data: Mapping[str, Any], errors: dict[str, str], prefix: 
             values[member.name] = _convert(value, member, name, errors)
         elif isinstance(value, Mapping):
             values[member.name] = read(member.nested, value, errors, f"{name}.")
-        elif value != []:  # PHP clients write an empty map so.
+        else:
             errors[name] = Message("This value should be an object.")
-        elif required(member.nested):
-            read(member.nested, {}, errors, f"{name}.")
     return cls(**values)
 
 
@@ -90,6 +91,8 @@ def _convert(value: object, member: _Member, name: str, errors: dict[str, str]) 
         return None
     if isinstance(value, int | Decimal) and not isinstance(value, bool) and member.kinds <= _TEXT:
         value = str(value)
+    elif isinstance(value, Number):
+        value = Decimal(value)
     if value == [] and inspect.DictType in member.kinds:
         value = {}
     try:

@@ -100,7 +100,7 @@ def _words(status: HTTPStatus, _: Gettext) -> tuple[str, str]:
                 _("This page is not available right now. Load it again: it shows whether you have paid."),
             )
         case _ if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return _("This request cannot be read"), _("Go back to the payment page and try again.")
+            return _("This request cannot be read"), _("Go back to the page that you came from and try again.")
         case _:
             return (
                 _("Something went wrong here"),

@@ -9,7 +9,7 @@ from kassa.invoices.model import Invoice
 from kassa.pages.languages import translations
 from kassa.pages.look import merchant
 from kassa.pages.prices import converted_from, payable
-from kassa.pages.reasons import Gettext, reason, wallet_reason
+from kassa.pages.reasons import Gettext, cause, reason, wallet_reason
 from kassa.pages.stages import Stage
 from kassa.pages.way_back import foreign_host, way_back
 from kassa.pages.wording import moment
@@ -113,6 +113,8 @@ def _words(current: Stage, invoice: Invoice, payment: Payment | None, _: Gettext
             return "good", _("Payment received"), _("Thank you. The shop is being told.")
         case Stage.RETURNED:
             return "wait", _("Payment returned"), _("The money for this order has been returned to you.")
+        case Stage.FAILED if invoice.payment_flow == "verify":
+            return "bad", _("The card could not be verified"), _failure(invoice, payment, _)
         case Stage.FAILED:
             return "bad", _("Payment failed"), _failure(invoice, payment, _)
         case Stage.EXPIRED:
@@ -146,11 +148,10 @@ def _failure(invoice: Invoice, payment: Payment | None, _: Gettext) -> str:
     if invoice.session_id is None:
         again = _("Go back to the shop to order again.")
         return f"{wallet_reason(resolution, _)} {again}"
-    why = reason(resolution, _)
     if invoice.attempts_left > 0:
-        return why
+        return reason(resolution, _)
     over = _("There are no attempts left. Go back to the shop to order again.")
-    return f"{why} {over}"
+    return f"{cause(resolution, _)} {over}"
 
 
 def _expiry(payment: Payment | None, _: Gettext) -> str:

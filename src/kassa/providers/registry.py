@@ -16,6 +16,11 @@ Factory = Callable[[Settings, Outbound], Provider | None]
 """Makes a provider; None: these settings do not offer it."""
 
 
+def installed() -> list[str]:
+    """Return the codes of the providers that are installed, offered by these settings or not, sorted."""
+    return sorted({entry.name for entry in entry_points(group=GROUP)})
+
+
 class Registry:
     """The providers of one process; made once at start."""
 

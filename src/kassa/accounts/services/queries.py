@@ -84,35 +84,42 @@ async def count(executor: Executor, *, account_id: str) -> int:
     return found
 
 
-async def backings(executor: Executor, *, account_id: str, codes: Sequence[str]) -> dict[str, Backing]:
-    """Return in which modes a provider account stands behind services, for those that have any, by code."""
+async def backings(
+    executor: Executor, *, account_id: str, codes: Sequence[str], providers: Sequence[str]
+) -> dict[str, Backing]:
+    """Return in which modes an account at one of the providers stands behind services, for those with any, by code."""
     rows = await executor.fetch(
         """
         SELECT r.service, bool_or(p.test_mode) AS test, bool_or(NOT p.test_mode) AS live
         FROM routes r JOIN provider_accounts p USING (account_id, provider_account_id)
         WHERE r.account_id = $1 AND r.service = ANY($2::text[]) AND p.archived_at IS NULL
+            AND p.provider = ANY($3::text[])
         GROUP BY r.service
         """,
         account_id,
         list(codes),
+        list(providers),
     )
     return {row["service"]: Backing(test=row["test"], live=row["live"]) for row in rows}
 
 
-async def offered(executor: Executor, *, account_id: str, currency: str, test_mode: bool) -> list[AccountService]:
-    """Return the services in a currency that are on and have a provider account behind them in a mode, by code."""
+async def offered(
+    executor: Executor, *, account_id: str, currency: str, test_mode: bool, providers: Sequence[str]
+) -> list[AccountService]:
+    """Return the services in a currency that are on, with an account at one of the providers behind in a mode."""
     rows = await executor.fetch(
         f"""
         SELECT {_SERVICE} FROM account_services a JOIN services s USING (service)
         WHERE a.account_id = $1 AND s.currency = $2 AND a.enabled AND EXISTS (
             SELECT 1 FROM routes r JOIN provider_accounts p USING (account_id, provider_account_id)
             WHERE r.account_id = a.account_id AND r.service = a.service
-                AND p.test_mode = $3 AND p.archived_at IS NULL)
+                AND p.test_mode = $3 AND p.archived_at IS NULL AND p.provider = ANY($4::text[]))
         ORDER BY a.service
         """,
         account_id,
         currency,
         test_mode,
+        list(providers),
     )
     return [AccountService(**row) for row in rows]
 

@@ -118,7 +118,7 @@ def _asked(asks: Asks) -> Schema:
         return {}
     members = schemas.reference(asks.type)
     if asks.public_key:
-        members = {"type": "object", "allOf": [members], **words.PUBLIC_KEY}
+        members = {"type": "object", "allOf": [members], **words.PUBLIC_KEY_MEMBER}
     if asks.resource is None:
         return members
     kind = {"enum": list(dict.fromkeys([asks.resource, asks.resource.removesuffix("s")]))}
@@ -159,7 +159,8 @@ def _refusal(status: HTTPStatus, operation: Operation) -> Schema:
         },
         "required": ["errors"],
     }
-    return {"description": words.CONFLICT, "content": {"application/json": {"schema": body}}}
+    headers = {"headers": words.UNDER_WAY} if refusals.takes_key(operation) else {}
+    return {"description": words.CONFLICT, **headers, "content": {"application/json": {"schema": body}}}
 
 
 def _callback() -> Schema:
@@ -167,6 +168,7 @@ def _callback() -> Schema:
         "operationId": "callback",
         "summary": "What Kassa sends to the merchant at every change of an invoice's status",
         "description": words.CALLBACKS,
+        "parameters": [_parameter(each) | {"required": True} for each in words.SIGNATURES],
         "requestBody": {"content": {"application/json": {"schema": schemas.reference(wire.Document)}}},
         "responses": {"2XX": {"description": "Received. Any other answer, or none, brings it again later."}},
     }

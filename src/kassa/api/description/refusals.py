@@ -76,6 +76,8 @@ def _body(status: HTTPStatus) -> tuple[Any, Any]:
 def _headers(status: HTTPStatus) -> Schema:
     if status in RETRY_AFTER:
         return {"Retry-After": {"description": "Seconds to wait.", "required": True, "schema": {"type": "integer"}}}
+    if status is HTTPStatus.CONFLICT:
+        return words.UNDER_WAY
     if status is HTTPStatus.UNAUTHORIZED:
         return {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
     return {}

@@ -129,7 +129,7 @@ def _taken(option: Schema, needed: Mapping[str, frozenset[str]], *, alone: bool)
     """Return all that is taken for one plain type. A decimal in a request is always an amount of money."""
     option = {name: value for name, value in option.items() if name not in {"default", "description"}}
     if "$ref" in option:
-        return [option] if needed.get(option["$ref"].removeprefix(PREFIX)) else [option, _EMPTY_LIST]
+        return [option, _EMPTY_LIST]
     if option.get("format") == "decimal":
         return [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": f"^{fields.NUMBER}$"}]
     if option.get("type") == "object":

@@ -25,8 +25,8 @@ safe to repeat.
 """
 
 CALLERS: Final = {
-    Caller.PUBLIC: "For browsers: open to every page, and authenticated by a public key among the members. The key's"
-    " prefix, ``pk_test_`` or ``pk_live_``, chooses the mode.",
+    Caller.PUBLIC: "For browsers: open to every page, and authenticated by a public key among the members or in"
+    " the query. The key's prefix, ``pk_test_`` or ``pk_live_``, chooses the mode.",
     Caller.PRIVATE: "For a merchant's servers: HTTP Basic with the account's id and its API key. Every address answers"
     " with and without ``/api``.",
     Caller.GATE: "For a merchant's servers that handle cards themselves, at the card gate's own address: Bearer"
@@ -37,8 +37,14 @@ CALLERS: Final = {
 CALLBACKS: Final = """\
 The invoice's document as it was at that change, with its customer. It comes at least once, perhaps out of order:
 ``data.id`` and ``updated`` tell the newest. ``X-Signature`` is ``base64(sha1(sk + body + sk))`` with the private key of
-the invoice's mode; ``webhook-id``, ``webhook-timestamp`` and ``webhook-signature`` follow Standard Webhooks with the
-same key's bytes as the secret.
+the invoice's mode. ``webhook-id``, ``webhook-timestamp`` and ``webhook-signature`` follow Standard Webhooks with the
+same key's bytes as the secret. That standard's libraries take the secret in base64:
+
+```python
+import base64, standardwebhooks
+secret = "whsec_" + base64.b64encode(b"sk_test_…").decode()
+invoice = standardwebhooks.Webhook(secret).verify(body, headers)["data"]
+```
 """
 
 CONFLICT: Final = (
@@ -65,15 +71,32 @@ REFUSALS: Final = {
 ON_PAGES: Final = {HTTPStatus.CONFLICT: "The ``reference_id`` stands for another order."}
 """What a refusal means where people read it, where that is something else."""
 
-PUBLIC_KEY: Final[dict[str, Any]] = {
+_PUBLIC_KEY: Final = {"type": "string", "pattern": "^pk_(test|live)_[A-Za-z0-9_-]{43}$"}
+
+PUBLIC_KEY_MEMBER: Final[dict[str, Any]] = {
     "properties": {
-        "public_key": {
-            "type": "string",
-            "description": "The account's public key.",
-            "pattern": "^pk_(test|live)_[A-Za-z0-9_-]{43}$",
-        }
+        "public_key": {**_PUBLIC_KEY, "description": "The account's public key, here or in the query."},
     },
-    "required": ["public_key"],
+}
+
+PUBLIC_KEY: Final = Parameter(
+    name="public_key",
+    words="The account's public key, here or in the body; where it is in both it has to be the same.",
+    schema=_PUBLIC_KEY,
+)
+
+SIGNATURES: Final = (
+    Parameter(name="X-Signature", place="header", words="``base64(sha1(sk + body + sk))``."),
+    Parameter(name="webhook-id", place="header", words="The callback's id, the same on each try."),
+    Parameter(name="webhook-timestamp", place="header", words="When this try was made, in unix seconds."),
+    Parameter(name="webhook-signature", place="header", words="``v1,…`` of Standard Webhooks; several with spaces."),
+)
+
+UNDER_WAY: Final[dict[str, Any]] = {
+    "Retry-After": {
+        "description": "Seconds to wait, where a request with this Idempotency-Key is under way.",
+        "schema": {"type": "integer"},
+    }
 }
 
 BRACKETS: Final[dict[str, Any]] = {"style": "deepObject", "explode": True}

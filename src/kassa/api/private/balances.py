@@ -10,7 +10,7 @@ from kassa import ids, money
 from kassa.accounts.model import Account
 from kassa.api import auth
 from kassa.api.description.operation import Caller, Gives, Operation, Parameter
-from kassa.api.query import flag, once
+from kassa.api.query import flag, lists
 from kassa.db.view import account_view
 from kassa.invoices.wire import Links, Wire
 from kassa.jsonapi.answers import answer
@@ -19,6 +19,8 @@ from kassa.ledger.model import Balances, Purse
 from kassa.platform import Platform
 
 PATH: Final = "/api/account/balances"
+
+_MODE: Final = "filter[test_mode]"
 
 
 class CurrencyAccount(Wire, frozen=True, kw_only=True):
@@ -66,7 +68,7 @@ READ_BALANCES: Final = Operation(
     parameters=(
         Parameter(
             name="test_mode",
-            words="Which mode's: live mode's unless it is true.",
+            words="Which mode's: live mode's unless it is true. May be written ``filter[test_mode]``.",
             schema={"enum": ["true", "false", "1", "0", ""]},
         ),
     ),
@@ -84,8 +86,8 @@ class CurrencyAccounts:
     async def read(self, request: Request) -> Response:
         """GET: live mode's balances, or with ``?test_mode=true`` test mode's."""
         account = await auth.private_account(self._platform, request)
-        asked = once(request, "test_mode")
-        test_mode = flag({"test_mode": asked} if asked else {}, "test_mode") or False
+        given = {name: value for name, value in lists(request.query_params, {_MODE}).items() if value}
+        test_mode = flag(given, _MODE) or False
         async with account_view(self._platform.view, account_id=account.account_id) as connection:
             balances = await ledger.balances(connection, account_id=account.account_id, test_mode=test_mode)
         return answer(BalancesDocument(data=_resource(self._platform, account, balances, test_mode=test_mode)))

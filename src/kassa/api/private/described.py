@@ -71,7 +71,7 @@ LIST_INVOICES: Final = Operation(
         _filter("[moderation_required]", "Whether a person has to look at it.", type="boolean"),
         _filter("[service]", "A service's code."),
         _filter("[currency]", "ISO 4217."),
-        _filter("[test_mode]", "One mode alone.", type="boolean"),
+        _filter("[test_mode]", "One mode alone. May be written ``test_mode``.", type="boolean"),
         _filter("[created][from]", "Created then or later: unix seconds or ISO 8601.", **_MOMENT),
         _filter("[created][to]", "Created then or before.", **_MOMENT),
         _filter("[updated][from]", "Changed then or later.", **_MOMENT),

@@ -130,7 +130,11 @@ LIST_ENTRIES: Final = Operation(
     " second of its booking, and stays as it is. Numbers have no gaps: whoever asks for ``page[after]`` the last one"
     " that he knows misses nothing.",
     parameters=(
-        _parameter("filter[test_mode]", "Which mode's: live mode's unless it is true.", type="boolean"),
+        _parameter(
+            "filter[test_mode]",
+            "Which mode's: live mode's unless it is true. May be written ``test_mode``.",
+            type="boolean",
+        ),
         _parameter("filter[purse]", "Entries that moved money of this purse.", enum=[purse.value for purse in Purse]),
         _parameter("filter[currency]", "Entries in a currency; with a purse: of this purse.", type="string"),
         _parameter("filter[invoice]", "Entries of one invoice.", type="string", pattern="^(cpi_[A-Za-z0-9]{16}|)$"),

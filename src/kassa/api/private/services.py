@@ -1,7 +1,7 @@
 """The private API's services: which the account has, on what terms, and who stands behind them (CONTRACT §4).
 
-``enabled``: the merchant has switched it on. ``available``: a provider account stands behind it in some mode.
-``active``: a live one does. ``test_mode``: one of test mode does.
+``enabled``: the merchant has switched it on. ``available``: an account at a provider that runs here stands behind it in
+some mode. ``active``: a live one does. ``test_mode``: one of test mode does.
 """
 
 from collections.abc import Mapping
@@ -189,18 +189,21 @@ class Services:
 
     async def _resources(self, account: Account, found: list[AccountService]) -> list[ServiceResource]:
         codes = [each.code for each in found]
-        backings = await queries.backings(self._platform.pool, account_id=account.account_id, codes=codes)
+        providers = self._platform.providers.codes()
+        backings = await queries.backings(
+            self._platform.pool, account_id=account.account_id, codes=codes, providers=providers
+        )
         return [_resource(account, each, backings.get(each.code, Backing())) for each in found]
 
 
 def _asked(query: QueryParams) -> Page:
     """Return the page that a query asks for; an empty value is an absent one.
 
-    Raises ``BadRequest`` for one that cannot be, and for filters: this list has none.
+    Raises ``BadRequest`` for one that cannot be, and for filters and a mode: this list has none.
     """
     given: dict[str, str] = {}
     for name, value in query.multi_items():
-        if name.partition("[")[0] not in ("page", "filter"):
+        if name.partition("[")[0] not in ("page", "filter", "test_mode"):
             continue
         if name not in ("page[number]", "page[size]"):
             raise BadRequest(f"There is no {name[:_SHOWN_MAX]}.")

@@ -5,6 +5,7 @@ from typing import Final
 
 from kassa.api.description import examples
 from kassa.api.description.operation import FORM_TYPE, HTML_TYPE, Asks, Caller, Gives, Operation, Parameter
+from kassa.api.description.words import PUBLIC_KEY
 from kassa.invoices import wire
 from kassa.invoices.asked import PublicAsked
 
@@ -14,6 +15,7 @@ CREATE_INVOICE: Final = Operation(
     summary="Create an invoice",
     words="Send the payer to ``active_payment.payload.action``. A 409 carries the invoice that stands only where"
     " service, currency and amount are the same as before.",
+    parameters=(PUBLIC_KEY,),
     asks=Asks(type=PublicAsked, public_key=True, example=examples.load("public_request")),
     gives=(
         Gives(

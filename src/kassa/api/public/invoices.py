@@ -28,7 +28,8 @@ class Invoices:
     async def create(self, request: Request) -> Response:
         """POST: 201 with the new invoice; 409 shows the standing one only to an honest repeat."""
         errors: dict[str, str] = {}
-        order = await ordering.read(self._platform, await read_json(request, errors), errors)
+        data = ordering.keyed(await read_json(request, errors), once(request, "public_key"))
+        order = await ordering.read(self._platform, data, errors)
         placed = await ordering.place(self._platform, order, client_ip=auth.client_ip(request))
         found = document.public(self._platform, order.account, placed.view)
         if placed.created:

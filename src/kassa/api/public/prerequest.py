@@ -10,10 +10,11 @@ from starlette.responses import Response
 from kassa import money
 from kassa.accounts.model import Account
 from kassa.api.description import examples
-from kassa.api.description.operation import Asks, Caller, Gives, Operation
+from kassa.api.description.operation import Asks, Caller, Gives, Operation, Parameter
+from kassa.api.description.words import PUBLIC_KEY
 from kassa.api.query import once
 from kassa.catalogue.model import Field, Method
-from kassa.checkout.ordering import public_account
+from kassa.checkout.ordering import keyed, public_account
 from kassa.errors import Invalid
 from kassa.invoices.asked import Code
 from kassa.invoices.offers import Offer, Offers, offers
@@ -82,6 +83,10 @@ PREREQUEST: Final = Operation(
         " what the amount comes to in it; its limits are in its own."
     ),
     asks=Asks(type=PrerequestAsked, public_key=True, example=examples.load("prerequest")),
+    parameters=(
+        PUBLIC_KEY,
+        Parameter(name="currency", words="In place of the body's."),
+    ),
     gives=(Gives(type=PrerequestDocument, words="Services and their methods, by code."),),
 )
 
@@ -129,7 +134,8 @@ async def _data(request: Request, errors: dict[str, str]) -> Mapping[str, Any]:
     """Return what the body says, and the query where the body does not."""
     query = {name: value for name in _IN_QUERY if (value := once(request, name)) is not None}
     empty = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
-    return {**query, **({} if empty and query else await read_json(request, errors))}
+    body = {} if empty and query else await read_json(request, errors)
+    return {**query, **keyed(body, query.get("public_key"))}
 
 
 def _services(found: Iterable[Offer]) -> dict[str, OfferedService]:

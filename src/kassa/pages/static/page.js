@@ -75,6 +75,20 @@ function clear(input) {
   find(`#${input.name}-fault`).hidden = true;
 }
 
+// What is wrong makes the page longer: not while a pointer is down, or its click would meet something else.
+let pressed = false;
+addEventListener("pointerdown", () => (pressed = true), true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (pressed = false), true);
+
+function afterPress(action) {
+  const later = () => setTimeout(action);
+  if (!pressed) return later();
+  const ended = new AbortController();
+  for (const end of ["pointerup", "pointercancel"]) {
+    addEventListener(end, () => (ended.abort(), later()), { capture: true, signal: ended.signal });
+  }
+}
+
 function summarise(faults) {
   const summary = find("#faults");
   summary.querySelector("ul").replaceChildren(
@@ -149,7 +163,7 @@ if (form) {
       showBrand();
     });
     // An empty field that was only passed through is not a fault yet.
-    input.addEventListener("blur", () => input.value && show(input));
+    input.addEventListener("blur", () => afterPress(() => input.value && show(input)));
   }
   form.addEventListener("submit", (event) => {
     const faults = inputs.map(show).filter(Boolean);
