@@ -23,6 +23,7 @@ from kassa.invoices.asking import Asking
 from kassa.invoices.expiry import Expiry
 from kassa.ledger.numbering import Numbering
 from kassa.platform import Platform
+from kassa.reconciliation.nightly import Reconciling
 
 POLL_SECONDS: Final = 0.2
 PAUSE_SECONDS_MAX: Final = 5.0
@@ -88,6 +89,7 @@ class Worker:
                 Asking(platform),
                 Numbering(platform.pool),
                 Forgetting(platform),
+                Reconciling(platform),
             )
         )
         self._lanes = [Lane(job, platform.clock, test_mode=mode) for job in chosen for mode in (False, True)]

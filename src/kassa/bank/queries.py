@@ -89,16 +89,23 @@ def refunded_amount(connection: sqlite3.Connection, *, merchant_id: str, order_r
     return int(row[0])
 
 
-def statement(connection: sqlite3.Connection, *, merchant_id: str, after_rrn: str, limit: int) -> list[dict[str, Any]]:
-    """Return the movements of a merchant's money, what was taken and what went back, in the order of their rrn."""
+def statement(
+    connection: sqlite3.Connection, *, merchant_id: str, since: int, until: int, after_rrn: str, limit: int
+) -> list[dict[str, Any]]:
+    """Return the movements of a merchant's money, what was taken and what went back, in the order of their rrn.
+
+    ``since`` and ``until`` are unix seconds; what was booked in the second ``until`` is not shown any more.
+    """
     rows = connection.execute(
         'SELECT \'PURCHASE\' AS kind, order_ref AS "order", NULL AS refund, transaction_id AS "transaction", amount,'
         " currency, rrn, updated_at AS booked_at FROM purchases"
         " WHERE merchant_id = :merchant_id AND state = 'APPROVED' AND NOT check_only AND rrn > :after_rrn"
+        " AND CAST(strftime('%s', updated_at) AS INTEGER) BETWEEN :since AND :until - 1"
         " UNION ALL SELECT 'REFUND', order_ref, refund_ref, transaction_id, amount, currency, rrn, created_at"
         " FROM refunds"
-        " WHERE merchant_id = :merchant_id AND state = 'APPROVED' AND rrn > :after_rrn ORDER BY rrn LIMIT :limit",
-        {"merchant_id": merchant_id, "after_rrn": after_rrn, "limit": limit},
+        " WHERE merchant_id = :merchant_id AND state = 'APPROVED' AND rrn > :after_rrn"
+        " AND CAST(strftime('%s', created_at) AS INTEGER) BETWEEN :since AND :until - 1 ORDER BY rrn LIMIT :limit",
+        {"merchant_id": merchant_id, "since": since, "until": until, "after_rrn": after_rrn, "limit": limit},
     )
     return [dict(row) for row in rows]
 

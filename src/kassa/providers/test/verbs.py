@@ -1,7 +1,9 @@
-"""The five verbs, spoken to the bank of the test world."""
+"""The five verbs and the statement, spoken to the bank of the test world."""
 
 import base64
+import math
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -22,6 +24,7 @@ from kassa.providers.protocol import (
     Provider,
     Redirect,
     Refund,
+    Statement,
 )
 from kassa.providers.test import notices, wire
 
@@ -90,6 +93,14 @@ class TestProvider:
         if (given.refund, given.order) != (refund.refund_id, refund.payment_id):
             raise ProviderGarbled("The bank answered about another refund.")
         return wire.refund_outcome(given)
+
+    async def statement(
+        self, credentials: Credentials, since: datetime, until: datetime, after: str | None
+    ) -> Statement:
+        """Read a page of the bank's books, whose times are whole seconds."""
+        period = f"since={math.floor(since.timestamp())}&until={math.ceil(until.timestamp())}"
+        path = f"/statement?{period}&after={after or ''}"
+        return wire.statement(await self._call(credentials, "GET", path, b"", ASK_SECONDS))
 
     def receive(self, credentials: Credentials, headers: Mapping[str, str], body: bytes) -> Notice:
         """Read a notification. Raises ``Unauthorized``, ``BadRequest``."""
