@@ -35,10 +35,10 @@ ALLOWED: Final = {
     "payments._DUE_ACCOUNTS": "the worker asks whose work is due",
     "callbacks.due_accounts": "the worker asks whose work is due",
     "ledger._WAITING": "the worker asks whose entries have no number",
-    "reconciliation._DUE_ACCOUNTS": "the worker asks whose turn it is",
+    "reconciliation.turns._DUE_ACCOUNTS": "the worker asks whose turn it is",
     "reconciliation._SHARING": "finds the accounts that have the same merchant at a provider",
     "reconciliation._ELDEST": "finds which of them had it first",
-    "reconciliation._MEASURE": "the operator's numbers over all accounts",
+    "reconciliation.turns._MEASURE": "the operator's numbers over all accounts",
 }
 """Statements that do not name one account, and why."""
 

@@ -21,9 +21,12 @@ from kassa.db.home import announced, open_database
 from kassa.db.pool import Pool
 from kassa.errors import NotFound, ProviderGarbled, ProviderSilent, UnknownCurrency
 from kassa.platform import Platform
-from kassa.reconciliation import operations, queries
+from kassa.reconciliation import operations
+from kassa.reconciliation.cases import queries as cases
+from kassa.reconciliation.cases.queries import Case
 from kassa.reconciliation.comparing import Result, compared
-from kassa.reconciliation.queries import Case, Standing
+from kassa.reconciliation.turns import queries
+from kassa.reconciliation.turns.queries import Standing
 
 app = typer.Typer(help="Compare our books with the providers', and see what differs.")
 
@@ -75,13 +78,13 @@ _HEADS: Final = ("account", "provider_account", "mode", "lines", "entries", "dif
 async def _compare(
     account_id: str | None, mode: Mode | None, since: datetime | None, until: datetime | None
 ) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
     async with _platform() as platform:
-        for each in await _accounts(platform.pool, account_id):
-            for standing in await queries.standings(platform.pool, account_id=each):
-                if mode in (None, _mode(standing)):
-                    rows.append(await _compare_one(platform, each, standing, since, until))
-    return rows
+        return [
+            await _compare_one(platform, each, standing, since, until)
+            for each in await _accounts(platform.pool, account_id)
+            for standing in await queries.standings(platform.pool, account_id=each)
+            if mode in (None, _mode(standing))
+        ]
 
 
 async def _compare_one(
@@ -135,7 +138,7 @@ def list_cases(
             return [
                 case
                 for each in await _accounts(kassa.pool, account_id)
-                for case in await queries.cases(kassa.pool, account_id=each, open_only=not every, limit=CASES_MAX)
+                for case in await cases.cases(kassa.pool, account_id=each, open_only=not every, limit=CASES_MAX)
             ]
 
     found = asyncio.run(run())
@@ -169,7 +172,7 @@ def close(
 
 @app.command()
 def turns(*, account_id: AccountId = None, as_json: Json = False) -> None:
-    """List when each provider account's books were compared to the end, when that is next, and what stands in the way."""
+    """List when the books of each provider account were compared, when they are next, and what stands in the way."""
 
     async def run() -> list[tuple[str, Standing]]:
         async with opened() as kassa:

@@ -16,6 +16,7 @@ from kassa.errors import Invalid, ProviderGarbled
 from kassa.platform import Platform
 from kassa.providers.protocol import StatementLine, Statements, Value
 from kassa.reconciliation import operations, queries
+from kassa.reconciliation.cases import queries as cases
 from kassa.reconciliation.model import MARGIN, Difference, Kind, Ours, Period, Seen, check, compare
 
 ENTRIES: Final = 500
@@ -99,7 +100,7 @@ class Comparison:
                 begun_at=begun_at,
                 now=self._now(),
             ),
-            open=await queries.open_count(
+            open=await cases.open_count(
                 self._platform.pool,
                 account_id=self._account.account_id,
                 provider_account_id=self._credentials.provider_account_id,

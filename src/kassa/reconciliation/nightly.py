@@ -10,10 +10,10 @@ import structlog
 from kassa import observability
 from kassa.errors import NotFound, ProviderGarbled, ProviderSilent
 from kassa.platform import Platform
-from kassa.reconciliation import queries
 from kassa.reconciliation.comparing import Result, compared
 from kassa.reconciliation.model import FIRST, MARGIN, OVERLAP, RETRY, next_night
-from kassa.reconciliation.queries import Turn
+from kassa.reconciliation.turns import queries
+from kassa.reconciliation.turns.queries import Turn
 
 MEASURE_SECONDS: Final = 10.0
 """How often the numbers of the metrics are counted anew."""

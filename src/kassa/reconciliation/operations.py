@@ -12,7 +12,7 @@ from kassa.accounts.model import Account
 from kassa.db.pool import Pool, transaction
 from kassa.errors import Invalid, NotFound
 from kassa.payments import queries as payments
-from kassa.reconciliation import queries
+from kassa.reconciliation.cases import queries
 from kassa.reconciliation.model import TEXT_LENGTH_MAX, Difference, Period, askable
 
 _log = structlog.get_logger(__name__)
