@@ -1,0 +1,86 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kassa.payments.model import PaymentStatus
+from kassa.providers.protocol import Movement, StatementLine
+from kassa.reconciliation.model import Difference, Kind, Ours, Seen, askable, compare, next_night
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def ours(*, movement: Movement = "purchase", booked: bool = True, status: str = "processed") -> Ours:
+    return Ours(
+        movement=movement,
+        ref="pay_1",
+        payment_id="pay_1",
+        provider_account_id="ma_1",
+        asked_at=NOW,
+        status=PaymentStatus(status),
+        external_id="t1" if movement == "purchase" else None,
+        amount=100 if booked else None,
+        currency="USD" if booked else None,
+        booked_at=NOW if booked else None,
+    )
+
+
+def line(*, external_id: str = "t1", amount: int = 100, currency: str = "USD") -> StatementLine:
+    return StatementLine(
+        movement="purchase",
+        ref="pay_1",
+        payment_id="pay_1",
+        external_id=external_id,
+        amount=amount,
+        currency=currency,
+        booked_at=NOW,
+    )
+
+
+@pytest.mark.parametrize(
+    "here, there, kind",
+    [
+        (ours(), line(), None),
+        (None, line(), Kind.MISSING_HERE),
+        (ours(booked=False, status="process_failed"), line(), Kind.STATUS),
+        (ours(), line(amount=101), Kind.AMOUNT),
+        (ours(), line(currency="EUR"), Kind.AMOUNT),
+        (ours(), line(external_id="t2"), Kind.TRANSACTION),
+        (ours(movement="refund"), line(external_id="t2"), None),
+    ],
+)
+def test_how_the_books_differ(here: Ours | None, there: StatementLine, kind: Kind | None) -> None:
+    assert compare(here, there) == kind
+
+
+@pytest.mark.parametrize("status", list(PaymentStatus))
+def test_only_what_the_providers_answer_may_still_change_is_asked_about(status: PaymentStatus) -> None:
+    purchase = Difference(kind=Kind.STATUS, ours=ours(booked=False, status=status), line=line())
+    refund = Difference(kind=Kind.STATUS, ours=ours(movement="refund", booked=False, status=status), line=line())
+    open_to_change = {"invoke_pending", "invoked", "process_pending", "invoke_failed", "process_failed"}
+    assert askable(purchase) == (status in open_to_change)
+    assert askable(refund) == (status == "refund_pending")
+
+
+@pytest.mark.parametrize("kind", [Kind.AMOUNT, Kind.TRANSACTION, Kind.MISSING_THERE])
+def test_what_is_booked_is_never_asked_about(kind: Kind) -> None:
+    assert not askable(Difference(kind=kind, ours=ours(), line=line()))
+
+
+@given(st.sets(st.text()), st.sets(st.text()))
+def test_what_was_seen_is_known_and_nothing_else(shown: set[str], others: set[str]) -> None:
+    seen = Seen()
+    for ref in shown:
+        seen.add("purchase", ref)
+    assert all(seen.has("purchase", ref) for ref in shown)
+    assert not any(seen.has("purchase", ref) for ref in others - shown)
+    assert not any(seen.has("refund", ref) for ref in shown)
+
+
+@given(st.text(), st.timedeltas(timedelta(), timedelta(days=10_000)).map(lambda step: NOW + step))
+def test_every_night_comes_once_and_at_the_same_time(provider_account_id: str, now: datetime) -> None:
+    night = next_night(provider_account_id, now)
+    assert now < night <= now + timedelta(days=1)
+    assert timedelta(hours=2) <= night - night.replace(hour=0, minute=0, second=0, microsecond=0) < timedelta(hours=6)
+    assert next_night(provider_account_id, night) == night + timedelta(days=1)
