@@ -10,7 +10,7 @@ ALTER TABLE provider_accounts
     ADD COLUMN reconcile_from timestamptz,
     ADD COLUMN reconciled_at timestamptz,
     ADD COLUMN reconcile_problem text;
-CREATE INDEX provider_accounts_reconcile ON provider_accounts (test_mode, account_id, reconcile_at);
+CREATE INDEX provider_accounts_due ON provider_accounts (test_mode, account_id, reconcile_at);
 CREATE INDEX provider_accounts_at_provider ON provider_accounts (provider, merchant_id, test_mode, created_at);
 
 -- One row is one difference, from the run that saw it first to its end; rows are never deleted.
