@@ -1,12 +1,15 @@
+import inspect
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kassa.ledger.model import Purse
 from kassa.payments.model import PaymentStatus
 from kassa.providers.protocol import Movement, StatementLine
-from kassa.reconciliation.model import Difference, Kind, Ours, Seen, askable, compare, next_night
+from kassa.reconciliation.model import BOOKED, Difference, Kind, Ours, Seen, askable, compare, next_night
+from tests.support.money_page import known
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -66,6 +69,16 @@ def test_only_what_the_providers_answer_may_still_change_is_asked_about(status: 
 @pytest.mark.parametrize("kind", [Kind.AMOUNT, Kind.TRANSACTION, Kind.MISSING_THERE])
 def test_what_is_booked_is_never_asked_about(kind: Kind) -> None:
     assert not askable(Difference(kind=kind, ours=ours(), line=line()))
+
+
+def test_every_recipe_that_moves_a_providers_money_is_compared() -> None:
+    moving = set()
+    for name, recipe in known().items():
+        wanted = inspect.signature(recipe).parameters.values()
+        entry = recipe(**{each.name: 10 if each.annotation is int else "x" for each in wanted})
+        if any(Purse.PROVIDER in (transfer.debit, transfer.credit) for transfer in entry.transfers):
+            moving.add(name)
+    assert moving == set(BOOKED)
 
 
 @given(st.sets(st.text()), st.sets(st.text()))
