@@ -82,7 +82,9 @@ class Comparison:
         read_since = period.since - MARGIN
         await self._read(Period(since=read_since, until=period.until + MARGIN), told_until=period.until)
         # What the provider booked long before we learned of it is on an older part of its statement.
-        earliest = min([ours.asked_at async for ours in self._unseen(period)], default=read_since)
+        earliest = read_since
+        async for ours in self._unseen(period):
+            earliest = min(earliest, ours.asked_at)
         if earliest < read_since:
             await self._read(Period(since=earliest - MARGIN, until=read_since), told_until=period.until)
         async for ours in self._unseen(period):
