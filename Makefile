@@ -12,7 +12,7 @@ SOURCES := src tests
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run test bench check format lock clean
+.PHONY: help setup run test torture bench check format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ run: $(VENV)/.stamp-run ## start the whole gateway in demo mode, until Ctrl-C
 test: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## run all tests
 	@$(BIN)/python -m tests.support.chromium
 	@$(BIN)/python -m pytest
+
+torture: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## kill Kassa at every place of every payment, and compare the books
+	@$(BIN)/python -m tests.torture
 
 check: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## check format, lint, types and the layers of the code
 	$(BIN)/ruff format --check $(SOURCES)

@@ -16,6 +16,7 @@ import kassa.api.app
 import kassa.bank.app
 import kassa.cardgate.app
 import kassa.checkout.app
+from kassa import failpoints
 from kassa.accounts import demo
 from kassa.accounts.directory import Directory
 from kassa.accounts.model import Keys
@@ -53,6 +54,8 @@ async def open_platform(settings: Settings, database_url: str) -> AsyncIterator[
     Raises ``SettingsWrong`` for a live database that may lose what it acknowledged, ``DatabaseUnavailable``,
     ``MigrationFailed``.
     """
+    if failpoints.armed() and not settings.demo:
+        raise SettingsWrong(f"{failpoints.VARIABLE} is set, which kills Kassa on purpose: that is for demo mode alone.")
     await migrate.migrate(database_url)
     root = load_root(settings)
     clock = Clock()

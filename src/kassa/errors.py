@@ -188,6 +188,18 @@ class TransitionRefused(KassaError):
     status = HTTPStatus.CONFLICT
 
 
+class NothingToDecide(KassaError):
+    """Nothing about this invoice waits for a decision."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class NotApprovable(KassaError):
+    """Another currency was taken than the invoice's, so it can only be rejected."""
+
+    status = HTTPStatus.CONFLICT
+
+
 class KeyNeeded(KassaError):
     """This is the only key that signs callbacks of its mode: roll it first, then revoke it."""
 

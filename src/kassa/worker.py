@@ -20,7 +20,8 @@ from kassa.clock import Clock
 from kassa.errors import DatabaseUnavailable
 from kassa.idempotency.forgetting import Forgetting
 from kassa.invoices.asking import Asking
-from kassa.invoices.expiry import Expiry
+from kassa.invoices.due import Due
+from kassa.invoices.returns.asking import AskingRefunds
 from kassa.ledger.numbering import Numbering
 from kassa.platform import Platform
 from kassa.reconciliation.nightly import Reconciling
@@ -85,8 +86,9 @@ class Worker:
             if jobs is not None
             else (
                 Delivery(platform),
-                Expiry(platform),
+                Due(platform),
                 Asking(platform),
+                AskingRefunds(platform),
                 Numbering(platform.pool),
                 Forgetting(platform),
                 Reconciling(platform),

@@ -36,6 +36,7 @@ ACCOUNT = Account(
         ("late_success", "refund", "refund"),
         ("callback_retries", "0", 0),
         ("payer_pays_fee", "on", True),
+        ("moderation_by_api", "on", True),
     ],
 )
 def test_an_option_takes_its_value(name: str, text: str, value: object) -> None:

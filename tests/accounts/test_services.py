@@ -40,6 +40,8 @@ def test_terms_are_read_in_the_services_currency_and_the_rest_stays() -> None:
         "amount_max": " 5000 ",
         "reserve_rate": "10.0001",
         "reserve_lifetime": "1440",
+        "refund_fee_fix": "0.50",
+        "charge_back_fee_fix": "15",
     }
     assert terms.apply(SERVICE, given, LIMITS) == Terms(
         amount_min=1,
@@ -50,6 +52,8 @@ def test_terms_are_read_in_the_services_currency_and_the_rest_stays() -> None:
         fee_max=0,
         reserve_rate=Decimal("10.0001"),
         reserve_lifetime=1440,
+        refund_fee_fix=50,
+        charge_back_fee_fix=1500,
     )
 
 

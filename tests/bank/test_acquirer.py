@@ -37,6 +37,7 @@ async def test_a_purchase_is_taken_and_shown(bank: Bank) -> None:
         "confirmation": None,
         "rrn": "700000000001",
         "approval_code": placed["approval_code"],
+        "charged_back": 0,
     }
     assert len(placed["approval_code"]) == 6
     assert await bank.call("GET", "/purchases/pay_1") == (200, placed)
@@ -99,6 +100,17 @@ async def test_a_refund_is_given_once_under_each_name(bank: Bank) -> None:
     assert status == 409
     _, statement = await bank.call("GET", "/statement")
     assert [line["kind"] for line in statement["lines"]] == ["PURCHASE", "REFUND"]
+
+
+async def test_a_refund_is_shown_under_its_order_alone(bank: Bank) -> None:
+    for order in ("pay_1", "pay_2"):
+        await bank.place(order, notify_url=NOWHERE)
+    given = await bank.call("PUT", "/purchases/pay_1/refunds/ref_1", {"amount": 1, "currency": "EUR"})
+    assert await bank.call("GET", "/purchases/pay_1/refunds/ref_1") == given
+    for path in ("/purchases/pay_2/refunds/ref_1", "/purchases/pay_1/refunds/ref_2", "/purchases/no/refunds/ref_1"):
+        assert (await bank.call("GET", path))[0] == 404
+    other = Other(merchant_id=OTHER_ID, secret=OTHER_SECRET)
+    assert (await bank.call("GET", "/purchases/pay_1/refunds/ref_1", **other))[0] == 404
 
 
 async def test_a_refund_in_another_currency_or_of_a_refused_purchase_is_refused(bank: Bank) -> None:

@@ -1,6 +1,7 @@
 import pytest
 
 from tests.support.bank import MERCHANT_ID, Bank, buttons
+from tests.support.merchant import Merchant
 
 NOWHERE = "http://127.0.0.1:9/notices"
 
@@ -46,3 +47,46 @@ async def test_an_empty_desk_says_so(bank: Bank) -> None:
     assert status == 200
     assert "There are none yet." in page
     assert "form-action 'self';" in headers["Content-Security-Policy"]
+
+
+async def test_what_was_approved_is_charged_back_in_parts_or_whole_and_told(bank: Bank, merchant: Merchant) -> None:
+    await bank.place("pay_1", notify_url=merchant.url)
+    _, _, page = await bank.visit("/")
+    assert f'action="/desk/{MERCHANT_ID}/pay_1/charge-back"' in page
+    assert [await bank.charge_back("pay_1", amount) for amount in ("2.50", "", "0.01")] == [303, 303, 409]
+    _, charged = await bank.call("GET", "/purchases/pay_1")
+    assert (charged["state"], charged["charged_back"]) == ("APPROVED", 1000)
+    notices = [notice.document for notice in await merchant.wait_for_count(3)]
+    told = [each["purchase"]["charged_back"] for each in notices if each["event"] == "purchase.charged_back"]
+    assert sorted(told) == [250, 1000]
+    _, statement = await bank.call("GET", "/statement")
+    assert [(line["kind"], line["amount"]) for line in statement["lines"]] == [
+        ("PURCHASE", 1000),
+        ("CHARGE_BACK", 250),
+        ("CHARGE_BACK", 750),
+    ]
+    _, _, page = await bank.visit("/")
+    assert "charge-back" not in page
+    assert "10.00 EUR charged back" in page
+
+
+async def test_only_what_was_taken_is_charged_back(bank: Bank) -> None:
+    await bank.place("pay_1", notify_url=NOWHERE, number="4302912837020000")
+    await bank.place("pay_2", notify_url=NOWHERE, check_only=True)
+    await bank.place("pay_3", notify_url=NOWHERE)
+    asked = [("pay_1", ""), ("pay_2", ""), ("pay_4", ""), ("pay_3", "10.01"), ("pay_3", "0"), ("pay_3", "1.001")]
+    assert [await bank.charge_back(*each) for each in asked] == [409, 409, 404, 409, 400, 400]
+    assert await bank.charge_back("pay_3", "many") == 400
+    _, statement = await bank.call("GET", "/statement")
+    assert [line["kind"] for line in statement["lines"]] == ["PURCHASE"]
+
+
+async def test_what_was_charged_back_is_not_refunded_but_what_was_refunded_may_be_charged_back(bank: Bank) -> None:
+    await bank.place("pay_1", notify_url=NOWHERE)
+    await bank.charge_back("pay_1", "6")
+    given = [
+        (await bank.call("PUT", f"/purchases/pay_1/refunds/{amount}", {"amount": amount, "currency": "EUR"}))[1]
+        for amount in (401, 400)
+    ]
+    assert [(each["state"], each["response"]["code"]) for each in given] == [("REFUSED", "13"), ("APPROVED", "00")]
+    assert await bank.charge_back("pay_1") == 303

@@ -35,3 +35,17 @@ async def test_an_unknown_invoice_is_a_page_that_says_so(shop: Client, path: str
     answer = await shop.call("GET", path, anonymous=True)
     assert answer.status == 404
     assert "There is no such page" in answer.text
+
+
+async def test_the_result_page_looks_as_the_merchant_asked(open_page: OpenPage, shop: Client, served: Served) -> None:
+    style = {"merchant_name": "<b>Boutique</b>", "primary": "#0a7"}
+    look = {"cardgate": {"theme": "dark", "theme_options": style}}
+    invoice_id, _ = await asked(shop, gateway_options=look, return_url="https://shop.example/back")
+    async with open_page(color_scheme="light") as page:
+        await page.goto(f"{served.base_url}/hpp/result/{invoice_id}")
+        await heading(page, "Not paid yet")
+        colours = "[...document.querySelectorAll('link[rel=stylesheet]')].map(link => link.sheet.cssRules.length > 0)"
+        assert await page.evaluate(colours) == [True, True]
+        assert await page.locator("html").get_attribute("class") == "dark"
+        assert await page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--main')") == "#00aa77"
+        assert await page.get_by_role("link", name="Back to <b>Boutique</b>").count() == 1

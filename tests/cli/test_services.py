@@ -39,7 +39,9 @@ async def test_a_service_is_added_by_what_it_is_on_terms_of_its_own(kassa: Kassa
     words = ("--method", "qiwi", "--currency", "usd", "--fee-rate", "2.5", "--fee-fix", "0.3", "--fee-min", "0.5")
     more = ("--fee-max", "20", "--amount-min", "1", "--amount-max", "500")
     reserve = ("--reserve-rate", "10", "--reserve-lifetime", "1440")
-    added: Any = (await kassa("accounts", "services", account, "add", *words, *more, *reserve, "--json")).document()
+    back = ("--refund-fee-fix", "0.5", "--charge-back-fee-fix", "15")
+    ran = await kassa("accounts", "services", account, "add", *words, *more, *reserve, *back, "--json")
+    added: Any = ran.document()
     assert [{**each, "account_service_id": None} for each in added] == [
         {
             "account_service_id": None,
@@ -56,6 +58,8 @@ async def test_a_service_is_added_by_what_it_is_on_terms_of_its_own(kassa: Kassa
             "fee_max": 2000,
             "reserve_rate": "10",
             "reserve_lifetime": 1440,
+            "refund_fee_fix": 50,
+            "charge_back_fee_fix": 1500,
         }
     ]
     again = await kassa("accounts", "services", account, "add", "qiwi_usd_hpp", "--fee-rate", "3")

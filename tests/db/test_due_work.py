@@ -18,6 +18,7 @@ from kassa.invoices import queries as invoices
 from kassa.ledger import queries as ledger
 from kassa.payments import queries as payments
 from kassa.reconciliation.turns import queries as turns
+from kassa.refunds import queries as refunds
 from tests.support.postgres import Database
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -50,6 +51,11 @@ INSERT INTO payments (account_id, payment_id, invoice_id, number, test_mode, sta
     provider_account_id, merchant_id, amount, currency, client_ip, created_at, updated_at, due_at)
 SELECT account_id, 'pay_' || id, 'cpi_' || id, 1, true, 'process_pending', 'ok', 'test', 'ma_0', 'merchant', 1000,
     'USD', '', '2029-01-01', '2029-01-01', due_at
+FROM rows;
+INSERT INTO refunds (account_id, refund_id, invoice_id, payment_id, test_mode, reference_id, amount, currency,
+    provider_amount, provider_currency, fee, status, resolution, created_at, updated_at, due_at)
+SELECT account_id, 'ref_' || id, 'cpi_' || id, 'pay_' || id, true, id, 1000, 'USD', 1000, 'USD', 0, 'refund_pending',
+    'ok', '2029-01-01', '2029-01-01', due_at
 FROM rows;
 INSERT INTO callbacks (account_id, callback_id, invoice_id, test_mode, invoice_status, final, logged_at, url, body,
     status, created_at, due_at)
@@ -126,6 +132,7 @@ def rows_read(found: Any, table: str) -> int:
 QUESTIONS: dict[str, Callable[[Executor], Awaitable[list[str]]]] = {
     "invoices": lambda connection: invoices.due_accounts(connection, test_mode=True, now=NOW),
     "payments": lambda connection: payments.due_accounts(connection, test_mode=True, now=NOW),
+    "refunds": lambda connection: refunds.due_accounts(connection, test_mode=True, now=NOW),
     "callbacks": lambda connection: callbacks.due_accounts(connection, test_mode=True, now=NOW),
     "idempotency_keys": lambda connection: idempotency.due_accounts(connection, now=NOW),
     "provider_accounts": lambda connection: turns.due_accounts(connection, test_mode=True, now=NOW),
@@ -134,6 +141,7 @@ QUESTIONS: dict[str, Callable[[Executor], Awaitable[list[str]]]] = {
 CLAIMS: dict[str, Callable[..., Awaitable[Any]]] = {
     "invoices": partial(invoices.claim, test_mode=True, until=UNTIL),
     "payments": partial(payments.claim, test_mode=True, until=UNTIL),
+    "refunds": partial(refunds.claim, test_mode=True, until=UNTIL),
     "callbacks": partial(callbacks.claim, test_mode=True, until=UNTIL),
     "provider_accounts": partial(turns.claim, test_mode=True, until=UNTIL),
     "idempotency_keys": idempotency.forget,

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kassa import money
-from kassa.fees.model import Parts, Tariff, fee, parts
+from kassa.fees.model import Parts, Tariff, fee, parts, reserve
 from kassa.money import AMOUNT_MAX
 
 amounts = st.integers(1, AMOUNT_MAX - 1)
@@ -66,8 +66,9 @@ def test_a_fee_without_bounds_is_the_exact_one_rounded_once(amount: int, rate: D
     ],
 )
 def test_half_a_unit_of_the_currency_goes_to_the_even_one(currency: str, amount: str, rate: str, expected: str) -> None:
-    charged = fee(money.to_minor(Decimal(amount), currency), Tariff(fee_rate=Decimal(rate)))
-    assert money.to_text(charged, currency) == expected
+    minor = money.to_minor(Decimal(amount), currency)
+    assert money.to_text(fee(minor, Tariff(fee_rate=Decimal(rate))), currency) == expected
+    assert money.to_text(reserve(minor, minor, rate=Decimal(rate)), currency) == expected
 
 
 @pytest.mark.parametrize(
@@ -91,3 +92,12 @@ def test_who_pays_the_fee_decides_what_the_others_pay_and_get() -> None:
     tariff = Tariff(fee_rate=Decimal("2.5"), fee_fix=30)
     assert parts(10_000, tariff, payer_pays=False) == Parts(payment_amount=10_000, fee=280, deposit=9_720)
     assert parts(10_000, tariff, payer_pays=True) == Parts(payment_amount=10_280, fee=280, deposit=10_000)
+
+
+@given(amount=amounts, rate=rates)
+@example(amount=AMOUNT_MAX - 1, rate=Decimal("33.333333333333333333333333333"))
+def test_a_reserve_is_the_exact_share_rounded_once_and_no_more_than_the_deposit(amount: int, rate: Decimal) -> None:
+    share = fee(amount, Tariff(fee_rate=rate))
+    assert reserve(amount, amount, rate=rate) == share
+    assert reserve(amount, share // 2, rate=rate) == share // 2
+    assert reserve(amount, 0, rate=rate) == 0

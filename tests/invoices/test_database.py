@@ -18,7 +18,7 @@ from kassa.payments.model import Payment
 from tests.support.postgres import Database
 from tests.support.world import World
 
-OWNED = ("account_services", "customers", "invoices", "payments", "callbacks")
+OWNED = ("account_services", "customers", "invoices", "payments", "refunds", "callbacks")
 HIDDEN = ("accounts", "api_keys", "provider_accounts", "routes", "test_clock")
 
 
@@ -44,6 +44,7 @@ async def paid(world: World) -> tuple[Account, Invoice]:
         invoice.created_at,
     )
     await world.pay(invoice)
+    await world.refund(invoice, 1)
     return account, invoice
 
 
@@ -140,8 +141,8 @@ def copied(payment: Payment, status: str) -> str:
     )
 
 
-@pytest.mark.parametrize("status", ["created", "invoke_pending", "invoked", "process_pending", "process_error"])
-async def test_an_invoice_has_one_live_payment(world: World, module_database: Database, status: str) -> None:
+@pytest.mark.parametrize("status", ["created", "invoke_pending", "invoked", "process_pending"])
+async def test_an_invoice_has_one_payment_under_way(world: World, module_database: Database, status: str) -> None:
     invoice = await world.invoice(await world.account())
     await world.pay(invoice, expiry="07/77")
     payment = (await world.view(invoice)).payment
@@ -177,6 +178,9 @@ async def test_an_invoice_has_one_success_and_each_number_once(world: World, mod
         "expires_at = created_at",
         "attempts = attempts_max + 1",
         "attempts = -1",
+        "charged_back_amount = 1",
+        "charged_back_amount = 0, charged_back_at = created_at",
+        "charged_back_at = created_at",
         "payment_flow = 'loan'",
         "source = 'nobody'",
         "amount = 'NaN'::numeric",
@@ -195,6 +199,26 @@ async def test_a_paid_invoice_cannot_be_made_into_nonsense(
                 account.account_id,
                 invoice.invoice_id,
             )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "status = 'paid'",
+        "amount = 0",
+        "provider_amount = 0",
+        "fee = -1",
+        "updated_at = created_at - interval '1 second'",
+        "status = 'refund_pending', due_at = NULL",
+        "invoice_id = 'cpi_nobody'",
+        "payment_id = 'pay_nobody'",
+    ],
+)
+async def test_a_refund_cannot_be_made_into_nonsense(world: World, module_database: Database, change: str) -> None:
+    account, _ = await paid(world)
+    async with acting_as(module_database, "kassa_app") as connection:
+        with pytest.raises((asyncpg.CheckViolationError, asyncpg.ForeignKeyViolationError)):
+            await connection.execute(f"UPDATE refunds SET {change} WHERE account_id = $1", account.account_id)
 
 
 async def test_a_reference_is_used_once_in_an_account_and_mode(world: World, module_database: Database) -> None:

@@ -44,6 +44,7 @@ COMMON = {
     "dollars": Filters(currency="USD"),
     "a service": Filters(service="payment_card_eur_hpp"),
     "paid": Filters(resolution="ok"),
+    "nobody's business": Filters(moderation_required=False),
     "live and processed": Filters(test_mode=False, status=Status.PROCESSED),
     "processed euros": Filters(status=Status.PROCESSED, currency="EUR"),
     "created in a range": Filters(created_from=LONG_AGO - DAY, created_until=MIDDLE, status=Status.PROCESS_FAILED),
@@ -55,6 +56,7 @@ RARE = {
     "no such status": (Filters(status=Status.CHARGED_BACK), "invoices_listed_by_status"),
     "a rare service": (Filters(service="payment_card_gbp_hpp"), "invoices_listed_by_service"),
     "a rare currency": (Filters(currency="GBP", test_mode=False), "invoices_listed_by_currency"),
+    "somebody's business": (Filters(moderation_required=True), "invoices_moderated"),
     "a rare resolution": (Filters(resolution="provider_error"), "invoices_listed_by_resolution"),
 }
 

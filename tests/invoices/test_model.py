@@ -51,6 +51,10 @@ def test_a_status_that_ends_an_invoice_leads_nowhere_or_to_refund_and_charge_bac
         Status.REFUNDING,
         Status.CHARGED_BACK,
         Status.PARTIALLY_CHARGED_BACK,
+        # A success of a refund that the provider tells of late.
+        Status.REFUNDED,
+        Status.PARTIALLY_REFUNDED,
+        Status.REFUND_ERROR,
         # A provider's late success, and the same taken otherwise than asked.
         Status.PROCESSED,
         Status.PARTIALLY_PROCESSED,
@@ -111,13 +115,14 @@ def test_suspend_hands_an_invoice_to_a_person(status: Status) -> None:
     before = invoice(status=status)
     if Status.PROCESS_ERROR not in TRANSITIONS[status]:
         with pytest.raises(TransitionRefused):
-            model.suspend(before, resolution="invalid_amount", now=NOW)
+            model.suspend(before, resolution="invalid_amount", payment_id="pay_1", now=NOW)
         return
-    assert model.suspend(before, resolution="invalid_amount", now=NOW) == msgspec.structs.replace(
+    assert model.suspend(before, resolution="invalid_amount", payment_id="pay_1", now=NOW) == msgspec.structs.replace(
         before,
         status=Status.PROCESS_ERROR,
         resolution="invalid_amount",
         moderation_required=True,
+        payment_id="pay_1",
         updated_at=NOW,
         due_at=None,
     )

@@ -18,6 +18,7 @@ RECIPES: dict[str, Callable[..., Entry]] = {
     if function.__module__ == recipes.__name__
 }
 TEXTS = {"payment_id": "pay_0000000000000001", "invoice_id": "cpi_0000000000000001", "currency": "USD"}
+REFUND = {"refund_id": "ref_0000000000000001", "invoice_id": "cpi_0000000000000001", "currency": "USD"}
 
 
 @st.composite
@@ -26,14 +27,16 @@ def told(draw: st.DrawFn) -> Entry:
     recipe = RECIPES[draw(st.sampled_from(sorted(RECIPES)))]
     paid = draw(st.integers(0, AMOUNT_MAX))
     fee = draw(st.integers(0, paid))
-    amounts = {"paid": paid, "fee": fee, "reserve": draw(st.integers(0, paid - fee))}
+    reserve = draw(st.integers(0, paid - fee))
+    amounts = {"paid": paid, "amount": paid, "total": paid, "fee": fee, "reserve": reserve}
     wanted = inspect.signature(recipe).parameters
-    known: dict[str, Any] = {**TEXTS, **amounts}
+    known: dict[str, Any] = {**TEXTS, **REFUND, **amounts}
     return recipe(**{name: known[name] for name in wanted})
 
 
 def test_there_are_recipes_for_what_settling_does() -> None:
-    assert set(RECIPES) >= {"processed", "suspended", "unwanted", "returned"}
+    assert set(RECIPES) >= {"processed", "suspended", "approved", "unwanted", "returned", "released"}
+    assert set(RECIPES) >= {"refund_begun", "refunded", "refund_failed", "refunded_late", "charged_back"}
 
 
 @given(entry=told())
@@ -47,7 +50,11 @@ def test_a_recipe_balances_and_moves_nothing_that_is_not_positive(entry: Entry) 
 
 @given(entry=told())
 def test_an_entry_is_named_after_its_recipe_and_fact(entry: Entry) -> None:
-    assert entry.entry_id == f"{entry.recipe}:{TEXTS['payment_id']}"
+    recipe, *fact = entry.entry_id.split(":")
+    assert recipe == entry.recipe
+    assert fact[0] in (TEXTS["payment_id"], TEXTS["invoice_id"], REFUND["refund_id"])
+    # A payment may be charged back several times, each time to another total.
+    assert len(fact) == (2 if recipe == "charged_back" else 1)
     assert (entry.recipe in RECIPES, entry.invoice_id) == (True, TEXTS["invoice_id"])
 
 
@@ -62,6 +69,27 @@ def test_an_entry_is_named_after_its_recipe_and_fact(entry: Entry) -> None:
         (recipes.suspended(**TEXTS, paid=10_000), {Purse.PROVIDER: 10_000, Purse.PENDING: 10_000}),
         (recipes.unwanted(**TEXTS, paid=10_000), {Purse.PROVIDER: 10_000, Purse.PENDING: 10_000}),
         (recipes.returned(**TEXTS, paid=10_000), {Purse.PROVIDER: -10_000, Purse.PENDING: -10_000}),
+        (
+            recipes.released(invoice_id=TEXTS["invoice_id"], currency="USD", reserve=1_000),
+            {Purse.RESERVED: -1_000, Purse.ACTIVE: 1_000},
+        ),
+        (
+            recipes.refund_begun(**REFUND, amount=4_000, reserve=1_000),
+            {Purse.RESERVED: -1_000, Purse.ACTIVE: -3_000, Purse.PENDING: 4_000},
+        ),
+        (
+            recipes.refunded(**REFUND, amount=4_000, fee=50),
+            {Purse.PENDING: -4_000, Purse.PROVIDER: -4_000, Purse.ACTIVE: -50, Purse.FEES: 50},
+        ),
+        (recipes.refund_failed(**REFUND, amount=4_000), {Purse.PENDING: -4_000, Purse.ACTIVE: 4_000}),
+        (
+            recipes.refunded_late(**REFUND, amount=4_000, fee=50),
+            {Purse.ACTIVE: -4_050, Purse.PROVIDER: -4_000, Purse.FEES: 50},
+        ),
+        (
+            recipes.charged_back(**TEXTS, total=5_000, amount=3_000, fee=1_500, reserve=1_000),
+            {Purse.RESERVED: -1_000, Purse.ACTIVE: -3_500, Purse.PROVIDER: -3_000, Purse.FEES: 1_500},
+        ),
     ],
 )
 def test_a_recipe_moves_money_as_its_words_say(entry: Entry, balances: dict[Purse, int]) -> None:
@@ -72,3 +100,12 @@ def test_a_payment_that_went_back_leaves_nothing_behind() -> None:
     entries = [recipes.unwanted(**TEXTS, paid=70), recipes.returned(**TEXTS, paid=70)]
     balances = applied({}, [transfer for entry in entries for transfer in entry.transfers])
     assert set(balances.values()) == {0}
+
+
+def test_a_refund_that_failed_leaves_the_merchants_money_where_it_was_and_one_told_late_takes_it() -> None:
+    begun = recipes.refund_begun(**REFUND, amount=70, reserve=0)
+    failed = applied({}, [*begun.transfers, *recipes.refund_failed(**REFUND, amount=70).transfers])
+    done = applied({}, [*begun.transfers, *recipes.refunded(**REFUND, amount=70, fee=1).transfers])
+    late = applied(failed, recipes.refunded_late(**REFUND, amount=70, fee=1).transfers)
+    assert set(failed.values()) == {0}
+    assert late == done

@@ -12,6 +12,7 @@ from kassa.payments.model import (
     FAILED,
     LIVE,
     RECHECK_AFTER,
+    TAKEN,
     TRANSITIONS,
     CardFacts,
     Payment,
@@ -175,6 +176,22 @@ def test_who_has_given_an_attempt_a_name_is_not_believed_to_have_never_heard_of_
     known = payment(external_id="b-1")
     after = model.answered(known, Absent(), refund_late=False, now=CREATED + 2 * ABSENT_AFTER)
     assert (after.status, after.due_at is None) == (PaymentStatus.PROCESS_PENDING, False)
+
+
+def test_what_was_charged_back_already_when_it_was_taken_is_asked_about_at_once() -> None:
+    charged = msgspec.structs.replace(ACCEPTED, charged_back=1)
+    after = model.answered(payment(), charged, refund_late=False, now=NOW)
+    assert (after.status, after.due_at) == (PaymentStatus.PROCESSED, NOW)
+
+
+@pytest.mark.parametrize("status", [*TAKEN])
+def test_one_that_has_taken_money_is_asked_about_charge_backs_until_the_provider_tells(status: PaymentStatus) -> None:
+    claimed = payment(status, due_at=NOW + timedelta(seconds=60), asks=2)
+    assert model.heard(claimed, ACCEPTED, now=NOW) == msgspec.structs.replace(claimed, due_at=None)
+    assert model.heard(claimed, Pending(), now=NOW).due_at == NOW + timedelta(seconds=8)
+    woken = msgspec.structs.replace(claimed, due_at=NOW)
+    for outcome in (ACCEPTED, Pending()):
+        assert model.heard(woken, outcome, now=NOW) == woken
 
 
 def test_questions_grow_rarer_but_never_stop() -> None:

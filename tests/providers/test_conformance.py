@@ -48,6 +48,12 @@ class BankDriver:
         page = await self._bank.enter(redirect.action, redirect.method, redirect.params)
         return query_of(await self._bank.decide(page, "approve" if approve else "decline"))
 
+    async def charge_back(self, payment_id: str, amount: int) -> tuple[Mapping[str, str], bytes]:
+        await self._bank.charge_back(payment_id, f"{amount / 100:.2f}")
+        _, charged = await self._bank.call("GET", f"/purchases/{payment_id}")
+        notice = await self._notices.wait_for(lambda each: bool(each.document["purchase"] == charged))
+        return notice.headers, notice.body
+
     async def notification(self, payment_id: str) -> tuple[Mapping[str, str], bytes]:
         notice = await self._notices.wait_for(lambda each: payment_id.encode() in each.body)
         return notice.headers, notice.body

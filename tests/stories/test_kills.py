@@ -7,8 +7,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.support import books, life
-from tests.support.api import Client
+from kassa.accounts.services import operations as services
+from tests.support import blocking, books, life
+from tests.support.api import CARD_USD, Client
 from tests.support.life import Creators, Life
 from tests.support.merchant import Merchant
 from tests.support.visitor import Visitor
@@ -132,6 +133,33 @@ async def test_a_kill_during_3d_secure_leaves_the_payer_where_he_was(
     await everything_settled(mortal, shop)
     assert len(mortal.wire.placed) == 1
     await told_of(merchant, {created.data["id"]}, "processed")
+
+
+async def test_a_kill_in_the_middle_of_a_release_leaves_the_reserve_to_the_next_life(
+    mortal: Life, payer: Visitor
+) -> None:
+    shop = await mortal.office.account()
+    terms = {"reserve_rate": "10", "reserve_lifetime": "60"}
+    await services.add(mortal.office.pool, mortal.office.clock, shop.keys.id, CARD_USD, terms)
+    created = await shop.create()
+    assert await card_form(payer, created.attributes["flow_data"]["action"], GOOD) == PAID
+    async with mortal.office.owner.acquire() as connection:
+        await blocking.hold(connection, "INSERT", "ledger_transfers", shop.keys.id)
+        await mortal.advance(hours=1)
+        await blocking.until_waiting(mortal.office, "ledger_transfers")
+        assert (await shop.read(created.data["id"])).attributes["reserves"][0]["left"] == 10
+    await mortal.restart()
+    await blocking.let_pass(mortal.office.owner, "INSERT", "ledger_transfers")
+    shop = mortal.office.client(shop.keys)
+    assert (await shop.read(created.data["id"])).attributes["reserves"][0]["left"] == 10
+    # Past the lease of whoever was killed.
+    await mortal.advance(minutes=1)
+
+    async def free() -> bool:
+        return bool((await shop.read(created.data["id"])).attributes["unreserved"])
+
+    await until(free, what="the release")
+    await everything_settled(mortal, shop)
 
 
 async def test_a_callback_that_was_sent_and_not_marked_is_sent_again(mortal: Life, merchant: Merchant) -> None:

@@ -18,6 +18,8 @@ CARD_USD: Final = "payment_card_usd_hpp"
 INVOICES: Final = "/api/payment-invoices"
 PUBLIC_INVOICES: Final = "/public-api/payment-invoices"
 
+_GOOD_CARD: Final = {"card_number": "5519283812030000", "cvv": "123", "exp_month": "04", "exp_year": "30"}
+
 BARE: Final = {"401": "Unauthorized", "404": "Not Found", "405": "Method Not Allowed"}
 """The errors that say no more than their name (CONTRACT §8)."""
 
@@ -101,6 +103,29 @@ class Client:
         """Return the body of a public creation."""
         members = {"public_key": self.keys.public_key_test, "service": CARD_USD, "currency": "USD", "amount": 100}
         return _changed(members, changes)
+
+    async def refund(self, invoice_id: str, *, key: str | None = None, **changes: object) -> Answer:
+        """Refund an invoice over the private API; attributes that are None are left out."""
+        attributes = _changed({"reference_id": str(uuid.uuid4())}, changes)
+        return await self.call(
+            "POST",
+            f"{INVOICES}/{invoice_id}/refund",
+            json_body={"data": {"type": "refund", "attributes": attributes}},
+            headers={"Idempotency-Key": key} if key else None,
+        )
+
+    async def pay(self, created: Answer, gate_url: str) -> Answer:
+        """Pay an invoice with a good card at the card gate, as a merchant's server does, and read it."""
+        token = created.attributes["flow_data"]["metadata"]["token"]
+        sold = await Client(self.session, gate_url, self.keys).call(
+            "POST",
+            "/payment/sale",
+            json_body={"data": {"type": "sale-operation", "attributes": _GOOD_CARD}},
+            headers={"Authorization": f"Bearer {token}"},
+            anonymous=True,
+        )
+        assert sold.status == 201, sold.text
+        return await self.read(created.data["id"])
 
     async def read(self, invoice_id: str) -> Answer:
         """Read an invoice over the private API."""

@@ -79,6 +79,12 @@ class Bank:
             assert answer.status == 303, await answer.text()
             return answer.headers["Location"]
 
+    async def charge_back(self, order: str, amount: str = "") -> int:
+        """Charge a purchase back at the desk, so many units of its currency or all of it; return the status."""
+        url = f"{self.url}/desk/{MERCHANT_ID}/{order}/charge-back"
+        async with self.session.post(url, data={"amount": amount}, allow_redirects=False) as answer:
+            return answer.status
+
     async def visit(self, path: str) -> tuple[int, Mapping[str, str], str]:
         """Open a page as a browser does; return its status, headers and text."""
         async with self.session.get(self.url + path) as answer:

@@ -45,8 +45,7 @@ async def agree(office: Office, bank_url: str) -> bool:
     rows = await office.fetch(
         "SELECT p.payment_id, p.processed_amount, p.processed_currency, p.rrn FROM payments p"
         " JOIN invoices i USING (account_id, invoice_id)"
-        " WHERE p.status = 'processed' AND i.status = 'processed' AND i.processed_amount = p.processed_amount"
-        " AND i.payment_flow = 'charge'"
+        " WHERE p.status = 'processed' AND i.processed_amount = p.processed_amount AND i.payment_flow = 'charge'"
     )
     entries = await office.fetch(
         "SELECT substr(entry_id, 11) AS payment_id, amount, currency FROM ledger_transfers"
@@ -56,7 +55,44 @@ async def agree(office: Office, bank_url: str) -> bool:
     return (
         at_bank == sorted(tuple(row.values()) for row in rows)
         and [movement[:3] for movement in at_bank] == in_ledger
+        and await _went_back(office, bank_url)
         and await proven(office)
+        and await reserves_agree(office)
+    )
+
+
+async def reserves_agree(office: Office) -> bool:
+    """Tell whether each purse of reserves holds what is left for its invoices."""
+    differing = await office.fetch(
+        "SELECT account_id FROM ("
+        " SELECT account_id, test_mode, currency, reserve_left AS minor FROM invoices"
+        " UNION ALL SELECT account_id, test_mode, currency, -amount FROM ledger_transfers WHERE credit = 'reserved'"
+        " UNION ALL SELECT account_id, test_mode, currency, amount FROM ledger_transfers WHERE debit = 'reserved'"
+        ") AS told GROUP BY account_id, test_mode, currency HAVING sum(minor) <> 0"
+    )
+    return not differing
+
+
+async def _went_back(office: Office, bank_url: str) -> bool:
+    """Tell whether what went back at the bank, by refunds and charge-backs, is what Kassa has booked."""
+    lines = [line for line in await statement(office, bank_url) if line["kind"] != "PURCHASE"]
+    refunds = await office.fetch(
+        "SELECT payment_id, refund_id, provider_amount, provider_currency FROM refunds WHERE status = 'refunded'"
+    )
+    entries = await office.fetch(
+        "SELECT invoice_id, recipe, amount FROM ledger_transfers"
+        " WHERE recipe IN ('refunded', 'refunded_late', 'charged_back') AND credit = 'provider'"
+    )
+    invoices = {
+        row["payment_id"]: row["invoice_id"]
+        for row in await office.fetch("SELECT payment_id, invoice_id FROM payments")
+    }
+    at_bank = sorted(
+        (line["order"], line["refund"], line["amount"], line["currency"]) for line in lines if line["refund"]
+    )
+    booked = sorted((invoices[line["order"]], line["amount"]) for line in lines)
+    return at_bank == sorted(tuple(row.values()) for row in refunds) and booked == sorted(
+        (row["invoice_id"], row["amount"]) for row in entries
     )
 
 
@@ -70,10 +106,11 @@ async def proven(office: Office) -> bool:
 
 
 async def quiet(office: Office, account_id: str) -> bool:
-    """Tell whether no attempt of an account waits for the bank's word, and no callback for its merchant."""
+    """Tell whether no attempt or refund of an account waits for the bank's word, and no callback for its merchant."""
     waiting = await office.fetch(
         "SELECT payment_id FROM payments WHERE account_id = $1"
         " AND status IN ('invoke_pending', 'invoked', 'process_pending', 'refund_pending')"
+        " UNION ALL SELECT refund_id FROM refunds WHERE account_id = $1 AND status = 'refund_pending'"
         " UNION ALL SELECT callback_id FROM callbacks WHERE account_id = $1 AND status = 'pending'",
         account_id,
     )

@@ -1,5 +1,7 @@
 """Books for tests: an account, payments booked on it, and an owner of the database who tampers with them."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -75,3 +77,13 @@ async def tamper(database: Database, *statements: str) -> None:
             await owner.execute(statement)
     finally:
         await owner.close()
+
+
+@asynccontextmanager
+async def full(database: Database, table: str) -> AsyncIterator[None]:
+    """Let a table take no row for a while: what is done breaks off at that step."""
+    await tamper(database, f"ALTER TABLE {table} ADD CONSTRAINT full_disk CHECK (false) NOT VALID")
+    try:
+        yield
+    finally:
+        await tamper(database, f"ALTER TABLE {table} DROP CONSTRAINT full_disk")

@@ -31,6 +31,8 @@ class Life:
     wire: Wire
     options: list[str]
     environment: dict[str, str]
+    database_url: str | None = None
+    """The operator's own way to the database, where Kassa's is disturbed."""
     _running: Serving | None = None
     _office: Office | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -40,6 +42,11 @@ class Life:
         """The present run."""
         assert self._running is not None
         return self._running
+
+    @property
+    def started(self) -> bool:
+        """Whether it has ever run."""
+        return self._running is not None
 
     @property
     def office(self) -> Office:
@@ -53,7 +60,7 @@ class Life:
             return
         await self._stack.aclose()
         self._running = await servings.start(self.folder, *self.options, environment=self.environment)
-        self._office = await self._stack.enter_async_context(offices.opened(self._running))
+        self._office = await self._stack.enter_async_context(offices.opened(self._running, url=self.database_url))
 
     async def kill(self) -> None:
         """End it as a failing machine does: at once, with no chance to say a word."""

@@ -22,17 +22,38 @@ BEGIN: Final = "<!-- from the code: python -m tests.support.money_page -->"
 END: Final = "<!-- the end of what is from the code -->"
 
 _CURRENCY: Final = "EUR"
-_NAMES: Final = {"payment_id": "pay_…", "invoice_id": "cpi_…", "currency": _CURRENCY}
+_NAMES: Final = {
+    "payment_id": "pay_…",
+    "refund_id": "ref_…",
+    "invoice_id": "cpi_…",
+    "currency": _CURRENCY,
+}
 _PAID: Final = 10_000
 
 EXAMPLES: Final[dict[str, dict[str, int]]] = {
     "processed": {"paid": _PAID, "fee": 280, "reserve": 1_000},
     "suspended": {"paid": 9_900},
+    "approved": {"paid": 9_900, "fee": 280, "reserve": 990},
     "unwanted": {"paid": _PAID},
     "returned": {"paid": _PAID},
+    "released": {"reserve": 1_000},
+    "refund_begun": {"amount": 4_000, "reserve": 1_000},
+    "refunded": {"amount": 4_000, "fee": 50},
+    "refund_failed": {"amount": 4_000},
+    "refunded_late": {"amount": 4_000, "fee": 50},
+    "charged_back": {"total": 3_000, "amount": 3_000, "fee": 1_500, "reserve": 1_000},
 }
 """What each recipe is shown with."""
-AFTER: Final = {"returned": "unwanted"}
+AFTER: Final = {
+    "approved": "suspended",
+    "returned": "unwanted",
+    "released": "processed",
+    "refund_begun": "processed",
+    "refunded": "refund_begun",
+    "refund_failed": "refund_begun",
+    "refunded_late": "refund_failed",
+    "charged_back": "processed",
+}
 """Recipes that are shown on top of another, without which they would not happen."""
 
 
@@ -63,10 +84,7 @@ def _purses() -> Iterator[str]:
 
 
 def _recipe(name: str, recipe: Callable[..., Entry]) -> Iterator[str]:
-    before: Balances = {}
-    if name in AFTER:
-        before = applied(before, known()[AFTER[name]](**_NAMES, **EXAMPLES[AFTER[name]]).transfers)
-    entry = recipe(**_NAMES, **EXAMPLES[name])
+    entry, before = _example(name), _before(name)
     yield from (f"### {name}", "", inspect.cleandoc(recipe.__doc__ or ""), "")
     told = ", ".join(f"{word} {money.to_fixed(minor, _CURRENCY)}" for word, minor in EXAMPLES[name].items())
     yield from (f"{told}{f', after {AFTER[name]}' if name in AFTER else ''}:", "")
@@ -74,6 +92,19 @@ def _recipe(name: str, recipe: Callable[..., Entry]) -> Iterator[str]:
     for move in entry.transfers:
         yield f"| {move.debit} | {move.credit} | {money.to_fixed(move.amount, _CURRENCY)} |"
     yield from ("", f"Balances after it: {_balances(applied(before, entry.transfers))}.", "")
+
+
+def _before(name: str) -> Balances:
+    """Return the balances after all that an example stands on."""
+    if name not in AFTER:
+        return {}
+    return applied(_before(AFTER[name]), _example(AFTER[name]).transfers)
+
+
+def _example(name: str) -> Entry:
+    recipe = known()[name]
+    names = {word: text for word, text in _NAMES.items() if word in inspect.signature(recipe).parameters}
+    return recipe(**names, **EXAMPLES[name])
 
 
 def _balances(balances: Balances) -> str:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,10 @@ class Office:
         watch = await self.account()
 
         async def followed() -> bool:
-            created = (await watch.create()).attributes["created"]
-            return bool(created > (self.clock.real() + offset - step / 2).timestamp())
+            answer = await watch.create()
+            if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                return False
+            return bool(answer.attributes["created"] > (self.clock.real() + offset - step / 2).timestamp())
 
         await until(followed, what="the clock's move")
 
@@ -84,13 +87,14 @@ class Office:
 
 
 @asynccontextmanager
-async def opened(serving: Serving) -> AsyncIterator[Office]:
-    """Work on a running Kassa for a while."""
+async def opened(serving: Serving, *, url: str | None = None) -> AsyncIterator[Office]:
+    """Work on a running Kassa for a while; ``url`` is the way to the database, if it is not Kassa's own."""
     home: Path = serving.folder / "home"
-    connections = await pool.connect(serving.served.database_url, role="kassa_app", size=_CONNECTIONS)
+    database_url = url or serving.served.database_url
+    connections = await pool.connect(database_url, role="kassa_app", size=_CONNECTIONS)
     try:
         async with (
-            asyncpg.create_pool(serving.served.database_url, min_size=1, max_size=2) as owner,
+            asyncpg.create_pool(database_url, min_size=1, max_size=2) as owner,
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as session,
         ):
             yield Office(

@@ -38,9 +38,13 @@ class Wire:
     session: aiohttp.ClientSession
     url: str = ""
     fault: Fault | None = None
-    """What happens to purchases that are placed from now on; everything else passes."""
+    """What happens to purchases that are placed from now on; what is not named here or below passes."""
+    refund_fault: Fault | None = None
+    """What happens to refunds that are asked for from now on."""
     placed: list[str] = field(default_factory=list)
     """The orders that were to be placed, one a request."""
+    refunds: list[str] = field(default_factory=list)
+    """The refunds that were asked for, one a request."""
     calls: list[str] = field(default_factory=list)
     """Every request, as ``METHOD /path``."""
     held: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,10 +55,11 @@ class Wire:
         """Carry one request."""
         self.calls.append(f"{request.method} {request.path}")
         await request.read()  # whole, before anything can go wrong with the line
-        placing = request.method == "PUT" and "/refunds/" not in request.path
-        fault = self.fault if placing else None
-        if placing:
-            self.placed.append(request.path.rpartition("/")[2])
+        fault = None
+        if request.method == "PUT":
+            refunding = "/refunds/" in request.path
+            fault = self.refund_fault if refunding else self.fault
+            (self.refunds if refunding else self.placed).append(request.path.rpartition("/")[2])
         if fault is Fault.HOLD:
             await self._wait()
         if fault is Fault.LOSE:

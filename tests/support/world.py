@@ -13,10 +13,12 @@ from typing import Any, Final
 
 import aiohttp
 
-from kassa import app
+from kassa import app, ids
 from kassa.accounts import operations as accounts
 from kassa.accounts.model import Account, NewAccount
 from kassa.accounts.operations import BANK_MERCHANT_ID, bank_merchant_secret
+from kassa.accounts.services import operations as services
+from kassa.accounts.services import queries as services_queries
 from kassa.cardgate import charge
 from kassa.cardgate.charge import Session
 from kassa.cli.listening import Listener, bind, port_of
@@ -25,15 +27,19 @@ from kassa.invoices import queries
 from kassa.invoices.asked import Asked
 from kassa.invoices.asking import Asking
 from kassa.invoices.creation import create
-from kassa.invoices.expiry import Expiry
+from kassa.invoices.due import Due
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
+from kassa.invoices.returns import operations as returns
+from kassa.invoices.returns.asked import AskedRefund
+from kassa.invoices.returns.asking import AskingRefunds, send
 from kassa.invoices.terms import draw_up
 from kassa.platform import Platform
 from kassa.providers.protocol import Card, Value
 from tests.support import wire
 from tests.support.api import CARD_USD
 from tests.support.postgres import Database
+from tests.support.waiting import until
 from tests.support.wire import Wire
 
 GOOD: Final = "5519283812030000"
@@ -143,11 +149,26 @@ class World:
         """Do the worker's questions that are due; return how many."""
         return await self._do(Asking(self.platform), account)
 
-    async def expire(self, account: Account) -> int:
-        """End what is over, as the worker does; return how many."""
-        return await self._do(Expiry(self.platform), account)
+    async def refund(self, invoice: Invoice, amount: int | None = None, reference_id: str | None = None) -> View:
+        """Refund an invoice, all of it or so many units of its currency, as the API does."""
+        account = await self.platform.accounts.by_id(invoice.account_id)
+        asked = AskedRefund(
+            reference_id=reference_id or str(uuid.uuid4()), amount=None if amount is None else Decimal(amount)
+        )
+        refund_id = ids.new_id("ref", account.tag)
+        begun, created = await returns.begin(self.platform, account, invoice, asked, refund_id=refund_id)
+        assert created
+        return await send(self.platform, begun)
 
-    async def _do(self, job: Asking | Expiry, account: Account) -> int:
+    async def ask_about_refunds(self, account: Account) -> int:
+        """Do the worker's questions about refunds that are due; return how many."""
+        return await self._do(AskingRefunds(self.platform), account)
+
+    async def expire(self, account: Account) -> int:
+        """Do what invoices are due for, as the worker does: end what is over, release reserves; return how many."""
+        return await self._do(Due(self.platform), account)
+
+    async def _do(self, job: Asking | AskingRefunds | Due, account: Account) -> int:
         now = self.platform.clock.now(test_mode=True)
         due = await job.due_accounts(now, test_mode=True)
         if account.account_id not in due:
@@ -172,6 +193,23 @@ class World:
         address = f"{self.bank_url}/desk/{BANK_MERCHANT_ID}/{payment_id}"
         async with self.session.post(address, data={"decision": decision}, allow_redirects=False) as answer:
             assert answer.status == 303, await answer.text()
+
+    async def charge_back(self, payment_id: str, amount: str = "") -> None:
+        """Let the payer's bank take money back: an amount, or all of it."""
+        address = f"{self.bank_url}/desk/{BANK_MERCHANT_ID}/{payment_id}/charge-back"
+        async with self.session.post(address, data={"amount": amount}, allow_redirects=False) as answer:
+            assert answer.status == 303, await answer.text()
+
+    async def set_terms(self, account: Account, **terms: str) -> None:
+        """Change the terms on which an account takes cards."""
+        await services.add(self.platform.pool, self.platform.clock, account.account_id, CARD_USD, terms)
+
+        async def known() -> bool:
+            service = await self.platform.accounts.service(account.account_id, CARD_USD)
+            written = await services_queries.service(self.platform.pool, account_id=account.account_id, code=CARD_USD)
+            return service == written
+
+        await until(known, what="the terms")
 
     async def press(self, action: str, decision: str) -> None:
         """Press a button on the payer's page: the issuer's for 3-D Secure, or a wallet's."""

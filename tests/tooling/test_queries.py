@@ -19,11 +19,14 @@ OWNED: Final = (
     "customers",
     "invoices",
     "payments",
+    "refunds",
     "callbacks",
     "ledger_transfers",
     "ledger_unnumbered",
     "ledger_journal",
     "reconciliation_cases",
+    "moderation_rules",
+    "moderation_decisions",
 )
 """The tables whose rows belong to an account."""
 
@@ -33,6 +36,7 @@ ALLOWED: Final = {
     "accounts.public_key": "finds the account that a key belongs to",
     "invoices._DUE_ACCOUNTS": "the worker asks whose work is due",
     "payments._DUE_ACCOUNTS": "the worker asks whose work is due",
+    "refunds._DUE_ACCOUNTS": "the worker asks whose work is due",
     "callbacks.due_accounts": "the worker asks whose work is due",
     "ledger._WAITING": "the worker asks whose entries have no number",
     "reconciliation.turns._DUE_ACCOUNTS": "the worker asks whose turn it is",

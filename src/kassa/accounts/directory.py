@@ -15,6 +15,8 @@ from kassa.accounts.services import queries as services
 from kassa.cache import Recent
 from kassa.db.pool import Pool
 from kassa.errors import Forbidden, NotFound, Unauthorized
+from kassa.moderation import queries as moderation
+from kassa.moderation.model import Rule
 from kassa.providers.protocol import Credentials
 from kassa.sealing import Root
 
@@ -41,6 +43,7 @@ class Directory:
         self._offered = Recent(self._load_offered, seconds=KEPT_SECONDS)
         self._routes = Recent(self._load_route, seconds=KEPT_SECONDS)
         self._credentials = Recent(self._load_credentials, seconds=KEPT_SECONDS)
+        self._moderation_rules = Recent(self._load_moderation_rules, seconds=KEPT_SECONDS)
 
     async def by_id(self, account_id: str) -> Account:
         """Return an account. Raises ``NotFound``."""
@@ -93,6 +96,10 @@ class Directory:
         """Return the provider account that took an earlier payment, archived or not. Raises ``NotFound``."""
         return await self._credentials.get((account_id, provider_account_id))
 
+    async def moderation_rules(self, account_id: str) -> tuple[Rule, ...]:
+        """Return the rules that hold an account's payments for a person, oldest first."""
+        return await self._moderation_rules.get(account_id)
+
     async def _load_account(self, account_id: str) -> Account:
         return _found(await queries.account(self._pool, account_id=account_id))
 
@@ -133,6 +140,9 @@ class Directory:
             self._pool, account_id=account_id, provider_account_id=provider_account_id
         )
         return self._route(_found(found))
+
+    async def _load_moderation_rules(self, account_id: str) -> tuple[Rule, ...]:
+        return await moderation.rules(self._pool, account_id=account_id)
 
     def _route(self, kept: ProviderAccount) -> Route:
         return Route(

@@ -37,6 +37,8 @@ class Account(Value, frozen=True, kw_only=True):
     callback_retries: int = 100
     payer_pays_fee: bool = False
     """The fee comes on top of the amount instead of being taken from it."""
+    moderation_by_api: bool = False
+    """The API key may approve and reject held payments; else only the operator does, by ``kassa moderation``."""
     created_at: datetime
     archived_at: datetime | None = None
 
@@ -63,6 +65,8 @@ class AccountService(Value, frozen=True, kw_only=True):
     reserve_rate: Decimal
     reserve_lifetime: int
     """Minutes."""
+    refund_fee_fix: int = 0
+    charge_back_fee_fix: int = 0
 
 
 class Backing(Value, frozen=True, kw_only=True):

@@ -104,5 +104,6 @@ OPTIONS: Final[Mapping[str, Callable[[str], object]]] = {
     "late_success": _one_of("book", "refund"),
     "callback_retries": _number(0, 1000),
     "payer_pays_fee": _flag,
+    "moderation_by_api": _flag,
 }
 """Every option and how its text is read, within the table's bounds; a reader says what is wrong by ``ValueError``."""

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kassa.api import description, gate, notifications, private, public
 from kassa.api.description.operation import Described
 from kassa.api.idempotent import Idempotent
-from kassa.api.private import balances, entries, profile, services
+from kassa.api.private import balances, decisions, entries, profile, refunds, services
 from kassa.api.public import prerequest
 from kassa.checkout import process
 from kassa.jsonapi.answers import HANDLERS
@@ -55,11 +55,17 @@ def _public(platform: Platform) -> ASGIApp:
 
 def _private(platform: Platform) -> ASGIApp:
     invoices, offered = private.Invoices(platform), services.Services(platform)
+    moderation = decisions.Decisions(platform)
     return Starlette(
         routes=[
             Described("/payment-invoices", invoices.create, private.described.CREATE_INVOICE),
             Described("/payment-invoices", invoices.page, private.described.LIST_INVOICES),
             Described("/payment-invoices/{invoice_id}", invoices.read, private.described.READ_INVOICE),
+            Described("/payment-invoices/{invoice_id}/approve", moderation.approve, decisions.APPROVE),
+            Described("/payment-invoices/{invoice_id}/reject", moderation.reject, decisions.REJECT),
+            Described(
+                "/payment-invoices/{invoice_id}/refund", refunds.Refunds(platform).create, refunds.REFUND_INVOICE
+            ),
             Described("/payment-services", offered.page, services.LIST_SERVICES),
             Described("/payment-services/{account_service_id}", offered.read, services.READ_SERVICE),
             Described("/account/balances", balances.CurrencyAccounts(platform).read, balances.READ_BALANCES),

@@ -7,11 +7,12 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa import ids
+from kassa import failpoints, ids
 from kassa.accounts.model import Route
 from kassa.api.auth import client_ip
 from kassa.api.description.operation import Asks, Caller, Gives, Operation, Parameter
 from kassa.errors import NotFound, Unauthorized
+from kassa.failpoints import Point
 from kassa.jsonapi.answers import answer
 from kassa.jsonapi.body import read_bytes
 from kassa.payments import queries
@@ -70,8 +71,15 @@ class Notifications:
         payment = await queries.by_id(self._platform.pool, notice.payment_id, account_id=account.account_id)
         if payment is None or payment.provider_account_id != route.credentials.provider_account_id:
             raise NotFound
+        failpoints.reach(Point.NOTIFIED)
         now = self._platform.clock.now(test_mode=payment.test_mode)
-        await queries.wake(self._platform.pool, payment.payment_id, account_id=account.account_id, now=now)
+        await queries.wake(
+            self._platform.pool,
+            payment.payment_id,
+            account_id=account.account_id,
+            now=now,
+            charge_back=notice.charge_back,
+        )
         return answer(Received())
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from kassa.errors import BadRequest
 from kassa.invoices.lifetime import moment as read_moment
 
-_MODES: Final = {"true": True, "1": True, "false": False, "0": False}
+_FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
 _SHOWN_MAX: Final = 64
 
 
@@ -39,14 +39,14 @@ def lists(query: QueryParams, names: Collection[str]) -> dict[str, str]:
     return given
 
 
-def mode(given: Mapping[str, str], name: str) -> bool | None:
-    """Return a value that chooses test mode or live mode, None where there is none. Raises ``BadRequest``."""
+def flag(given: Mapping[str, str], name: str) -> bool | None:
+    """Return a value that says yes or no, None where there is none. Raises ``BadRequest``."""
     value = given.get(name)
     if value is None:
         return None
-    if value.lower() not in _MODES:
+    if value.lower() not in _FLAGS:
         raise wrong(name, "be true or false")
-    return _MODES[value.lower()]
+    return _FLAGS[value.lower()]
 
 
 def moment(given: Mapping[str, str], name: str, *, seconds: int = 0) -> datetime | None:

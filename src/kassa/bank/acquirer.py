@@ -5,8 +5,9 @@
     GET /purchases/{order}                    what became of it
     GET /purchases?transaction=…              the same by the bank's own name
     PUT /purchases/{order}/refunds/{refund}   give money back; the refund's name is the idempotency key
-    GET /statement?since=…&until=…&after=…    the books of a time, in unix seconds: what was taken and given back, page
-                                              by page, each after the last one's rrn
+    GET /purchases/{order}/refunds/{refund}   what became of it
+    GET /statement?since=…&until=…&after=…    the books of a time, in unix seconds: what was taken, given back and
+                                              charged back, page by page, each after the last one's rrn
 
 An error is ``{"error": {"status": 409, "message": "…"}}``.
 """
@@ -104,6 +105,7 @@ class Acquirer:
             Route("/purchases/{order}", self.place, methods=["PUT"]),
             Route("/purchases/{order}", self.look, methods=["GET"]),
             Route("/purchases/{order}/refunds/{refund}", self.refund, methods=["PUT"]),
+            Route("/purchases/{order}/refunds/{refund}", self.look_at_refund, methods=["GET"]),
             Route("/statement", self.statement, methods=["GET"]),
         ]
 
@@ -160,6 +162,16 @@ class Acquirer:
             amount=body.amount,
             currency=body.currency,
             now=self._now(),
+        )
+        return _json(refund_answer(given))
+
+    async def look_at_refund(self, request: Request) -> Response:
+        """Show a refund."""
+        given = operations.look_at_refund(
+            self._books,
+            merchant_id=self._merchant(request),
+            order_ref=_name(request, "order"),
+            refund_ref=_name(request, "refund"),
         )
         return _json(refund_answer(given))
 

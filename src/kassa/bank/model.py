@@ -8,7 +8,8 @@
                                                                  PROCESSING ── the desk ──► APPROVED | REFUSED
 
 AUTHENTICATING waits for the payer at a card's 3-D Secure page, CONFIRMING at a wallet's. APPROVED and REFUSED are
-final. ``check_only`` purchases are approved without taking anything.
+final. ``check_only`` purchases are approved without taking anything. Of what was taken, the merchant gives back by
+refunds, and the payer's bank takes back by charge-backs; those heed no refund, as in the world outside.
 """
 
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ import msgspec
 
 from kassa.bank import cards, instruments
 from kassa.bank.instruments import SCENARIOS, WALLET_AMOUNT_MAX, CardData, Instrument, Scenario, Wallet
+from kassa.errors import Conflict
 
 CHALLENGE_LIFETIME = timedelta(minutes=30)
 
@@ -84,6 +86,8 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     page_until: datetime | None = None
     rrn: str | None = None
     approval_code: str | None = None
+    charged_back: int = 0
+    """What the payer's bank has taken back in all."""
     created_at: datetime
     updated_at: datetime
 
@@ -118,6 +122,18 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     response_code: str
     rrn: str | None
+    created_at: datetime
+
+
+class ChargeBack(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that the payer's bank took back."""
+
+    merchant_id: str
+    order_ref: str
+    transaction_id: str
+    amount: int
+    currency: str
+    rrn: str
     created_at: datetime
 
 
@@ -183,6 +199,18 @@ def refund_code(purchase: Purchase, *, refunded: int, amount: int, currency: str
     """Return the response code to a refund; ``refunded`` went back before. Never more goes back than was taken."""
     if purchase.state is not State.APPROVED or purchase.check_only or currency != purchase.currency:
         return cards.INVALID_TRANSACTION
-    if refunded + amount > purchase.amount:
+    if refunded + purchase.charged_back + amount > purchase.amount:
         return cards.INVALID_AMOUNT
     return cards.APPROVED
+
+
+def charged_back(purchase: Purchase, amount: int | None, *, now: datetime) -> Purchase:
+    """Return a purchase of which the payer's bank has taken an amount back, or all that it has not taken yet.
+
+    Raises ``Conflict`` where there is not as much.
+    """
+    left = purchase.amount - purchase.charged_back
+    wanted = left if amount is None else amount
+    if purchase.state is not State.APPROVED or purchase.check_only or not 0 < wanted <= left:
+        raise Conflict("This purchase has not as much to charge back.")
+    return msgspec.structs.replace(purchase, charged_back=purchase.charged_back + wanted, updated_at=now)

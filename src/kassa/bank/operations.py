@@ -9,7 +9,7 @@ import msgspec
 from kassa.bank import cards, model, queries
 from kassa.bank.answers import purchase_answer
 from kassa.bank.books import Books
-from kassa.bank.model import Order, Purchase, Refund, State
+from kassa.bank.model import ChargeBack, Order, Purchase, Refund, State
 from kassa.errors import Conflict, NotFound
 
 _APPROVAL_ALPHABET = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -104,6 +104,37 @@ def refund(
         return given
 
 
+def look_at_refund(books: Books, *, merchant_id: str, order_ref: str, refund_ref: str) -> Refund:
+    """Return a merchant's refund. Raises ``NotFound``."""
+    known = queries.find_refund(books.connection, merchant_id=merchant_id, refund_ref=refund_ref)
+    if known is None or known.order_ref != order_ref:
+        raise NotFound("There is no such refund.")
+    return known
+
+
+def charge_back(books: Books, *, merchant_id: str, order_ref: str, amount: int | None, now: datetime) -> Purchase:
+    """Take money back from the merchant, as the payer's bank does: an amount, or all that is left, and tell him.
+
+    Raises ``NotFound``, or ``Conflict`` where there is not as much.
+    """
+    with books.transaction() as connection:
+        before = _found(connection, merchant_id, order_ref)
+        after = model.charged_back(before, amount, now=now)
+        taken = ChargeBack(
+            merchant_id=merchant_id,
+            order_ref=order_ref,
+            transaction_id=secrets.token_hex(10),
+            amount=after.charged_back - before.charged_back,
+            currency=after.currency,
+            rrn=_rrn(connection),
+            created_at=now,
+        )
+        queries.insert_charge_back(connection, taken)
+        queries.update_purchase(connection, after)
+        _notify(connection, after, "purchase.charged_back")
+        return after
+
+
 def _found(connection: sqlite3.Connection, merchant_id: str, order_ref: str) -> Purchase:
     purchase = queries.find_purchase(connection, merchant_id=merchant_id, order_ref=order_ref)
     if purchase is None:
@@ -145,7 +176,12 @@ def _approved(connection: sqlite3.Connection, purchase: Purchase, now: datetime)
 def _close(connection: sqlite3.Connection, purchase: Purchase) -> Purchase:
     """Write a final state together with the message that tells the merchant."""
     queries.update_purchase(connection, purchase)
-    body = msgspec.json.encode({"event": f"purchase.{purchase.state.lower()}", "purchase": purchase_answer(purchase)})
+    _notify(connection, purchase, f"purchase.{purchase.state.lower()}")
+    return purchase
+
+
+def _notify(connection: sqlite3.Connection, purchase: Purchase, event: str) -> None:
+    body = msgspec.json.encode({"event": event, "purchase": purchase_answer(purchase)})
     queries.insert_notification(
         connection,
         notification_id=f"ntf-{secrets.token_hex(10)}",
@@ -153,7 +189,6 @@ def _close(connection: sqlite3.Connection, purchase: Purchase) -> Purchase:
         url=purchase.notify_url,
         body=body,
     )
-    return purchase
 
 
 def _rrn(connection: sqlite3.Connection) -> str:

@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
-from kassa.bank.model import Purchase, Refund
+from kassa.bank.model import ChargeBack, Purchase, Refund
 
 _PURCHASE_COLUMNS = tuple(field.name for field in msgspec.structs.fields(Purchase))
 _REFUND_COLUMNS = tuple(field.name for field in msgspec.structs.fields(Refund))
+_CHARGE_BACK_COLUMNS = tuple(field.name for field in msgspec.structs.fields(ChargeBack))
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +32,7 @@ def update_purchase(connection: sqlite3.Connection, purchase: Purchase) -> None:
     """Write what changed in a purchase."""
     connection.execute(
         "UPDATE purchases SET state = :state, response_code = :response_code, rrn = :rrn,"
-        " approval_code = :approval_code, updated_at = :updated_at"
+        " approval_code = :approval_code, charged_back = :charged_back, updated_at = :updated_at"
         " WHERE merchant_id = :merchant_id AND order_ref = :order_ref",
         _values(purchase),
     )
@@ -89,10 +90,15 @@ def refunded_amount(connection: sqlite3.Connection, *, merchant_id: str, order_r
     return int(row[0])
 
 
+def insert_charge_back(connection: sqlite3.Connection, charge_back: ChargeBack) -> None:
+    """Write a charge-back."""
+    connection.execute(_insert("charge_backs", _CHARGE_BACK_COLUMNS), _values(charge_back))
+
+
 def statement(
     connection: sqlite3.Connection, *, merchant_id: str, since: int, until: int, after_rrn: str, limit: int
 ) -> list[dict[str, Any]]:
-    """Return the movements of a merchant's money, what was taken and what went back, in the order of their rrn.
+    """Return the movements of a merchant's money, what it took and what went back, in the order of their rrn.
 
     ``since`` and ``until`` are unix seconds; what was booked in the second ``until`` is not shown any more.
     """
@@ -104,6 +110,10 @@ def statement(
         " UNION ALL SELECT 'REFUND', order_ref, refund_ref, transaction_id, amount, currency, rrn, created_at"
         " FROM refunds"
         " WHERE merchant_id = :merchant_id AND state = 'APPROVED' AND rrn > :after_rrn"
+        " AND CAST(strftime('%s', created_at) AS INTEGER) BETWEEN :since AND :until - 1"
+        " UNION ALL SELECT 'CHARGE_BACK', order_ref, NULL, transaction_id, amount, currency, rrn, created_at"
+        " FROM charge_backs"
+        " WHERE merchant_id = :merchant_id AND rrn > :after_rrn"
         " AND CAST(strftime('%s', created_at) AS INTEGER) BETWEEN :since AND :until - 1 ORDER BY rrn LIMIT :limit",
         {"merchant_id": merchant_id, "since": since, "until": until, "after_rrn": after_rrn, "limit": limit},
     )
@@ -157,7 +167,7 @@ def _insert(table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(f':{column}' for column in columns)})"
 
 
-def _values(row: Purchase | Refund) -> dict[str, Any]:
+def _values(row: Purchase | Refund | ChargeBack) -> dict[str, Any]:
     values: dict[str, Any] = msgspec.to_builtins(row)
     return values
 

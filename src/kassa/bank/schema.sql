@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS purchases (
     page_until TEXT,
     rrn TEXT UNIQUE CHECK (length(rrn) = 12),
     approval_code TEXT CHECK (length(approval_code) = 6),
+    charged_back INTEGER NOT NULL CHECK (charged_back BETWEEN 0 AND amount),
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
     PRIMARY KEY (merchant_id, order_ref),
@@ -49,6 +50,17 @@ CREATE TABLE IF NOT EXISTS refunds (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS refunds_of_purchase ON refunds (merchant_id, order_ref);
 
+CREATE TABLE IF NOT EXISTS charge_backs (
+    merchant_id TEXT NOT NULL,
+    order_ref TEXT NOT NULL,
+    transaction_id TEXT NOT NULL UNIQUE,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    currency TEXT NOT NULL,
+    rrn TEXT NOT NULL UNIQUE CHECK (length(rrn) = 12),
+    created_at TEXT NOT NULL,
+    FOREIGN KEY (merchant_id, order_ref) REFERENCES purchases
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS notifications (
     notification_id TEXT PRIMARY KEY,
     merchant_id TEXT NOT NULL,
@@ -64,4 +76,4 @@ CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, number INTEGER NOT N
 -- Twelve digits from the first to the last (ISO 8583, field 37).
 INSERT OR IGNORE INTO counters VALUES ('rrn', 700000000000);
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;

@@ -10,9 +10,11 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
+from kassa import failpoints
 from kassa.callbacks import model, operations, queries, signing
 from kassa.callbacks.model import Answered, Claim, Failure, Unanswered
 from kassa.errors import AddressRefused, AnswerTimedOut, ConnectionFailed, DatabaseUnavailable, TlsFailed
+from kassa.failpoints import Point
 from kassa.observability import registry
 from kassa.platform import Platform
 
@@ -53,11 +55,14 @@ class Delivery:
     async def run(self, claim: Claim) -> None:
         """Try once to deliver a callback, and write down what came of it."""
         account = await self._platform.accounts.by_id(claim.account_id)
+        failpoints.reach(Point.CLAIMED)
         async with self._kept(claim):
             result = await self._try(claim)
+        failpoints.reach(Point.SENT)
         now = self._platform.clock.now(test_mode=claim.test_mode)
         verdict = model.judge(result, tries=claim.tries, retries_max=account.callback_retries, now=now)
         await operations.record(self._platform.pool, claim, verdict, now=now)
+        failpoints.reach(Point.MARKED)
         self._tell(claim, verdict)
 
     async def _try(self, claim: Claim) -> Answered | Unanswered:

@@ -9,10 +9,11 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 
-from kassa import ids
+from kassa import failpoints, ids
 from kassa.accounts.model import Account
 from kassa.cardgate.facts import card_facts
 from kassa.errors import InvoiceNotPayable, NotFound, ProviderGarbled, ProviderSilent
+from kassa.failpoints import Point
 from kassa.invoices import asking, operations, queries
 from kassa.invoices.charges import charge
 from kassa.invoices.model import Invoice
@@ -78,6 +79,7 @@ async def come_back(platform: Platform, session: Session, params: Mapping[str, s
     """Ask the provider about the attempt whose payer has come back from 3-D Secure."""
     payment = session.payment
     if payment is not None and payment.status is PaymentStatus.PROCESS_PENDING:
+        failpoints.reach(Point.RETURNED)
         await asking.ask(platform, payment, params=params)
 
 

@@ -12,8 +12,9 @@ from kassa.cardgate.charge import Session
 from kassa.cardgate.form import Fault, Field
 from kassa.invoices import gateway
 from kassa.invoices.gateway import CardGate
-from kassa.pages import accent, outcome, stages
+from kassa.pages import outcome, stages
 from kassa.pages.languages import translations
+from kassa.pages.look import look
 from kassa.pages.reasons import reason
 from kassa.pages.stages import Stage
 from kassa.pages.templates import page
@@ -84,7 +85,7 @@ def card_page(
         state=_state(session),
         test_mode=invoice.test_mode,
         test_cards=TEST_CARDS,
-        **_look(session),
+        **look(session.invoice, session.account),
         description=invoice.description,
         reference=invoice.reference_id,
         **_amounts(session, language),
@@ -112,7 +113,7 @@ def outcome_page(session: Session, *, language: str, site: str, stay: bool) -> R
         site=site,
         state=_state(session),
         test_mode=session.invoice.test_mode,
-        **_look(session),
+        **look(session.invoice, session.account),
         outcome=_told(session, current, language),
         poll=stages.unsettled(current, session.payment),
         stay=stay,
@@ -127,7 +128,7 @@ def leave_page(session: Session, url: str, *, language: str, site: str) -> Respo
     origin would be blocked by the policy of the page that the form was on (DESIGN §5).
     """
     told = _told(session, stage(session), language)
-    look = _look(session)
+    shown = look(session.invoice, session.account)
     _ = translations(language).gettext
     return page(
         "forward.html",
@@ -137,11 +138,11 @@ def leave_page(session: Session, url: str, *, language: str, site: str) -> Respo
         test_mode=session.invoice.test_mode,
         heading=told.heading,
         text=told.text,
-        label=_("Back to %(merchant)s") % look,
+        label=_("Back to %(merchant)s") % shown,
         method="GET",
         action=url,
         params={},
-        **look,
+        **shown,
     )
 
 
@@ -162,7 +163,7 @@ def forward_page(session: Session, *, language: str, site: str) -> Response:
         site=site,
         form_targets=[payment.action] if method == "POST" else [],
         test_mode=session.invoice.test_mode,
-        **_look(session),
+        **look(session.invoice, session.account),
         heading=_told(session, Stage.CONFIRM, language).heading,
         text=_("You are being taken to your bank's page."),
         label=_("Continue to your bank"),
@@ -212,13 +213,3 @@ def _with_query(url: str, params: Mapping[str, str]) -> str:
     if not params:
         return url
     return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(params)}"
-
-
-def _look(session: Session) -> dict[str, Any]:
-    """Return who the page says is paid, and how it looks: as the merchant asked for this invoice, else as usual."""
-    asked = options(session)
-    return {
-        "merchant": asked.merchant_name or session.account.name,
-        "theme": asked.theme,
-        "accent": accent.path(asked.primary) if asked.primary else None,
-    }

@@ -12,8 +12,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from kassa.checkout import standing, ways
 from kassa.checkout.standing import PASSING
 from kassa.invoices import asking
-from kassa.pages import assets, forms, mishaps, outcome, pictures, stages, visits
+from kassa.pages import accent, assets, forms, mishaps, outcome, pictures, stages, visits
 from kassa.pages.languages import PARAMETERS
+from kassa.pages.look import look
 from kassa.pages.templates import page
 from kassa.payments.model import PaymentStatus
 from kassa.platform import Platform
@@ -37,7 +38,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     bare = Starlette(
         routes=[Route("/hpp", checkout.enter, methods=["GET"])], exception_handlers=mishaps.handlers(checkout.site)
     )
-    return [Route("/hpp", bare), Mount("/hpp", pages), *pictures.routes(platform), assets.route()]
+    return [Route("/hpp", bare), Mount("/hpp", pages), *pictures.routes(platform), accent.route(), assets.route()]
 
 
 class Checkout:
@@ -69,7 +70,7 @@ class Checkout:
             form_targets=[onward.url] if onward and onward.fields is not None else [],
             state=f"{current}.{view.invoice.status}",
             test_mode=view.invoice.test_mode,
-            merchant=account.name,
+            **look(view.invoice, account),
             outcome=outcome.told(current, view.invoice, view.payment, account, language=language),
             poll=stages.unsettled(current, view.payment),
             stay="stay" in request.query_params,

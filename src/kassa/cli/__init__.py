@@ -5,7 +5,7 @@ import sys
 import typer
 
 from kassa import observability
-from kassa.cli import accounts, catalogue, clock, ledger, reconcile
+from kassa.cli import accounts, catalogue, clock, ledger, moderation, reconcile
 from kassa.cli.cards import cards
 from kassa.cli.doctor import doctor
 from kassa.cli.migrate import migrate
@@ -28,6 +28,7 @@ app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(clock.app, name="clock")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(reconcile.app, name="reconcile")
+app.add_typer(moderation.app, name="moderation")
 
 
 @app.callback()

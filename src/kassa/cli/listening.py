@@ -90,6 +90,17 @@ def resolved(settings: Settings, sockets: Sockets) -> Settings:
     )
 
 
+def addressed(settings: Settings) -> Settings:
+    """Return the settings with the URLs of a Kassa that serves by them, for a command that runs beside it."""
+    gate_port = settings.port + 1 if settings.gate_port is None else settings.gate_port
+    host = _reachable(settings.host)
+    return msgspec.structs.replace(
+        settings,
+        base_url=(settings.base_url or f"http://{host}:{settings.port}").rstrip("/"),
+        gate_url=(settings.gate_url or f"http://{host}:{gate_port}").rstrip("/"),
+    )
+
+
 def _reachable(host: str) -> str:
     if host in {"", "0.0.0.0", "::"}:  # noqa: S104  # asked about, not listened on
         return "127.0.0.1"

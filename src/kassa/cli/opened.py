@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from kassa import config
+from kassa import app, config
 from kassa.catalogue.directory import Catalogue
+from kassa.cli.listening import addressed
 from kassa.clock import Clock
 from kassa.db import pool as database
 from kassa.db.home import load_root, open_database
+from kassa.platform import Platform
 from kassa.sealing import Root
 
 _CONNECTIONS = 2
@@ -23,6 +25,17 @@ class Opened:
     pool: database.Pool
     root: Root
     clock: Clock
+
+
+@asynccontextmanager
+async def opened_platform() -> AsyncIterator[Platform]:
+    """Open the whole platform, for a command that does what the API does; run it with the settings of ``kassa serve``.
+
+    Documents hold the addresses that these give. Raises ``SettingsWrong``, ``HomeBusy``, ``DatabaseUnavailable``.
+    """
+    settings = addressed(config.load(os.environ))
+    async with open_database(settings) as url, app.open_platform(settings, url) as platform:
+        yield platform
 
 
 @asynccontextmanager

@@ -59,6 +59,10 @@ def services(
     amount_max: Annotated[str | None, typer.Option(metavar="AMOUNT", help="add: the most that is taken.")] = None,
     reserve_rate: Annotated[str | None, typer.Option(metavar="PERCENT", help="add: held back of each payment.")] = None,
     reserve_lifetime: Annotated[str | None, typer.Option(metavar="MINUTES", help="add: for how long.")] = None,
+    refund_fee_fix: Annotated[str | None, typer.Option(metavar="AMOUNT", help="add: for each refund.")] = None,
+    charge_back_fee_fix: Annotated[
+        str | None, typer.Option(metavar="AMOUNT", help="add: for each charge-back.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the account's services, switch some on or off, or add one on terms of its own.
@@ -74,6 +78,8 @@ def services(
         "amount_max": amount_max,
         "reserve_rate": reserve_rate,
         "reserve_lifetime": reserve_lifetime,
+        "refund_fee_fix": refund_fee_fix,
+        "charge_back_fee_fix": charge_back_fee_fix,
     }
     terms = {name: text for name, text in texts.items() if text is not None}
     wanted = _Wanted(codes=codes or [], every=every, method=method, currency=currency, flow=flow)

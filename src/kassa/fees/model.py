@@ -1,4 +1,4 @@
-"""What a payment costs and who bears it: the account's tariff for the service, applied to an amount (CONTRACT §9)."""
+"""What a payment costs, who bears it and what is held back of it: the account's terms for the service (CONTRACT §9)."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -43,3 +43,11 @@ def parts(amount: int, tariff: Tariff, *, payer_pays: bool) -> Parts:
     if payer_pays:
         return Parts(payment_amount=amount + charged, fee=charged, deposit=amount)
     return Parts(payment_amount=amount, fee=charged, deposit=amount - charged)
+
+
+def reserve(amount: int, deposit: int, *, rate: Decimal) -> int:
+    """Return what is held back of a payment, in minor units: ``rate`` percent of its amount, rounded half-even.
+
+    Never more than the deposit: what the merchant does not get cannot be held back.
+    """
+    return min(round(Fraction(amount) * Fraction(rate) / 100), deposit)

@@ -12,8 +12,9 @@ import structlog
 
 from kassa.errors import NotFound, ProviderGarbled, ProviderSilent
 from kassa.invoices import operations
+from kassa.invoices.returns import operations as returns
 from kassa.payments import queries
-from kassa.payments.model import Payment, PaymentStatus
+from kassa.payments.model import TAKEN, Payment, PaymentStatus
 from kassa.platform import Platform
 from kassa.providers.protocol import Attempt, Outcome, Pending, Refund
 
@@ -32,7 +33,10 @@ async def ask(platform: Platform, payment: Payment, *, params: Mapping[str, str]
     except (ProviderSilent, ProviderGarbled, NotFound) as error:
         _log.info("provider did not tell", payment_id=payment.payment_id, detail=error.detail)
         outcome = Pending()
-    await operations.settle(platform, payment, outcome)
+    if payment.status in TAKEN:
+        await returns.charge_back(platform, payment, outcome)
+    else:
+        await operations.settle(platform, payment, outcome)
 
 
 async def _question(platform: Platform, payment: Payment, params: Mapping[str, str] | None) -> Outcome:

@@ -24,7 +24,10 @@ def entry(invoice: Invoice, payment: Payment, *, was: PaymentStatus) -> Entry | 
     match payment.status:
         case PaymentStatus.PROCESSED if was in UNDECIDED | FAILED:
             fee = invoice.processed_fee or 0
-            return recipes.processed(**names, currency=currency, paid=paid, fee=fee, reserve=0)
+            return recipes.processed(**names, currency=currency, paid=paid, fee=fee, reserve=invoice.reserve_left)
+        case PaymentStatus.PROCESSED if was is PaymentStatus.PROCESS_ERROR:
+            fee = invoice.processed_fee or 0
+            return recipes.approved(**names, currency=currency, paid=paid, fee=fee, reserve=invoice.reserve_left)
         case PaymentStatus.PROCESS_ERROR if was in UNDECIDED | FAILED:
             return recipes.suspended(**names, currency=currency, paid=paid)
         case PaymentStatus.REFUND_PENDING if was in UNDECIDED | FAILED:

@@ -13,6 +13,7 @@ from kassa.invoices.model import Invoice, Status
 from kassa.invoices.queries import CallbackLog, View
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
 from kassa.platform import Platform
+from kassa.refunds.model import Refund, RefundStatus, sent_back
 
 NULL: Final = msgspec.Raw(b"null")
 EMPTY: Final = msgspec.Raw(b"[]")
@@ -121,9 +122,9 @@ def _attributes(platform: Platform, account: Account, view: View) -> wire.Attrib
         original_data=_original_data(account, invoice, payment),
         rrn=payment.rrn if payment else None,
         approval_code=payment.approval_code if payment else None,
-        reserved_amount=NULL,
-        reserve_expires=None,
-        unreserved=None,
+        reserved_amount=_amount(invoice.reserved_amount, currency),
+        reserve_expires=_unix_or_none(invoice.reserve_expires_at),
+        unreserved=_unix_or_none(invoice.unreserved_at),
         source=invoice.source,
         callback_logs=_logs(view.callbacks),
         hpp_url=f"{platform.settings.base_url}/hpp/?cpi={invoice.invoice_id}",
@@ -131,15 +132,15 @@ def _attributes(platform: Platform, account: Account, view: View) -> wire.Attrib
         service_amount=_amount(invoice.payment_amount, currency),
         payment_service_amount=_amount(invoice.payment_amount, currency),
         exchange_rate=msgspec.Raw(b"1"),
-        refunded=unix(payment.updated_at) if payment and payment.status is PaymentStatus.REFUNDED else None,
-        refunded_fee=NULL,
+        refunded=_unix_or_none(max(_went_back(view), default=None)),
+        refunded_fee=_amount(_refunded_fee(view), currency),
         failed=_unix_or_none(invoice.failed_at),
         arn=None,
-        charged_back_amount=NULL,
-        charged_back=None,
+        charged_back_amount=_amount(invoice.charged_back_amount, currency),
+        charged_back=_unix_or_none(invoice.charged_back_at),
         resolution_message=None,
-        refunds=EMPTY,
-        reserves=EMPTY,
+        refunds=[_refund(refund) for refund in view.refunds],
+        reserves=_reserves(invoice),
     )
 
 
@@ -223,12 +224,53 @@ def _logs(callbacks: list[CallbackLog]) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(entries))
 
 
+def _reserves(invoice: Invoice) -> list[wire.Reserve]:
+    if invoice.reserved_amount is None or invoice.reserve_expires_at is None:
+        return []
+    return [
+        wire.Reserve(
+            amount=_amount(invoice.reserved_amount, invoice.currency),
+            left=_amount(invoice.reserve_left, invoice.currency),
+            expires=unix(invoice.reserve_expires_at),
+            unreserved=_unix_or_none(invoice.unreserved_at),
+        )
+    ]
+
+
 def _returned(view: View) -> tuple[int | None, str]:
-    """Return what has gone back to the payer, and its currency."""
+    """Return what has gone back to the payer, and its currency: by refunds, or as money that nobody waited for."""
     payment = view.payment
-    if payment is None or payment.status is not PaymentStatus.REFUNDED:
-        return None, view.invoice.currency
-    return payment.processed_amount, payment.processed_currency or view.invoice.currency
+    if payment is not None and payment.status is PaymentStatus.REFUNDED:
+        return payment.processed_amount, payment.processed_currency or view.invoice.currency
+    return sent_back(view.refunds) or None, view.invoice.currency
+
+
+def _went_back(view: View) -> list[datetime]:
+    """Return when money went back to the payer."""
+    payment = view.payment
+    late = [payment.updated_at] if payment and payment.status is PaymentStatus.REFUNDED else []
+    return [*late, *(refund.updated_at for refund in view.refunds if refund.status is RefundStatus.REFUNDED)]
+
+
+def _refunded_fee(view: View) -> int | None:
+    fees = [refund.fee for refund in view.refunds if refund.status is RefundStatus.REFUNDED]
+    return sum(fees) if fees else None
+
+
+def _refund(refund: Refund) -> wire.Refund:
+    done = refund.status is RefundStatus.REFUNDED
+    return wire.Refund(
+        id=refund.refund_id,
+        reference_id=refund.reference_id,
+        amount=_amount(refund.amount, refund.currency),
+        currency=refund.currency,
+        fee=_amount(refund.fee if done else None, refund.currency),
+        status=refund.status,
+        resolution=refund.resolution,
+        description=refund.description,
+        created=unix(refund.created_at),
+        updated=unix(refund.updated_at),
+    )
 
 
 def _amount(minor: int | None, currency: str) -> msgspec.Raw:

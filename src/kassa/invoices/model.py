@@ -3,28 +3,43 @@
     (create) ──> created ──offer──> process_pending               a wallet: once the provider has given its page
     (create) ──> process_pending ──succeed──> processed          money of a charge
                    │    │    │  └──succeed──> verified           a card that was only checked
-                   │    │    └─────suspend──> process_error      taken, but not as asked: waits for a person
+                   │    │    └─────suspend──> process_error      taken, but waits for a person:
+                   │    │                       │   └──approve──> processed, partially_processed
+                   │    │                       └──reject──> process_failed      and the money goes back
                    │    └──fail | expire───> process_failed      verify_failed for a verification
                    └ attempt (stays)            │
                                                 └──succeed──> processed     a provider's late success after expiry
+
+    processed ──> refunding ──┬──> refunded | partially_refunded | refund_failed
+       ^             │  ^     └──> refund_error               sent back, but not as asked: waits for a person
+       │             v  │
+       │         refund_pending      a provider that has not answered is asked; ends as refunding does
+       └ whatever is not given back yet of it, and of partially_refunded, refund_failed and partially_charged_back,
+         may be refunded; several refunds of one invoice may be under way, and the last to end gives the status
+    processed, and all below it ──> charged_back | partially_charged_back      the payer's bank has taken it back
 
 Every verb is pure: it takes an invoice and the moment, and returns the invoice as it will be or raises. What follows
 from a verb (locks, rows, callbacks) is told in ``operations``; nothing else changes an invoice.
 """
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
-from kassa.errors import InvoiceNotPayable, TransitionRefused
+from kassa.errors import InvoiceNotPayable, NotApprovable, NothingToDecide, TransitionRefused
+from kassa.fees.model import reserve
+from kassa.payments.model import Payment, PaymentStatus
 from kassa.providers.protocol import Value
 
 LIFETIME_MIN: Final = timedelta(minutes=14)
 LIFETIME_MAX: Final = timedelta(days=2)
 CHALLENGE_LIMIT: Final = timedelta(minutes=30)
 """How long a payer has for 3-D Secure (CONTRACT §7)."""
+REJECTED: Final = "customer_blocked"
+"""The resolution of what a person has rejected: money that still comes for it is not wanted."""
 
 
 class Status(StrEnum):
@@ -72,6 +87,11 @@ FINAL: Final = frozenset(
 OPEN: Final = frozenset({Status.CREATED, Status.PROCESS_PENDING})
 """Statuses that end by themselves when the invoice expires."""
 
+_SENT_BACK: Final = {Status.REFUNDED, Status.PARTIALLY_REFUNDED, Status.REFUND_ERROR}
+"""What refunds lead to; after they had ended, too, by a success that the provider tells of late."""
+
+_CHARGED_BACK: Final = {Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK}
+
 TRANSITIONS: Final = {
     Status.CREATED: {
         Status.PROCESS_PENDING,
@@ -92,24 +112,24 @@ TRANSITIONS: Final = {
         Status.VERIFY_FAILED,
         Status.TERMINATED,
     },
-    Status.PROCESS_ERROR: {Status.PROCESSED, Status.PARTIALLY_PROCESSED, Status.PROCESS_FAILED},
+    Status.PROCESS_ERROR: {
+        Status.PROCESSED,
+        Status.PARTIALLY_PROCESSED,
+        Status.PROCESS_FAILED,
+        Status.VERIFIED,
+        Status.VERIFY_FAILED,
+    },
     Status.PROCESS_FAILED: {Status.PROCESSED, Status.PARTIALLY_PROCESSED, Status.PROCESS_ERROR},
     Status.VERIFY_FAILED: {Status.VERIFIED, Status.PROCESS_ERROR},
-    Status.PROCESSED: {Status.REFUNDING, Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK},
-    Status.PARTIALLY_PROCESSED: {Status.REFUNDING, Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK},
-    Status.REFUNDING: {
-        Status.REFUND_PENDING,
-        Status.REFUND_ERROR,
-        Status.REFUND_FAILED,
-        Status.REFUNDED,
-        Status.PARTIALLY_REFUNDED,
-    },
-    Status.REFUND_PENDING: {Status.REFUND_ERROR, Status.REFUND_FAILED, Status.REFUNDED, Status.PARTIALLY_REFUNDED},
-    Status.REFUND_ERROR: {Status.REFUND_FAILED, Status.REFUNDED, Status.PARTIALLY_REFUNDED},
-    Status.REFUND_FAILED: {Status.REFUNDING, Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK},
-    Status.PARTIALLY_REFUNDED: {Status.REFUNDING, Status.CHARGED_BACK, Status.PARTIALLY_CHARGED_BACK},
-    Status.PARTIALLY_CHARGED_BACK: {Status.CHARGED_BACK, Status.REFUNDING},
-    Status.REFUNDED: set[Status](),
+    Status.PROCESSED: {Status.REFUNDING, *_CHARGED_BACK},
+    Status.PARTIALLY_PROCESSED: {Status.REFUNDING, *_CHARGED_BACK},
+    Status.REFUNDING: {Status.REFUND_PENDING, Status.REFUND_FAILED, *_SENT_BACK, *_CHARGED_BACK},
+    Status.REFUND_PENDING: {Status.REFUNDING, Status.REFUND_FAILED, *_SENT_BACK, *_CHARGED_BACK},
+    Status.REFUND_ERROR: {Status.REFUND_FAILED, *_SENT_BACK, *_CHARGED_BACK},
+    Status.REFUND_FAILED: {Status.REFUNDING, *_SENT_BACK, *_CHARGED_BACK},
+    Status.PARTIALLY_REFUNDED: {Status.REFUNDING, *_SENT_BACK, *_CHARGED_BACK},
+    Status.PARTIALLY_CHARGED_BACK: {Status.REFUNDING, *_SENT_BACK, *_CHARGED_BACK},
+    Status.REFUNDED: {Status.CHARGED_BACK},
     Status.CHARGED_BACK: set[Status](),
     Status.EXPIRED: set[Status](),
     Status.TERMINATED: set[Status](),
@@ -142,6 +162,17 @@ class Invoice(Value, frozen=True, kw_only=True):
     processed_amount: int | None = None
     processed_fee: int | None = None
     processed_deposit: int | None = None
+    reserve_rate: Decimal = Decimal(0)
+    """Percent."""
+    reserve_lifetime: int = 0
+    """Minutes."""
+    reserved_amount: int | None = None
+    """What was held back when it was paid."""
+    reserve_left: int = 0
+    """What is still held of it: neither drawn by a refund or charge-back nor released."""
+    reserve_expires_at: datetime | None = None
+    unreserved_at: datetime | None = None
+    """When what was left was released."""
     description: str | None = None
     descriptor: str | None = None
     metadata: str = "{}"
@@ -153,6 +184,8 @@ class Invoice(Value, frozen=True, kw_only=True):
     return_urls: str | None = None
     locale: str | None = None
     session_id: str | None = None
+    charged_back_amount: int | None = None
+    """What the payer's bank has taken back in all."""
     payment_id: str | None = None
     """The latest attempt."""
     attempts: int = 0
@@ -162,8 +195,9 @@ class Invoice(Value, frozen=True, kw_only=True):
     expires_at: datetime
     processed_at: datetime | None = None
     failed_at: datetime | None = None
+    charged_back_at: datetime | None = None
     due_at: datetime | None = None
-    """When the worker has to look at it: at its expiry, until it has ended."""
+    """When the worker has to look at it: at its expiry until it has ended, then at its reserve's while one is held."""
 
     @property
     def final(self) -> bool:
@@ -174,6 +208,11 @@ class Invoice(Value, frozen=True, kw_only=True):
     def attempts_left(self) -> int:
         """How many more times the payer may try."""
         return self.attempts_max - self.attempts
+
+    @property
+    def release_at(self) -> datetime | None:
+        """When what is left of the reserve is released; None where nothing is held."""
+        return self.reserve_expires_at if self.reserve_left else None
 
 
 def attempt(invoice: Invoice, *, number: int, payment_id: str, now: datetime) -> Invoice:
@@ -201,23 +240,32 @@ def offer(invoice: Invoice, *, now: datetime) -> Invoice:
 
 
 def succeed(invoice: Invoice, *, amount: int, payment_id: str, now: datetime) -> Invoice:
-    """Return the invoice paid by an attempt: ``amount`` was taken, the fee is final. A verification takes nothing.
+    """Return the invoice paid by an attempt: ``amount`` was taken, the fee is final, the reserve is held.
 
-    A failed invoice can still succeed, because a provider's late success is never dropped (P2).
+    A verification takes nothing. A failed invoice can still succeed: a provider's late success is never dropped (P2).
+    Only what a person has approved can be less than was asked for, or more; the fee is the one that was agreed on, but
+    never more than that.
     """
     if invoice.payment_flow == "verify":
         return _move(invoice, Status.VERIFIED, "ok", now, payment_id=payment_id)
+    fee = min(invoice.fee, amount)
+    held = reserve(amount, amount - fee, rate=invoice.reserve_rate) if invoice.reserve_lifetime else 0
+    reserve_expires_at = now + timedelta(minutes=invoice.reserve_lifetime) if held else None
     return _move(
         invoice,
-        Status.PROCESSED,
+        Status.PROCESSED if amount >= invoice.payment_amount else Status.PARTIALLY_PROCESSED,
         "ok",
         now,
         payment_id=payment_id,
         processed_at=now,
         processed_amount=amount,
-        processed_fee=invoice.fee,
-        processed_deposit=invoice.deposit,
+        processed_fee=fee,
+        processed_deposit=amount - fee,
+        reserved_amount=held or None,
+        reserve_left=held,
+        reserve_expires_at=reserve_expires_at,
         failed_at=None,
+        due_at=reserve_expires_at,
     )
 
 
@@ -234,19 +282,57 @@ def expire(invoice: Invoice, *, now: datetime) -> Invoice:
     return fail(invoice, resolution="expired", now=now)
 
 
-def suspend(invoice: Invoice, *, resolution: str, now: datetime) -> Invoice:
-    """Return the invoice waiting for a person: the provider took something else than it was asked for."""
-    return _move(invoice, Status.PROCESS_ERROR, resolution, now, moderation_required=True)
+def suspend(invoice: Invoice, *, resolution: str, payment_id: str, now: datetime) -> Invoice:
+    """Return the invoice waiting for a person: what an attempt took is not what was asked for, or a rule holds it."""
+    return _move(invoice, Status.PROCESS_ERROR, resolution, now, payment_id=payment_id, moderation_required=True)
+
+
+def approve(invoice: Invoice, payment: Payment, *, now: datetime) -> Invoice:
+    """Return a held invoice paid, in part if less was taken than asked for.
+
+    Raises ``NothingToDecide`` when it is not held, ``NotApprovable`` when another currency was taken: nothing tells
+    what of the invoice that has paid.
+    """
+    _check_held(invoice, payment)
+    if payment.processed_currency != invoice.currency:
+        raise NotApprovable
+    amount = payment.processed_amount or 0
+    return succeed(_decided(invoice), amount=amount, payment_id=payment.payment_id, now=now)
+
+
+def reject(invoice: Invoice, payment: Payment, *, now: datetime) -> Invoice:
+    """Return a held invoice given up. Raises ``NothingToDecide`` when it is not held."""
+    _check_held(invoice, payment)
+    return fail(_decided(invoice), resolution=REJECTED, now=now)
+
+
+def _check_held(invoice: Invoice, payment: Payment) -> None:
+    if (invoice.status, payment.status) != (Status.PROCESS_ERROR, PaymentStatus.PROCESS_ERROR):
+        raise NothingToDecide
+
+
+def _decided(invoice: Invoice) -> Invoice:
+    return msgspec.structs.replace(invoice, moderation_required=False)
 
 
 def unwanted(invoice: Invoice, *, late_success: str) -> bool:
     """Whether the money of a success that comes now has to go back (P1, CONTRACT §5).
 
-    It has to where another attempt has brought money already, and where the account wants no late success.
+    It has to where another attempt has brought money already, where a person has rejected the invoice, and where the
+    account wants no late success.
     """
     if invoice.payment_flow == "verify" or invoice.status in OPEN:
         return False
+    if invoice.resolution == REJECTED:
+        return True
     return late_success == "refund" or invoice.status not in (Status.PROCESS_FAILED, Status.EXPIRED)
+
+
+def give_back(invoice: Invoice, status: Status, *, resolution: str, now: datetime, **changes: object) -> Invoice:
+    """Return the invoice after money has gone back to the payer, or set out to; what else it waits for stays due."""
+    if status is invoice.status:
+        return msgspec.structs.replace(touch(invoice, now=now), **changes)
+    return _move(invoice, status, resolution, now, due_at=invoice.due_at, **changes)
 
 
 def flag(invoice: Invoice, *, now: datetime) -> Invoice:
@@ -262,7 +348,7 @@ def touch(invoice: Invoice, *, now: datetime) -> Invoice:
 def _move(invoice: Invoice, status: Status, resolution: str, now: datetime, **changes: object) -> Invoice:
     if status not in TRANSITIONS[invoice.status]:
         raise TransitionRefused(f"An invoice does not go from {invoice.status} to {status}.")
-    changes.setdefault("due_at", None)
+    changes.setdefault("due_at", invoice.release_at)
     return msgspec.structs.replace(
         invoice, status=status, resolution=resolution, updated_at=next_update(invoice.updated_at, now), **changes
     )

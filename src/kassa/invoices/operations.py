@@ -13,14 +13,16 @@ import asyncpg
 import msgspec
 import structlog
 
-from kassa import ids
+from kassa import failpoints, ids
 from kassa.accounts.model import Account, Route
 from kassa.callbacks import operations as callbacks
 from kassa.db.pool import transaction
 from kassa.errors import InvoiceNotPayable, NotFound, TransitionRefused
+from kassa.failpoints import Point
 from kassa.invoices import booking, document, model, queries
 from kassa.invoices.model import Invoice, Status
 from kassa.invoices.queries import FirstCallback, View
+from kassa.invoices.screening import screened
 from kassa.ledger import operations as ledger
 from kassa.payments import model as payment_model
 from kassa.payments import queries as payment_queries
@@ -38,7 +40,9 @@ async def create(platform: Platform, account: Account, drawn: View) -> tuple[Vie
     only when the page is there. Returns the invoice that stands, with False, when this ``reference_id`` is taken: then
     nothing was written (P3).
     """
+    failpoints.reach(Point.DRAWN)
     if await _insert(platform, account, drawn):
+        failpoints.reach(Point.CREATED)
         return drawn, True
     invoice = drawn.invoice
     standing = await queries.by_reference(
@@ -79,6 +83,8 @@ async def begin(
         payment = attempt(begun, route, status=PaymentStatus.PROCESS_PENDING, card=card, client_ip=client_ip, now=now)
         await payment_queries.insert(connection, payment)
         await _save(connection, begun, was=view.invoice.status)
+        failpoints.reach(Point.BEGINNING)
+    failpoints.reach(Point.BEGUN)
     return payment
 
 
@@ -90,6 +96,8 @@ async def settle(platform: Platform, payment: Payment, outcome: Outcome) -> View
     been paid by another attempt (P1, P2).
     """
     account = await platform.accounts.by_id(payment.account_id)
+    rules = await platform.accounts.moderation_rules(payment.account_id)
+    failpoints.reach(Point.ANSWERED)
     now = platform.clock.now(test_mode=payment.test_mode)
     async with transaction(platform.pool) as connection:
         view = await _locked(connection, payment.invoice_id, account_id=account.account_id)
@@ -97,15 +105,41 @@ async def settle(platform: Platform, payment: Payment, outcome: Outcome) -> View
         answered = _answered(account, view.invoice, current, outcome, asked=payment.status, now=now)
         if answered is None:
             return view
-        if not await payment_queries.update(connection, answered, account_id=account.account_id, was=current.status):
-            raise TransitionRefused
+        answered = await screened(connection, rules, view, answered, now=now)
         invoice = _follow(view.invoice, current, answered, now)
-        shown = answered if invoice.payment_id == answered.payment_id else view.payment
-        after = msgspec.structs.replace(view, payment=shown, invoice=invoice)
-        await _book(connection, invoice, answered, was=current.status, now=now)
-        if invoice is not view.invoice:
-            await _save(connection, invoice, was=view.invoice.status)
-            await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
+        after = await apply(
+            connection, platform, account, view, invoice=invoice, current=current, payment=answered, now=now
+        )
+    failpoints.reach(Point.SETTLED)
+    return after
+
+
+async def apply(
+    connection: asyncpg.Connection,
+    platform: Platform,
+    account: Account,
+    view: View,
+    *,
+    invoice: Invoice,
+    current: Payment,
+    payment: Payment,
+    now: datetime,
+) -> View:
+    """Save, book and tell what was decided on an attempt, ``current``, and on its locked invoice; return what stands.
+
+    Raises ``TransitionRefused`` where they are no longer what was decided on.
+    """
+    if not await payment_queries.update(connection, payment, account_id=account.account_id, was=current.status):
+        raise TransitionRefused
+    failpoints.reach(Point.SETTLING)
+    shown = payment if invoice.payment_id == payment.payment_id else view.payment
+    after = msgspec.structs.replace(view, payment=shown, invoice=invoice)
+    await _book(connection, invoice, payment, was=current.status, now=now)
+    failpoints.reach(Point.BOOKED)
+    if invoice is not view.invoice:
+        await _save(connection, invoice, was=view.invoice.status)
+        await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
+    failpoints.reach(Point.TELLING)
     return after
 
 
@@ -138,17 +172,22 @@ def _answered(
     return None if answered == current else answered
 
 
-async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_mode: bool) -> None:
-    """End an invoice whose time is over; an attempt under way is still asked about, for a late success (P2)."""
+async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_mode: bool) -> bool:
+    """End an invoice whose time is over, and tell whether it did.
+
+    An attempt under way is still asked about, for a late success (P2).
+    """
     account = await platform.accounts.by_id(account_id)
     now = platform.clock.now(test_mode=test_mode)
     async with transaction(platform.pool) as connection:
         view = await _locked(connection, invoice_id, account_id=account_id)
         if view.invoice.status not in model.OPEN or now < view.invoice.expires_at:
-            return
+            return False
         after = msgspec.structs.replace(view, invoice=model.expire(view.invoice, now=now))
         await _save(connection, after.invoice, was=view.invoice.status)
         await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
+        failpoints.reach(Point.EXPIRING)
+    return True
 
 
 def _follow(invoice: Invoice, before: Payment, payment: Payment, now: datetime) -> Invoice:
@@ -162,7 +201,7 @@ def _follow(invoice: Invoice, before: Payment, payment: Payment, now: datetime) 
             amount = payment.processed_amount or 0
             return model.succeed(invoice, amount=amount, payment_id=payment.payment_id, now=now)
         case PaymentStatus.PROCESS_ERROR:
-            return model.suspend(invoice, resolution=payment.resolution, now=now)
+            return model.suspend(invoice, resolution=payment.resolution, payment_id=payment.payment_id, now=now)
         case PaymentStatus.PROCESS_FAILED | PaymentStatus.INVOKE_FAILED if invoice.status in model.OPEN and not retries:
             if now >= invoice.expires_at:
                 return model.expire(invoice, now=now)
@@ -227,7 +266,13 @@ async def _book(
 
 
 async def _tell(
-    connection: asyncpg.Connection, platform: Platform, account: Account, view: View, *, was: Status, now: datetime
+    connection: asyncpg.Connection,
+    platform: Platform,
+    account: Account,
+    view: View,
+    *,
+    was: Status | None,
+    now: datetime,
 ) -> None:
     """Queue the callback of a change of status; a document that changed without one is not told (CONTRACT §5)."""
     invoice = view.invoice
@@ -246,6 +291,29 @@ async def _tell(
         body=document.callback_body(platform, account, view),
         now=now,
     )
+
+
+async def give_back(
+    connection: asyncpg.Connection,
+    platform: Platform,
+    account: Account,
+    before: View,
+    invoice: Invoice,
+    *,
+    now: datetime,
+) -> View:
+    """Save what a refund or a charge-back has made of a locked invoice, and tell of it if it has another status.
+
+    A charge-back is told in any case: the merchant has not asked for it.
+    """
+    await _save(connection, invoice, was=before.invoice.status)
+    after = await queries.by_id(connection, invoice.invoice_id, account_id=invoice.account_id)
+    if after is None:
+        raise NotFound
+    charged_back = invoice.charged_back_amount != before.invoice.charged_back_amount
+    was = None if charged_back else before.invoice.status
+    await _tell(connection, platform, account, after, was=was, now=now)
+    return after
 
 
 def _first_callback(platform: Platform, account: Account, view: View) -> FirstCallback | None:

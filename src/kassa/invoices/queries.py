@@ -12,6 +12,7 @@ from kassa.invoices.model import Invoice, Status
 from kassa.payments import queries as payments
 from kassa.payments.model import Payment
 from kassa.providers.protocol import Value
+from kassa.refunds.model import Refund
 
 COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(Invoice))
 CUSTOMER_COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(Customer))
@@ -34,6 +35,8 @@ class View(Value, frozen=True, kw_only=True):
     payment: Payment | None
     customer: Customer | None
     callbacks: list[CallbackLog]
+    refunds: list[Refund] = msgspec.field(default_factory=list)
+    """In the order in which they began."""
 
 
 class FirstCallback(Value, frozen=True, kw_only=True):
@@ -118,7 +121,9 @@ SELECT {_list(COLUMNS, "i")}, {payments.selected("p", "p_")}, {_list(CUSTOMER_CO
         'processed', CASE WHEN b.status = 'done' THEN floor(extract(epoch FROM b.tried_at))::bigint END,
         'transaction_status', b.invoice_status) ORDER BY b.logged_at)
      FROM callbacks b
-     WHERE b.account_id = i.account_id AND b.invoice_id = i.invoice_id AND b.status <> 'dropped') AS callbacks
+     WHERE b.account_id = i.account_id AND b.invoice_id = i.invoice_id AND b.status <> 'dropped') AS callbacks,
+    (SELECT json_agg(r ORDER BY r.created_at, r.refund_id) FROM refunds r
+     WHERE r.account_id = i.account_id AND r.invoice_id = i.invoice_id) AS refunds
 FROM {source} i
 LEFT JOIN payments p ON p.account_id = i.account_id AND p.payment_id = i.payment_id
 LEFT JOIN customers c ON c.account_id = i.account_id AND c.customer_id = i.customer_id
@@ -134,6 +139,7 @@ _BY_REFERENCE_ANY_MODE: Final = f"""
 _BY_SESSION: Final = f"{_VIEW} AND i.session_id = $2"
 
 _logs = msgspec.json.Decoder(list[CallbackLog])
+_refunds = msgspec.json.Decoder(list[Refund])
 
 
 def view(record: asyncpg.Record) -> View:
@@ -144,6 +150,7 @@ def view(record: asyncpg.Record) -> View:
         payment=payments.from_record(record, "p_"),
         customer=Customer(**{c: record[f"c_{c}"] for c in CUSTOMER_COLUMNS}) if has_customer else None,
         callbacks=_logs.decode(record["callbacks"]) if record["callbacks"] else [],
+        refunds=_refunds.decode(record["refunds"]) if record["refunds"] else [],
     )
 
 
@@ -187,7 +194,9 @@ async def lock(connection: Executor, invoice_id: str, *, account_id: str) -> Vie
 
 CHANGING: Final = (
     *("status", "resolution", "moderation_required", "processed_amount", "processed_fee", "processed_deposit"),
+    *("reserved_amount", "reserve_left", "reserve_expires_at", "unreserved_at"),
     *("payment_id", "attempts", "updated_at", "processed_at", "failed_at", "due_at"),
+    *("charged_back_amount", "charged_back_at"),
 )
 """The columns that operations may change; all others stay as they were created."""
 
@@ -224,7 +233,7 @@ SELECT account_id FROM earliest WHERE due_at <= $2
 
 
 async def due_accounts(connection: Executor, *, test_mode: bool, now: datetime) -> list[str]:
-    """Return the accounts that have an invoice whose time is over."""
+    """Return the accounts that have an invoice which is due."""
     return [record["account_id"] for record in await connection.fetch(_DUE_ACCOUNTS, test_mode, now)]
 
 
@@ -243,7 +252,7 @@ RETURNING taken.invoice_id
 async def claim(
     connection: Executor, *, account_id: str, test_mode: bool, now: datetime, until: datetime, limit: int
 ) -> list[str]:
-    """Take invoices of an account whose time is over; they come due again at ``until`` unless somebody ends them."""
+    """Take invoices of an account that are due; they come due again at ``until`` unless somebody does what is due."""
     records = await connection.fetch(_CLAIM, account_id, test_mode, now, until, limit)
     return [record["invoice_id"] for record in records]
 

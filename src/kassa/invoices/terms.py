@@ -88,6 +88,8 @@ def _invoice(
         payment_amount=comes_to.payment_amount,
         fee=comes_to.fee,
         deposit=comes_to.deposit,
+        reserve_rate=service.reserve_rate,
+        reserve_lifetime=service.reserve_lifetime,
         description=asked.description,
         descriptor=asked.descriptor,
         metadata=_metadata(asked, account),

@@ -10,6 +10,7 @@ import msgspec
 from kassa.customers.document import CustomerResource, Json
 from kassa.invoices.model import Status
 from kassa.payments.model import PaymentStatus
+from kassa.refunds.model import RefundStatus
 
 Amount = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "number"})]
 AmountOrNull = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": ["number", "null"]})]
@@ -77,6 +78,40 @@ class OriginalData(Wire, frozen=True, kw_only=True):
     """Which provider took the payment."""
 
 
+class Refund(Wire, frozen=True, kw_only=True):
+    """Money that the merchant sent back to the payer."""
+
+    id: str
+    reference_id: str
+    """The merchant's own name for it."""
+    amount: Amount
+    currency: str
+    fee: AmountOrNull
+    """What the account has paid for it; null until it is done."""
+    status: RefundStatus
+    """Where it stands."""
+    resolution: str
+    """Why it stands there."""
+    description: str | None
+    created: int
+    """Unix seconds."""
+    updated: int
+    """Unix seconds."""
+
+
+class Reserve(Wire, frozen=True, kw_only=True):
+    """What was held back of a payment."""
+
+    amount: Amount
+    """What was held when it was paid."""
+    left: Amount
+    """What is still held: less than the amount where a refund or charge-back needed it, 0 once it was released."""
+    expires: int
+    """When its time is over, in unix seconds."""
+    unreserved: int | None
+    """When what was left was released, in unix seconds."""
+
+
 class Attributes(Wire, frozen=True, kw_only=True):
     """The private document's attributes: first the seed's, in its order, then the newer ones that clients read."""
 
@@ -136,8 +171,11 @@ class Attributes(Wire, frozen=True, kw_only=True):
     approval_code: str | None
     """The issuer's, 6 characters."""
     reserved_amount: AmountOrNull
+    """What was held back of the payment, also once it is released; null where nothing was."""
     reserve_expires: int | None
+    """When the reserve's time is over, in unix seconds."""
     unreserved: int | None
+    """When what was left of the reserve was released, in unix seconds; null while it is held, or if it was used up."""
     source: str
     """Who created it: ``merchant_api``, ``platform_public_api`` or ``merchant_dashboard``."""
     callback_logs: Json
@@ -154,14 +192,19 @@ class Attributes(Wire, frozen=True, kw_only=True):
     refunded: int | None
     """When it was refunded, in unix seconds."""
     refunded_fee: AmountOrNull
+    """What the account has paid for refunds."""
     failed: int | None
     """When it failed, in unix seconds."""
     arn: str | None
     charged_back_amount: AmountOrNull
+    """What the payer's bank has taken back."""
     charged_back: int | None
+    """When it last did, in unix seconds."""
     resolution_message: str | None
-    refunds: Json
-    reserves: Json
+    refunds: list[Refund]
+    """In the order in which they were asked for."""
+    reserves: list[Reserve]
+    """The reserve and what is left of it; empty where nothing was held."""
 
 
 class Reference(Wire, frozen=True, kw_only=True):

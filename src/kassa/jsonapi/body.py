@@ -24,17 +24,22 @@ _BEYOND: Final = Decimal("Infinity")
 _CONTROLS: Final = frozenset(chr(code) for code in range(32)) - set("\t\n\r") | {"\x7f"}
 
 
-async def read_json(request: Request, errors: dict[str, str], *, inside: str = "") -> dict[str, Any]:
-    """Return the JSON object in a body.
+async def read_json(
+    request: Request, errors: dict[str, str], *, inside: str = "", may_be_empty: bool = False
+) -> dict[str, Any]:
+    """Return the JSON object in a body; an empty one for no body, where there may be none.
 
     What cannot be kept or counted with is added to ``errors`` by dotted name, counted from ``inside``, which is where
     the members stand that people know by name (``data.attributes``).
     Raises ``UnsupportedBody`` (415), ``BodyTooLarge`` (413), ``BadRequest`` (400).
     """
+    body = await read_bytes(request)
+    if may_be_empty and not body:
+        return {}  # Clients send all kinds of types with nothing.
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type not in _JSON_TYPES:
         raise UnsupportedBody("The body should be application/json or application/vnd.api+json.")
-    data = decode(await read_bytes(request))
+    data = decode(body)
     if not isinstance(data, dict):
         raise BadRequest("The body should be a JSON object.")
     errors.update({name.removeprefix(f"{inside}."): message for name, message in unfit(data)})

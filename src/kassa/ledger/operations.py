@@ -8,7 +8,9 @@ plus what has no number yet.
 from datetime import datetime
 from typing import Final
 
+from kassa import failpoints
 from kassa.db.pool import Connection, Executor, Pool, transaction
+from kassa.failpoints import Point
 from kassa.ledger import queries
 from kassa.ledger.chain import GENESIS, chained
 from kassa.ledger.model import Balances, Entry, Posted, applied
@@ -43,6 +45,7 @@ async def number(pool: Pool, *, account_id: str, test_mode: bool) -> int:
             until = waiting[-1].created_at
             await queries.take(connection, list(found), account_id=account_id, test_mode=test_mode, until=until)
             await _append(connection, taken, account_id=account_id, test_mode=test_mode)
+        failpoints.reach(Point.NUMBERING)
     return len(taken)
 
 

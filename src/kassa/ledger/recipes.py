@@ -25,12 +25,27 @@ def processed(*, payment_id: str, invoice_id: str, currency: str, paid: int, fee
 
 
 def suspended(*, payment_id: str, invoice_id: str, currency: str, paid: int) -> Entry:
-    """The provider took something else than it was asked for: held for whoever a person decides on."""
+    """What was taken is held until a person has decided: it is not what was asked for, or a rule wants him to look."""
     return Entry(
         entry_id=f"suspended:{payment_id}",
         recipe="suspended",
         invoice_id=invoice_id,
         transfers=transfers(currency, (PROVIDER, PENDING, paid)),
+    )
+
+
+def approved(*, payment_id: str, invoice_id: str, currency: str, paid: int, fee: int, reserve: int) -> Entry:
+    """A person has approved what was held: the merchant is owed it less the fee, part of it kept back."""
+    return Entry(
+        entry_id=f"approved:{payment_id}",
+        recipe="approved",
+        invoice_id=invoice_id,
+        transfers=transfers(
+            currency,
+            (PENDING, ACTIVE, paid),
+            (ACTIVE, FEES, fee),
+            (ACTIVE, RESERVED, reserve),
+        ),
     )
 
 
@@ -45,10 +60,89 @@ def unwanted(*, payment_id: str, invoice_id: str, currency: str, paid: int) -> E
 
 
 def returned(*, payment_id: str, invoice_id: str, currency: str, paid: int) -> Entry:
-    """The unwanted payment has gone back to the payer."""
+    """The unwanted or rejected payment has gone back to the payer."""
     return Entry(
         entry_id=f"returned:{payment_id}",
         recipe="returned",
         invoice_id=invoice_id,
         transfers=transfers(currency, (PENDING, PROVIDER, paid)),
+    )
+
+
+def released(*, invoice_id: str, currency: str, reserve: int) -> Entry:
+    """The reserve's time is over: what is left of it is the merchant's to have."""
+    return Entry(
+        entry_id=f"released:{invoice_id}",
+        recipe="released",
+        invoice_id=invoice_id,
+        transfers=transfers(currency, (RESERVED, ACTIVE, reserve)),
+    )
+
+
+def refund_begun(*, refund_id: str, invoice_id: str, currency: str, amount: int, reserve: int) -> Entry:
+    """A refund has begun: its money is set aside, what the reserve holds for the invoice first."""
+    return Entry(
+        entry_id=f"refund_begun:{refund_id}",
+        recipe="refund_begun",
+        invoice_id=invoice_id,
+        transfers=transfers(
+            currency,
+            (RESERVED, ACTIVE, reserve),
+            (ACTIVE, PENDING, amount),
+        ),
+    )
+
+
+def refunded(*, refund_id: str, invoice_id: str, currency: str, amount: int, fee: int) -> Entry:
+    """The provider has given the money back to the payer; the merchant pays for the refund."""
+    return Entry(
+        entry_id=f"refunded:{refund_id}",
+        recipe="refunded",
+        invoice_id=invoice_id,
+        transfers=transfers(
+            currency,
+            (PENDING, PROVIDER, amount),
+            (ACTIVE, FEES, fee),
+        ),
+    )
+
+
+def refund_failed(*, refund_id: str, invoice_id: str, currency: str, amount: int) -> Entry:
+    """The money has not gone back, and is the merchant's again; what the reserve gave to it stays with him too."""
+    return Entry(
+        entry_id=f"refund_failed:{refund_id}",
+        recipe="refund_failed",
+        invoice_id=invoice_id,
+        transfers=transfers(currency, (PENDING, ACTIVE, amount)),
+    )
+
+
+def refunded_late(*, refund_id: str, invoice_id: str, currency: str, amount: int, fee: int) -> Entry:
+    """A refund that was given up has gone back to the payer all the same."""
+    return Entry(
+        entry_id=f"refunded_late:{refund_id}",
+        recipe="refunded_late",
+        invoice_id=invoice_id,
+        transfers=transfers(
+            currency,
+            (ACTIVE, PROVIDER, amount),
+            (ACTIVE, FEES, fee),
+        ),
+    )
+
+
+def charged_back(
+    *, payment_id: str, invoice_id: str, currency: str, total: int, amount: int, fee: int, reserve: int
+) -> Entry:
+    """The payer's bank has taken an amount back, ``total`` with what it took before: the reserve's first."""
+    return Entry(
+        entry_id=f"charged_back:{payment_id}:{total}",
+        recipe="charged_back",
+        invoice_id=invoice_id,
+        transfers=transfers(
+            currency,
+            (RESERVED, ACTIVE, reserve),
+            (ACTIVE, PROVIDER, amount),
+            (ACTIVE, FEES, fee),
+        ),
     )

@@ -7,6 +7,7 @@ from urllib.parse import urlencode, urlsplit
 from kassa.accounts.model import Account
 from kassa.invoices.model import Invoice
 from kassa.pages.languages import translations
+from kassa.pages.look import merchant
 from kassa.pages.reasons import Gettext, reason, wallet_reason
 from kassa.pages.stages import Stage
 from kassa.pages.way_back import foreign_host, way_back
@@ -82,15 +83,15 @@ def told(
         heading=heading,
         text=text,
         facts=_facts(current, invoice, payment if with_card else None, gettext, language),
-        way=Way(url=url, label=_label(foreign, account, gettext)) if url else None,
+        way=Way(url=url, label=_label(foreign, merchant(invoice, account), gettext)) if url else None,
         return_after=RETURN_AFTER_SECONDS if url and foreign is None and current is Stage.PAID else None,
     )
 
 
-def _label(foreign: str | None, account: Account, _: Gettext) -> str:
+def _label(foreign: str | None, name: str, _: Gettext) -> str:
     if foreign is not None:
         return _("Leave for %(host)s") % {"host": foreign}
-    return _("Back to %(merchant)s") % {"merchant": account.name}
+    return _("Back to %(merchant)s") % {"merchant": name}
 
 
 def _words(current: Stage, invoice: Invoice, payment: Payment | None, _: Gettext) -> tuple[Tone, str, str]:
@@ -136,6 +137,10 @@ def _waiting(current: Stage, invoice: Invoice, _: Gettext) -> tuple[str, str]:
 
 
 def _failure(invoice: Invoice, payment: Payment | None, _: Gettext) -> str:
+    if payment is not None and payment.status in _GOING_BACK:
+        return _("The shop did not accept this payment. The money goes back to you.")
+    if payment is not None and payment.status in _STUCK:
+        return _("The shop did not accept this payment, and giving it back has not worked yet. Please ask the shop.")
     resolution = payment.resolution if payment else invoice.resolution
     if invoice.session_id is None:
         again = _("Go back to the shop to order again.")

@@ -1,8 +1,8 @@
 """What a payment is: one attempt to take an invoice's money, and the statuses it may pass through (CONTRACT §5).
 
     process_pending ─────────────────┬──> processed ──> refund_pending ──> refunded
-      ^                              │                        └──> refund_failed
-    invoke_pending ──> invoked ──────┼──> process_error   (taken, but not as asked: a person looks at it)
+      ^                              │        ^ approved      ^ rejected  └──> refund_failed
+    invoke_pending ──> invoked ──────┼──> process_error   (taken, but a person has to look at it first)
           └──> invoke_failed         └──> process_failed
 
 A card begins at ``process_pending``, a wallet at ``invoke_pending``: both mean that the provider has been asked, or is
@@ -60,10 +60,21 @@ UNDECIDED: Final = frozenset({PaymentStatus.INVOKE_PENDING, PaymentStatus.INVOKE
 FAILED: Final = frozenset({PaymentStatus.INVOKE_FAILED, PaymentStatus.PROCESS_FAILED})
 """Statuses in which no money is expected; a success that the provider reports all the same is never dropped (P2)."""
 
+TAKEN: Final = frozenset(
+    {
+        PaymentStatus.PROCESSED,
+        PaymentStatus.PROCESS_ERROR,
+        PaymentStatus.REFUNDED,
+        PaymentStatus.REFUND_FAILED,
+        PaymentStatus.REFUND_ERROR,
+    }
+)
+"""Statuses in which the provider has taken money and said so; the payer's bank may still charge it back."""
+
 LIVE: Final = frozenset(
     {PaymentStatus.CREATED, PaymentStatus.PROCESS_ERROR, *UNDECIDED},
 )
-"""Statuses that may still end in success: an invoice has at most one such payment (a unique index holds it)."""
+"""Statuses that may still end in success; at most one of an invoice's waits for its provider (a unique index)."""
 
 _TAKEN: Final = {PaymentStatus.PROCESSED, PaymentStatus.PROCESS_ERROR, PaymentStatus.REFUND_PENDING}
 
@@ -202,6 +213,23 @@ def answered(payment: Payment, outcome: Outcome, *, refund_late: bool, now: date
             assert_never(outcome)
 
 
+def hold(success: Payment, *, resolution: str) -> Payment:
+    """Return a payment that has just succeeded as one that waits for a person instead."""
+    return msgspec.structs.replace(success, status=PaymentStatus.PROCESS_ERROR, resolution=resolution)
+
+
+def approve(payment: Payment, *, now: datetime) -> Payment:
+    """Return a held payment taken after all."""
+    return move(payment, PaymentStatus.PROCESSED, "ok", now=now)
+
+
+def reject(payment: Payment, *, resolution: str, now: datetime) -> Payment:
+    """Return a held payment on its way back to the payer, at once; where nothing was taken it has failed."""
+    if not payment.processed_amount:
+        return move(payment, PaymentStatus.PROCESS_FAILED, resolution, now=now)
+    return move(payment, PaymentStatus.REFUND_PENDING, resolution, now=now, due_at=now)
+
+
 def refund_answered(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
     """Return the attempt as it is after a provider's answer to ``refund``; what is unknown is asked for again."""
     match outcome:
@@ -217,11 +245,21 @@ def refund_answered(payment: Payment, outcome: Outcome, *, now: datetime) -> Pay
             assert_never(outcome)
 
 
+def heard(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
+    """Return an attempt that has taken money after a question about charge-backs: asked again where nobody knows."""
+    if isinstance(outcome, Pending):
+        return wait(payment, external_id=None, now=now)
+    return payment if _woken(payment, now) else msgspec.structs.replace(payment, due_at=None)
+
+
 def wait(payment: Payment, *, external_id: str | None, now: datetime) -> Payment:
     """Return the attempt undecided, due for the next question; at once if it was woken while this one was asked."""
-    woken = payment.due_at is not None and payment.due_at <= now
-    due_at = payment.due_at if woken else now + ask_delay(payment.asks)
+    due_at = payment.due_at if _woken(payment, now) else now + ask_delay(payment.asks)
     return msgspec.structs.replace(payment, external_id=external_id or payment.external_id, due_at=due_at)
+
+
+def _woken(payment: Payment, now: datetime) -> bool:
+    return payment.due_at is not None and payment.due_at <= now
 
 
 def _invoked(payment: Payment, outcome: Redirect, *, now: datetime) -> Payment:
@@ -257,4 +295,6 @@ def _taken(payment: Payment, outcome: Accepted, *, refund_late: bool, now: datet
         return move(payment, PaymentStatus.REFUND_PENDING, "expired", now=now, due_at=now, **facts)
     if (outcome.amount, outcome.currency) != (payment.amount, payment.currency):
         return move(payment, PaymentStatus.PROCESS_ERROR, "invalid_amount", now=now, **facts)
-    return move(payment, PaymentStatus.PROCESSED, "ok", now=now, **facts)
+    # What was charged back before we knew that it was taken is asked about once more, as it is of any other payment.
+    due_at = now if outcome.charged_back else None
+    return move(payment, PaymentStatus.PROCESSED, "ok", now=now, due_at=due_at, **facts)

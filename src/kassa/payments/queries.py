@@ -108,16 +108,20 @@ async def by_id(connection: Executor, payment_id: str, *, account_id: str) -> Pa
 _WAKE: Final = """
 UPDATE payments SET due_at = $3
 WHERE account_id = $1 AND payment_id = $2 AND status <> 'invoke_pending'
-  AND (due_at > $3 OR due_at IS NULL AND status IN ('invoke_failed', 'process_failed'))
+  AND (due_at > $3 OR due_at IS NULL AND (status IN ('invoke_failed', 'process_failed') OR $4
+       AND status IN ('processed', 'process_error', 'refunded', 'refund_failed', 'refund_error')))
 """
 
 
-async def wake(connection: Executor, payment_id: str, *, account_id: str, now: datetime) -> None:
+async def wake(
+    connection: Executor, payment_id: str, *, account_id: str, now: datetime, charge_back: bool = False
+) -> None:
     """Make an attempt due now: something happened that the provider can be asked about, even if we gave it up.
 
-    Not while the creation of its invoice still waits for the provider's page: that answer is what it is waiting for.
+    After a charge-back also one that has taken its money. Not while the creation of its invoice still waits for the
+    provider's page: that answer is what it is waiting for.
     """
-    await connection.execute(_WAKE, account_id, payment_id, now)
+    await connection.execute(_WAKE, account_id, payment_id, now, charge_back)
 
 
 # Steps along the index from one account to the next and reads one row of each, however long the backlog is.

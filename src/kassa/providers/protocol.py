@@ -114,6 +114,8 @@ class Accepted(Value, frozen=True, kw_only=True, tag=True):
     rrn: str | None = None
     """Retrieval reference number, 12 digits."""
     approval_code: str | None = None
+    charged_back: int = 0
+    """What the payer's bank has taken back of it until now, in minor units."""
 
 
 class Declined(Value, frozen=True, kw_only=True, tag=True):
@@ -135,6 +137,8 @@ class Notice(Value, frozen=True, kw_only=True):
     """What a genuine notification is about. What it claims is not believed: it wakes a question."""
 
     payment_id: str
+    charge_back: bool = False
+    """It says that the payer's bank took money back: then a payment that has ended is asked about as well."""
 
 
 class Provider(Protocol):
@@ -149,8 +153,8 @@ class Provider(Protocol):
     async def resume(self, credentials: Credentials, attempt: Attempt, params: Mapping[str, str]) -> Outcome:
         """Go on after the payer came back with ``params``, the return's query and form: they never decide."""
 
-    async def status(self, credentials: Credentials, attempt: Attempt) -> Outcome:
-        """Ask what became of an attempt."""
+    async def status(self, credentials: Credentials, asked: Attempt | Refund) -> Outcome:
+        """Ask what became of an attempt, or of a refund."""
 
     async def refund(self, credentials: Credentials, refund: Refund) -> Outcome:
         """Return money; idempotent by ``refund_id``, so asking again is safe and tells the outcome."""

@@ -12,7 +12,8 @@ from kassa.db.pool import Executor
 
 _SERVICE: Final = """
     a.account_service_id, a.service AS code, s.method, s.flow, s.currency, a.enabled, a.amount_min, a.amount_max,
-    a.fee_rate, a.fee_fix, a.fee_min, a.fee_max, a.reserve_rate, a.reserve_lifetime
+    a.fee_rate, a.fee_fix, a.fee_min, a.fee_max, a.reserve_rate, a.reserve_lifetime, a.refund_fee_fix,
+    a.charge_back_fee_fix
 """
 
 _TERMS: Final = Terms.__struct_fields__

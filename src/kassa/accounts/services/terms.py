@@ -32,6 +32,10 @@ class Terms(Value, frozen=True, kw_only=True):
     reserve_rate: Decimal
     reserve_lifetime: int
     """Minutes."""
+    refund_fee_fix: int
+    """For each refund that is done."""
+    charge_back_fee_fix: int
+    """For each charge-back."""
 
 
 def apply(service: AccountService, texts: Mapping[str, str], limits: tuple[int, int]) -> Terms:
@@ -108,5 +112,7 @@ _READERS: Final[Mapping[str, Callable[[str, str], Decimal | int]]] = {
     "fee_max": _amount,
     "reserve_rate": _rate,
     "reserve_lifetime": _minutes,
+    "refund_fee_fix": _amount,
+    "charge_back_fee_fix": _amount,
 }
 """How each term's text is read; a reader says what is wrong by ``ValueError``."""

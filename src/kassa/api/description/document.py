@@ -107,7 +107,10 @@ def _body(asks: Asks) -> Schema:
         content["example"] = asks.example
     if FORM_TYPE in asks.media_types:
         content["encoding"] = dict.fromkeys(schemas.nested(asks.type), words.BRACKETS)
-    return {"required": asks.type is not None, "content": dict.fromkeys(asks.media_types, content)}
+    return {
+        "required": asks.type is not None and not asks.may_be_empty,
+        "content": dict.fromkeys(asks.media_types, content),
+    }
 
 
 def _asked(asks: Asks) -> Schema:

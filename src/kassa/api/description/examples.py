@@ -16,3 +16,15 @@ def page(name: str) -> dict[str, Any]:
     row = load(name)["data"]
     meta = {"count": 1, "size": 20, "before": row["id"], "after": row["id"]}
     return {"meta": meta, "links": {"prev": "", "next": ""}, "data": [row]}
+
+
+def refunded(name: str, request: str) -> dict[str, Any]:
+    """Return a paid invoice that is an example after the refund that another example asks for."""
+    found, asked = load(name), load(request)["data"]["attributes"]
+    shown = found["data"]["attributes"]
+    done = shown["updated"] + 3600
+    shown |= {"status": "partially_refunded", "refunded_amount": asked["amount"], "refunded_fee": 0, "refunded": done}
+    shown["updated"] = done + 1
+    refund = {"id": "ref_HeSWnW3xkQ0bZt7a", **asked, "currency": shown["currency"], "fee": 0, "status": "refunded"}
+    shown["refunds"] = [{**refund, "resolution": "ok", "created": done, "updated": done}]
+    return found

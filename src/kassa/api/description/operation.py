@@ -53,6 +53,8 @@ class Asks(Value, frozen=True, kw_only=True):
     """Whether the account's public key stands among the members."""
     media_types: tuple[str, ...] = JSON_TYPES
     example: Mapping[str, Any] | None = None
+    may_be_empty: bool = False
+    """Whether the request may come without it."""
 
 
 class Gives(Value, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from kassa import ids, money
 from kassa.accounts.model import Account
 from kassa.api import auth
 from kassa.api.description.operation import Caller, Gives, Operation, Parameter
-from kassa.api.query import mode, once
+from kassa.api.query import flag, once
 from kassa.db.view import account_view
 from kassa.invoices.wire import Links, Wire
 from kassa.jsonapi.answers import answer
@@ -85,7 +85,7 @@ class CurrencyAccounts:
         """GET: live mode's balances, or with ``?test_mode=true`` test mode's."""
         account = await auth.private_account(self._platform, request)
         asked = once(request, "test_mode")
-        test_mode = mode({"test_mode": asked} if asked else {}, "test_mode") or False
+        test_mode = flag({"test_mode": asked} if asked else {}, "test_mode") or False
         async with account_view(self._platform.view, account_id=account.account_id) as connection:
             balances = await ledger.balances(connection, account_id=account.account_id, test_mode=test_mode)
         return answer(BalancesDocument(data=_resource(self._platform, account, balances, test_mode=test_mode)))

@@ -68,6 +68,7 @@ LIST_INVOICES: Final = Operation(
         _filter("[reference_id]", "The merchant's own name.", type="string", minLength=1),
         _filter("[status]", "Where the invoice stands.", enum=[status.value for status in Status]),
         _filter("[resolution]", "Why it stands there."),
+        _filter("[moderation_required]", "Whether a person has to look at it.", type="boolean"),
         _filter("[service]", "A service's code."),
         _filter("[currency]", "ISO 4217."),
         _filter("[test_mode]", "One mode alone.", type="boolean"),

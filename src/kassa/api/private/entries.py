@@ -12,7 +12,7 @@ from starlette.responses import Response
 from kassa import ids, money
 from kassa.api import auth
 from kassa.api.description.operation import Caller, Gives, Operation, Parameter
-from kassa.api.query import lists, mode, moment, whole, wrong
+from kassa.api.query import flag, lists, moment, whole, wrong
 from kassa.db.view import account_view
 from kassa.errors import BadRequest
 from kassa.invoices.wire import Amount, Reference, Relation, Wire
@@ -49,7 +49,7 @@ class EntryAttributes(Wire, frozen=True, kw_only=True):
     number: int
     """Its place in the account's journal of this mode, from 1 and without gaps."""
     recipe: str
-    """What happened: ``processed``, ``suspended``, ``unwanted``, ``returned`` …"""
+    """What happened: ``processed``, ``refunded``, ``charged_back`` …"""
     test_mode: bool
     created: int
     """Unix seconds."""
@@ -173,7 +173,7 @@ def read(query: QueryParams, *, tag: str) -> Asked:
     kept = {name: value for name, value in given.items() if name not in _PAGE}
     return Asked(
         filters=Filters(
-            test_mode=mode(given, "filter[test_mode]") or False,
+            test_mode=flag(given, "filter[test_mode]") or False,
             purse=_purse(given.get("filter[purse]")),
             currency=_text(given.get("filter[currency]")),
             invoice_id=_invoice_id(given.get("filter[invoice]"), tag),

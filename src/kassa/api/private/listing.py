@@ -7,14 +7,15 @@ from urllib.parse import quote
 from starlette.datastructures import QueryParams
 
 from kassa import ids
-from kassa.api.query import lists, mode, moment, whole, wrong
+from kassa.api.query import flag, lists, moment, whole, wrong
 from kassa.errors import BadRequest, NotFound
 from kassa.invoices.listing.model import SIZE_DEFAULT, SIZE_MAX, Filters, Page
 from kassa.invoices.model import Status
 from kassa.providers.protocol import Value
 
 _FILTERS: Final = {
-    f"filter[{name}]" for name in ("reference_id", "status", "resolution", "service", "currency", "test_mode")
+    f"filter[{name}]"
+    for name in ("reference_id", "status", "resolution", "service", "currency", "test_mode", "moderation_required")
 } | {f"filter[{name}][{bound}]" for name in ("created", "updated") for bound in ("from", "to")}
 _PAGE: Final = {"page[before]", "page[after]", "page[size]"}
 
@@ -68,7 +69,8 @@ def _filters(given: Mapping[str, str]) -> Filters:
         resolution=_text(given, "resolution"),
         service=_text(given, "service"),
         currency=_text(given, "currency"),
-        test_mode=mode(given, "filter[test_mode]"),
+        moderation_required=flag(given, "filter[moderation_required]"),
+        test_mode=flag(given, "filter[test_mode]"),
         created_from=moment(given, "filter[created][from]"),
         created_until=moment(given, "filter[created][to]", seconds=1),
         updated_from=moment(given, "filter[updated][from]"),

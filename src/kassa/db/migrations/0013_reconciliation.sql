@@ -1,5 +1,5 @@
 -- reconciliation: when each provider account's books are compared next, and the differences found
--- depends: 0008_due_work
+-- depends: 0012_moderation
 
 -- migrate: apply
 

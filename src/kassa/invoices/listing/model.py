@@ -24,6 +24,7 @@ class Filters(Value, frozen=True, kw_only=True):
     resolution: str | None = None
     service: str | None = None
     currency: str | None = None
+    moderation_required: bool | None = None
     test_mode: bool | None = None
     created_from: datetime | None = None
     created_until: datetime | None = None

@@ -1,6 +1,6 @@
 """The list's statements, composed from what is asked: run in an account's view only, behind row-level security.
 
-The indexes that serve them are told in the migration ``0002_invoice_lists``. Values are always parameters.
+The indexes that serve them are told in ``0002_invoice_lists`` and ``0012_moderation``. Values are always parameters.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from kassa.db.pool import Connection
 from kassa.invoices.listing.model import Filters, Place, Stretch, Walk
 from kassa.invoices.queries import View, view, viewed
 
-_EQUAL: Final = ("reference_id", "status", "resolution", "service", "currency")
+_EQUAL: Final = ("reference_id", "status", "resolution", "moderation_required", "service", "currency")
 
 
 class Statement(NamedTuple):

@@ -127,6 +127,29 @@ class CardProviderConformance:
         assert isinstance(await driver.provider.refund(driver.credentials, beyond), Declined)
         assert await driver.provider.status(driver.credentials, attempt(asked)) == paid
 
+    async def test_status_tells_of_a_refund_what_refund_told(self, driver: Driver) -> None:
+        asked = charge(driver, amount=1000)
+        paid = await pay(driver, asked, "accepted")
+        part, beyond, never = refund(asked, 400, paid), refund(asked, 601, paid), refund(asked, 1, paid)
+        for each in (part, beyond):
+            told = await driver.provider.refund(driver.credentials, each)
+            assert await driver.provider.status(driver.credentials, each) == told
+        assert await driver.provider.status(driver.credentials, never) == Absent()
+        assert await driver.provider.status(driver.credentials, refund(charge(driver), 1)) == Absent()
+        with pytest.raises(UNKNOWN):
+            await driver.unreachable.status(driver.credentials, part)
+
+    async def test_what_the_payers_bank_takes_back_is_told_in_all_and_notified(self, driver: Driver) -> None:
+        asked = charge(driver, amount=1000)
+        paid = await pay(driver, asked, "accepted")
+        assert isinstance(paid, Accepted)
+        for total in (300, 600):
+            headers, body = await driver.charge_back(asked.payment_id, 300)
+            notice = driver.provider.receive(driver.credentials, headers, body)
+            assert notice == Notice(payment_id=asked.payment_id, charge_back=True)
+            found = await driver.provider.status(driver.credentials, attempt(asked, paid))
+            assert found == msgspec.structs.replace(paid, charged_back=total)
+
     async def test_what_was_never_taken_is_not_refunded(self, driver: Driver) -> None:
         asked = charge(driver)
         declined = await pay(driver, asked, "declined")

@@ -50,6 +50,9 @@ class Counterpart(Protocol):
 class Driver(Counterpart, Protocol):
     """The world around a provider that takes cards."""
 
+    async def charge_back(self, payment_id: str, amount: int) -> tuple[Mapping[str, str], bytes]:
+        """Let the payer's bank take an amount of a payment back; return the notification that came in about it."""
+
     def card(self, ending: Ending) -> Card:
         """Return a card with which payments end so."""
 

@@ -14,11 +14,16 @@ TOLERANCE_SECONDS = 300
 """How far the signed time may be from ours; an older message is a replay."""
 
 
+CHARGED_BACK = "purchase.charged_back"
+"""The event that tells of a charge-back; all others tell what became of a purchase."""
+
+
 class _Purchase(Value, frozen=True, kw_only=True):
     order: str
 
 
 class _Notification(Value, frozen=True, kw_only=True):
+    event: str
     purchase: _Purchase
 
 
@@ -40,4 +45,5 @@ def read(secret: str, headers: Mapping[str, str], body: bytes) -> Notice:
         notification = msgspec.json.decode(body, type=_Notification)
     except msgspec.DecodeError:
         raise BadRequest("The notification cannot be read.") from None
-    return Notice(payment_id=notification.purchase.order)
+    charge_back = notification.event == CHARGED_BACK
+    return Notice(payment_id=notification.purchase.order, charge_back=charge_back)

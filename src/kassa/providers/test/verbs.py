@@ -75,24 +75,19 @@ class TestProvider:
         """Ask the bank: what the browser brought along proves nothing."""
         return await self.status(credentials, attempt)
 
-    async def status(self, credentials: Credentials, attempt: Attempt) -> Outcome:
-        """Ask what became of an order."""
-        answer = await self._call(credentials, "GET", f"/purchases/{attempt.payment_id}", b"", ASK_SECONDS)
+    async def status(self, credentials: Credentials, asked: Attempt | Refund) -> Outcome:
+        """Ask what became of an order or a refund."""
+        if isinstance(asked, Refund):
+            return _refunded(await self._call(credentials, "GET", _path(asked), b"", ASK_SECONDS), asked)
+        answer = await self._call(credentials, "GET", f"/purchases/{asked.payment_id}", b"", ASK_SECONDS)
         if answer.status == HTTPStatus.NOT_FOUND:
             return Absent()
-        return self._outcome(answer, attempt.payment_id, external_id=attempt.external_id)
+        return self._outcome(answer, asked.payment_id, external_id=asked.external_id)
 
     async def refund(self, credentials: Credentials, refund: Refund) -> Outcome:
         """Ask for money back; the bank gives it once under each ``refund_id``."""
-        path = f"/purchases/{refund.payment_id}/refunds/{refund.refund_id}"
         body = msgspec.json.encode({"amount": refund.amount, "currency": refund.currency})
-        answer = await self._call(credentials, "PUT", path, body, PAY_SECONDS)
-        if answer.status == HTTPStatus.NOT_FOUND:
-            return Absent()
-        given = wire.read(answer, wire.RefundAnswer)
-        if (given.refund, given.order) != (refund.refund_id, refund.payment_id):
-            raise ProviderGarbled("The bank answered about another refund.")
-        return wire.refund_outcome(given)
+        return _refunded(await self._call(credentials, "PUT", _path(refund), body, PAY_SECONDS), refund)
 
     async def statement(
         self, credentials: Credentials, since: datetime, until: datetime, after: str | None
@@ -131,3 +126,16 @@ class TestProvider:
             raise ProviderSilent from None
         except RequestFailed:
             raise ProviderGarbled from None
+
+
+def _path(refund: Refund) -> str:
+    return f"/purchases/{refund.payment_id}/refunds/{refund.refund_id}"
+
+
+def _refunded(answer: Answer, refund: Refund) -> Outcome:
+    if answer.status == HTTPStatus.NOT_FOUND:
+        return Absent()
+    given = wire.read(answer, wire.RefundAnswer)
+    if (given.refund, given.order) != (refund.refund_id, refund.payment_id):
+        raise ProviderGarbled("The bank answered about another refund.")
+    return wire.refund_outcome(given)

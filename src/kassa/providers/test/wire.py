@@ -114,6 +114,7 @@ class PurchaseAnswer(Value, frozen=True, kw_only=True):
     confirmation: Confirmation | None = None
     rrn: str | None
     approval_code: str | None
+    charged_back: int = 0
 
 
 class RefundAnswer(Value, frozen=True, kw_only=True):
@@ -204,6 +205,7 @@ def purchase_outcome(purchase: PurchaseAnswer, *, bank_url: str) -> Told:
                 currency=purchase.currency,
                 rrn=purchase.rrn,
                 approval_code=purchase.approval_code,
+                charged_back=purchase.charged_back,
             )
         case "REFUSED":
             return Declined(external_id=purchase.transaction, resolution=resolution(purchase.response))

@@ -1,0 +1,114 @@
+"""The private API's word on payments that are held: approve or reject, where the account may (docs/moderation.md)."""
+
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa import ids
+from kassa.accounts.model import Account
+from kassa.api import auth
+from kassa.api.description import examples
+from kassa.api.description.operation import Asks, Caller, Gives, Operation
+from kassa.api.idempotent import claim_of
+from kassa.api.private.described import INVOICE_ID
+from kassa.errors import Forbidden, Invalid, NotApprovable, NotFound, NothingToDecide
+from kassa.invoices import document, queries, wire
+from kassa.invoices.decisions.operations import decide
+from kassa.jsonapi import fields
+from kassa.jsonapi.answers import answer, conflict
+from kassa.jsonapi.body import attributes, read_json
+from kassa.moderation import queries as moderation
+from kassa.moderation.model import Verdict
+from kassa.platform import Platform
+from kassa.providers.protocol import Value
+
+BY: Final = "api"
+
+
+class AskedDecision(Value, frozen=True, kw_only=True):
+    """What may be said about a decision."""
+
+    note: Annotated[str, Meta(max_length=2000)] | None = None
+    """Why; kept beside the decision."""
+
+
+def _operation(summary: str, words: str) -> Operation:
+    return Operation(
+        method="POST",
+        caller=Caller.PRIVATE,
+        summary=summary,
+        words=f"{words} Only for accounts whose operator has set the option ``moderation_by_api``; others get 403. 409"
+        " with the invoice where nothing about it waits for a decision.",
+        parameters=(INVOICE_ID,),
+        asks=Asks(type=AskedDecision, resource="decisions", may_be_empty=True),
+        gives=(Gives(type=wire.Document, words="The invoice.", example=examples.load("private_processed")),),
+        conflict=wire.Resource,
+        refuses=(HTTPStatus.NOT_FOUND,),
+    )
+
+
+APPROVE: Final = _operation(
+    "Approve a held payment",
+    "The invoice is processed with what was taken, in part if that is less than was asked for. Money in another"
+    " currency cannot be approved (409).",
+)
+REJECT: Final = _operation("Reject a held payment", "The invoice has failed, and the money goes back to the payer.")
+
+
+class Decisions:
+    """Handlers of ``/payment-invoices/{id}/approve`` and ``…/reject``."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def approve(self, request: Request) -> Response:
+        """POST: 200 with the invoice, processed."""
+        return await self._decided(request, Verdict.APPROVED)
+
+    async def reject(self, request: Request) -> Response:
+        """POST: 200 with the invoice, failed."""
+        return await self._decided(request, Verdict.REJECTED)
+
+    async def _decided(self, request: Request, verdict: Verdict) -> Response:
+        account = await auth.private_account(self._platform, request)
+        if not account.moderation_by_api:
+            raise Forbidden("Only the operator decides on this account's payments.")
+        standing = await self._document(request, account)
+        claim = claim_of(request)
+        if claim is not None and claim.resumed and await self._was_done(claim.named("dec"), account):
+            return answer(standing)
+        errors: dict[str, str] = {}
+        data = await read_json(request, errors, inside="data.attributes", may_be_empty=True)
+        members = attributes(data, errors, kind="decisions") if data else {}
+        asked = fields.read(AskedDecision, members, errors)
+        if errors:
+            raise Invalid(errors)
+        try:
+            await decide(
+                self._platform,
+                account,
+                standing.data.id,
+                verdict,
+                by=BY,
+                note=asked.note,
+                decision_id=claim.named("dec") if claim else None,
+            )
+        except (NothingToDecide, NotApprovable) as error:
+            return conflict(error.detail, (await self._document(request, account)).data)
+        return answer(await self._document(request, account))
+
+    async def _was_done(self, decision_id: str, account: Account) -> bool:
+        return await moderation.is_decided(self._platform.pool, decision_id, account_id=account.account_id)
+
+    async def _document(self, request: Request, account: Account) -> wire.Document:
+        """Return the invoice that the request is about, as it is now. Raises ``NotFound``, also for another's."""
+        invoice_id = request.path_params["invoice_id"]
+        if ids.tag_of(invoice_id, "cpi") != account.tag:
+            raise NotFound
+        view = await queries.by_id(self._platform.pool, invoice_id, account_id=account.account_id)
+        if view is None:
+            raise NotFound
+        return document.private(self._platform, account, view)

@@ -1,0 +1,103 @@
+"""The private API's refunds: money of an invoice that goes back to its payer (CONTRACT §4)."""
+
+from http import HTTPStatus
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa import ids, money
+from kassa.accounts.model import Account
+from kassa.api import auth
+from kassa.api.description import examples
+from kassa.api.description.operation import Asks, Caller, Gives, Operation
+from kassa.api.idempotent import claim_of
+from kassa.api.private.described import INVOICE_ID
+from kassa.errors import Invalid, NotFound
+from kassa.invoices import document, queries, wire
+from kassa.invoices.queries import View
+from kassa.invoices.returns import operations
+from kassa.invoices.returns.asked import AskedRefund
+from kassa.invoices.returns.asking import send
+from kassa.jsonapi import fields
+from kassa.jsonapi.answers import answer, conflict
+from kassa.jsonapi.body import attributes, read_json
+from kassa.platform import Platform
+from kassa.refunds import queries as refund_queries
+from kassa.refunds.model import Refund
+
+REFUND_INVOICE: Final = Operation(
+    method="POST",
+    caller=Caller.PRIVATE,
+    summary="Refund an invoice",
+    words="All of it or a part, as often as there is something left. A ``reference_id`` stands for one refund for ever;"
+    " 409 with the invoice that has it is the answer to a second one. Where the status is ``refund_pending``, or"
+    " ``refunding`` because others are under way, the outcome comes by callback.",
+    parameters=(INVOICE_ID,),
+    asks=Asks(type=AskedRefund, resource="refund", example=examples.load("refund_request")),
+    gives=(
+        Gives(
+            type=wire.Document, words="The invoice.", example=examples.refunded("private_processed", "refund_request")
+        ),
+    ),
+    conflict=wire.Resource,
+    refuses=(HTTPStatus.NOT_FOUND,),
+)
+
+
+class Refunds:
+    """Handler of ``/payment-invoices/{invoice_id}/refund``."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def create(self, request: Request) -> Response:
+        """POST: 200 with the invoice, or 409 with the one whose refund has this ``reference_id``."""
+        account = await auth.private_account(self._platform, request)
+        claim = claim_of(request)
+        refund_id = claim.named("ref") if claim else ids.new_id("ref", account.tag)
+        if claim is not None and claim.resumed and (standing := await self._standing(refund_id, account)):
+            return self._answer(account, standing)
+        view = await self._find(request.path_params["invoice_id"], account)
+        errors: dict[str, str] = {}
+        data = await read_json(request, errors, inside="data.attributes")
+        asked = fields.read(AskedRefund, attributes(data, errors, kind="refund"), errors)
+        if errors:
+            raise Invalid(errors)
+        refund, created = await operations.begin(self._platform, account, view.invoice, asked, refund_id=refund_id)
+        if created:
+            return self._answer(account, await send(self._platform, refund))
+        found = document.private(self._platform, account, await self._find(refund.invoice_id, account))
+        return conflict(differences(view, asked, refund), found.data)
+
+    def _answer(self, account: Account, view: View) -> Response:
+        return answer(document.private(self._platform, account, view))
+
+    async def _standing(self, refund_id: str, account: Account) -> View | None:
+        """Return the invoice of a refund that an abandoned request has begun."""
+        refund = await refund_queries.by_id(self._platform.pool, refund_id, account_id=account.account_id)
+        return None if refund is None else await self._find(refund.invoice_id, account)
+
+    async def _find(self, invoice_id: str, account: Account) -> View:
+        view = None
+        if ids.tag_of(invoice_id, "cpi") == account.tag:
+            view = await queries.by_id(self._platform.pool, invoice_id, account_id=account.account_id)
+        if view is None:
+            raise NotFound
+        return view
+
+
+def differences(view: View, asked: AskedRefund, standing: Refund) -> str:
+    """Return the 409's sentence, naming the members in which a repeat differs from the refund that stands.
+
+    An amount that is left out is what was left then.
+    """
+    amount = money.to_decimal(standing.amount, standing.currency)
+    differing = {
+        "invoice": standing.invoice_id != view.invoice.invoice_id,
+        "amount": asked.amount is not None and asked.amount != amount,
+        "description": asked.description != standing.description,
+    }
+    names = [name for name, differs in differing.items() if differs]
+    sentence = "A refund with this reference_id exists already; its invoice is in data."
+    return f"{sentence} It differs in: {', '.join(names)}." if names else sentence

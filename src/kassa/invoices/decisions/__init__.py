@@ -1,0 +1,1 @@
+"""A person's word on an invoice that waits for one."""

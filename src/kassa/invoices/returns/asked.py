@@ -1,0 +1,20 @@
+"""What a merchant asks for when refunding an invoice: the members and their limits (CONTRACT §4)."""
+
+from decimal import Decimal
+from typing import ClassVar
+
+from kassa.invoices.asked import Reference, Text
+from kassa.providers.protocol import Value
+
+
+class AskedRefund(Value, frozen=True, kw_only=True):
+    """Money to send back to the payer."""
+
+    REQUIRED: ClassVar = frozenset({"reference_id"})
+
+    reference_id: Reference | None = None
+    """The merchant's own name for the refund, which stands for one refund for ever."""
+    amount: Decimal | None = None
+    """In the invoice's currency; by default all that has not gone back yet."""
+    description: Text | None = None
+    """Anything to tell of it; comes back in ``refunds``."""

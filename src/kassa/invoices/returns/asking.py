@@ -1,0 +1,92 @@
+"""Asking a provider to send money back, once; and asking what became of it, as often as it takes: a worker job."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+import structlog
+
+from kassa.errors import NotFound, ProviderGarbled, ProviderSilent
+from kassa.invoices.queries import View
+from kassa.invoices.returns import operations
+from kassa.payments import queries as payment_queries
+from kassa.payments.model import ANSWER_SECONDS
+from kassa.platform import Platform
+from kassa.providers import protocol
+from kassa.providers.protocol import Credentials, Outcome, Pending, Provider
+from kassa.refunds import queries
+from kassa.refunds.model import Refund
+
+_log = structlog.get_logger(__name__)
+
+_Verb: TypeAlias = Callable[[Provider, Credentials, protocol.Refund], Awaitable[Outcome]]
+
+
+async def send(platform: Platform, refund: Refund) -> View:
+    """Ask for the money of a refund that has just begun, and return the invoice as it then stands.
+
+    A provider that gives no good answer leaves the refund pending, for ``ask``: it is never asked for the money again.
+    """
+    return await _settled(platform, refund, lambda provider, *about: provider.refund(*about))
+
+
+async def ask(platform: Platform, refund: Refund) -> None:
+    """Ask what became of a refund and apply what the provider says; silence and garbage leave it waiting."""
+    await _settled(platform, refund, lambda provider, *about: provider.status(*about))
+
+
+async def _settled(platform: Platform, refund: Refund, verb: _Verb) -> View:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            outcome = await _answer(platform, refund, verb)
+    except (ProviderSilent, ProviderGarbled, NotFound, TimeoutError) as error:
+        _log.info("provider did not tell of a refund", refund_id=refund.refund_id, detail=str(error))
+        outcome = Pending()
+    return await operations.settle(platform, refund, outcome)
+
+
+async def _answer(platform: Platform, refund: Refund, verb: _Verb) -> Outcome:
+    payment = await payment_queries.by_id(platform.pool, refund.payment_id, account_id=refund.account_id)
+    if payment is None:
+        raise NotFound
+    route = await platform.accounts.credentials(payment.account_id, payment.provider_account_id)
+    asked = protocol.Refund(
+        refund_id=refund.refund_id,
+        payment_id=payment.payment_id,
+        external_id=payment.external_id,
+        amount=refund.provider_amount,
+        currency=refund.provider_currency,
+    )
+    return await verb(platform.providers.get(payment.provider), route.credentials, asked)
+
+
+class AskingRefunds:
+    """The worker's job: questions about refunds that are due."""
+
+    name: Final = "asking about refunds"
+    lease_seconds: Final = 60
+    per_account: Final = 8
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def due_accounts(self, now: datetime, *, test_mode: bool) -> list[str]:
+        """Return the accounts with a refund to ask about."""
+        return await queries.due_accounts(self._platform.pool, test_mode=test_mode, now=now)
+
+    async def claim(self, account_id: str, now: datetime, *, test_mode: bool, limit: int) -> list[Refund]:
+        """Take due refunds of an account."""
+        until = now + timedelta(seconds=self.lease_seconds)
+        return await queries.claim(
+            self._platform.pool, account_id=account_id, test_mode=test_mode, now=now, until=until, limit=limit
+        )
+
+    async def run(self, claim: Refund) -> None:
+        """Ask about one refund."""
+        await ask(self._platform, claim)
+
+    async def hand_back(self, claims: list[Refund], now: datetime) -> None:
+        """Give claims back undone."""
+        for refund in claims:
+            await queries.hand_back(self._platform.pool, refund, account_id=refund.account_id, now=now)

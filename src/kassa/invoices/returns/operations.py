@@ -1,0 +1,180 @@
+"""What follows when a refund begins, when a provider answers about it, and when the payer's bank charges money back.
+
+As with payments, nothing is open while the provider is spoken to: ``begin`` writes what it will be asked for and sets
+the money aside, ``settle`` applies what it answered. Both change the invoice as ``invoices.operations`` does: lock,
+decide, save, book, tell.
+"""
+
+from datetime import datetime
+from functools import partial
+
+import structlog
+
+from kassa.accounts.model import Account
+from kassa.db.pool import Connection, transaction
+from kassa.errors import Invalid, Message, NotFound, TransitionRefused
+from kassa.invoices import model as invoice_model
+from kassa.invoices import operations as invoices
+from kassa.invoices import queries as invoice_queries
+from kassa.invoices.model import Invoice, Status
+from kassa.invoices.queries import View
+from kassa.invoices.reserve.model import draw
+from kassa.invoices.returns import booking, model
+from kassa.invoices.returns.asked import AskedRefund
+from kassa.ledger import operations as ledger
+from kassa.ledger.model import Entry
+from kassa.payments import model as payment_model
+from kassa.payments import queries as payment_queries
+from kassa.payments.model import Payment, PaymentStatus
+from kassa.platform import Platform
+from kassa.providers.protocol import Accepted, Outcome
+from kassa.refunds import model as refund_model
+from kassa.refunds import queries as refund_queries
+from kassa.refunds.model import Refund
+
+_log = structlog.get_logger(__name__)
+
+
+async def begin(
+    platform: Platform, account: Account, invoice: Invoice, asked: AskedRefund, *, refund_id: str
+) -> tuple[Refund, bool]:
+    """Write down that the provider is about to be asked to send money back, and return the refund with True.
+
+    Returns the refund that stands, with False, where its ``reference_id`` is taken in the invoice's mode; then nothing
+    was written. Raises ``Invalid`` where the invoice has not as much: of any number of refunds side by side as many
+    begin as fit (P5).
+    """
+    standing_in = partial(
+        refund_queries.by_reference,
+        reference_id=asked.reference_id or "",
+        account_id=account.account_id,
+        test_mode=invoice.test_mode,
+    )
+    now = platform.clock.now(test_mode=invoice.test_mode)
+    service = await platform.accounts.service(account.account_id, invoice.service)
+    async with transaction(platform.pool) as connection:
+        view = await _locked(connection, invoice.invoice_id, account_id=account.account_id)
+        if standing := await standing_in(connection):
+            return standing, False
+        amount = model.wanted(view.invoice, view.refunds, asked.amount)
+        refund = _drawn_up(view, asked, refund_id, amount, fee=service.refund_fee_fix if service else 0, now=now)
+        if await refund_queries.insert(connection, refund):
+            changed, reserve = draw(model.begun(view.invoice, now=now), amount)
+            await _book(connection, booking.begun(refund, reserve=reserve), changed, now)
+            await invoices.give_back(connection, platform, account, view, changed, now=now)
+            return refund, True
+    # Another invoice's refund has taken the name meanwhile.
+    standing = await standing_in(platform.pool)
+    if standing is None:
+        raise NotFound
+    return standing, False
+
+
+def _drawn_up(view: View, asked: AskedRefund, refund_id: str, amount: int, *, fee: int, now: datetime) -> Refund:
+    invoice, payment = view.invoice, view.payment
+    if payment is None or payment.status is not PaymentStatus.PROCESSED:
+        raise Invalid({"amount": Message("There is nothing to refund.")})
+    back, currency = model.provider_amount(invoice, amount)
+    return Refund(
+        account_id=invoice.account_id,
+        refund_id=refund_id,
+        invoice_id=invoice.invoice_id,
+        payment_id=payment.payment_id,
+        test_mode=invoice.test_mode,
+        reference_id=asked.reference_id or "",
+        amount=amount,
+        currency=invoice.currency,
+        provider_amount=back,
+        provider_currency=currency,
+        fee=fee,
+        description=asked.description,
+        created_at=now,
+        updated_at=now,
+        due_at=now + payment_model.ASK_AFTER_BEGIN,
+    )
+
+
+async def settle(platform: Platform, refund: Refund, outcome: Outcome) -> View:
+    """Apply what a provider answered about a refund, and return the invoice as it then stands.
+
+    Answers may come many times, in any order. A refund that was given up and has gone back all the same is booked, and
+    called wrong if that makes more than was taken (P2).
+    """
+    account = await platform.accounts.by_id(refund.account_id)
+    now = platform.clock.now(test_mode=refund.test_mode)
+    async with transaction(platform.pool) as connection:
+        view = await _locked(connection, refund.invoice_id, account_id=account.account_id)
+        current = next((each for each in view.refunds if each.refund_id == refund.refund_id), None)
+        if current is None:
+            raise NotFound
+        after = refund_model.answered(current, outcome, now=now)
+        if after == current:
+            return view
+        if not await refund_queries.update(connection, after, account_id=account.account_id, was=current.status):
+            raise TransitionRefused
+        refunds = [after if each is current else each for each in view.refunds]
+        unknown = after.under_way and view.invoice.status is Status.REFUNDING
+        if after.status is current.status and not unknown:
+            return view
+        await _book(connection, booking.ended(after, was=current.status), view.invoice, now)
+        changed = model.followed(view.invoice, after, refunds, now=now)
+        if changed.moderation_required and not view.invoice.moderation_required:
+            _log.error("a refund went wrong", refund_id=after.refund_id, status=after.status)
+        return await invoices.give_back(connection, platform, account, view, changed, now=now)
+
+
+async def charge_back(platform: Platform, payment: Payment, outcome: Outcome) -> None:
+    """Apply what a provider answered about an attempt that has taken money: how much was charged back of it.
+
+    What was taken back of money that is not the merchant's is for a person.
+    """
+    account = await platform.accounts.by_id(payment.account_id)
+    fee = await _charge_back_fee(platform, payment)
+    now = platform.clock.now(test_mode=payment.test_mode)
+    async with transaction(platform.pool) as connection:
+        view = await _locked(connection, payment.invoice_id, account_id=account.account_id)
+        current = await payment_queries.by_id(connection, payment.payment_id, account_id=account.account_id)
+        if current is None or current.status not in payment_model.TAKEN:
+            return
+        heard = payment_model.heard(current, outcome, now=now)
+        if heard != current:
+            await payment_queries.update(connection, heard, account_id=account.account_id, was=current.status)
+        if not isinstance(outcome, Accepted) or not outcome.charged_back:
+            return
+        if not model.merchants(view.invoice, current, currency=outcome.currency):
+            _log.error("money that is not the merchant's was charged back", payment_id=current.payment_id)
+            changed = invoice_model.flag(view.invoice, now=now)
+        elif outcome.charged_back > (view.invoice.charged_back_amount or 0):
+            changed = await _taken(connection, view, current, outcome.charged_back, fee=fee, now=now)
+        else:
+            return
+        await invoices.give_back(connection, platform, account, view, changed, now=now)
+
+
+async def _charge_back_fee(platform: Platform, payment: Payment) -> int:
+    view = await invoice_queries.by_id(platform.pool, payment.invoice_id, account_id=payment.account_id)
+    service = await platform.accounts.service(payment.account_id, view.invoice.service) if view else None
+    return service.charge_back_fee_fix if service else 0
+
+
+async def _taken(
+    connection: Connection, view: View, payment: Payment, total: int, *, fee: int, now: datetime
+) -> Invoice:
+    """Book a charge-back and return the invoice after it."""
+    amount = total - (view.invoice.charged_back_amount or 0)
+    invoice, reserve = draw(view.invoice, amount)
+    entry = booking.charged_back(invoice, payment, total=total, amount=amount, fee=fee, reserve=reserve)
+    await _book(connection, entry, invoice, now)
+    return model.charged_back(invoice, view.refunds, total, now=now)
+
+
+async def _locked(connection: Connection, invoice_id: str, *, account_id: str) -> View:
+    view = await invoice_queries.lock(connection, invoice_id, account_id=account_id)
+    if view is None:
+        raise NotFound
+    return view
+
+
+async def _book(connection: Connection, entry: Entry | None, invoice: Invoice, now: datetime) -> None:
+    if entry is not None:
+        await ledger.post(connection, entry, account_id=invoice.account_id, test_mode=invoice.test_mode, now=now)

@@ -1,0 +1,1 @@
+"""Refunds: money that a merchant sends back to a payer. What follows from them is told in ``invoices.returns``."""

@@ -1,0 +1,212 @@
+"""The payer's bank takes money back: it is heard of, believed, booked once and told."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from kassa.accounts.model import Account
+from kassa.errors import Invalid
+from kassa.invoices import operations as invoices
+from kassa.invoices.model import Invoice
+from kassa.invoices.returns import operations
+from kassa.ledger.model import Purse
+from kassa.payments import queries as payments
+from kassa.payments.model import Payment
+from kassa.providers.protocol import Accepted, Pending
+from tests.support import ledger
+from tests.support.wire import Fault
+from tests.support.world import World
+
+
+@pytest.fixture(autouse=True)
+def _line_works_and_time_is_real(world: World) -> Iterator[None]:
+    world.platform.clock.test_offset = timedelta()
+    yield
+    world.wire.refund_fault = None
+
+
+async def paid(world: World) -> tuple[Account, Invoice]:
+    account = await world.account(callback_url="http://127.0.0.1:9/")
+    invoice = await world.invoice(account)
+    await world.pay(invoice)
+    return account, (await world.view(invoice)).invoice
+
+
+async def payment_of(world: World, invoice: Invoice) -> Payment:
+    payment = (await world.view(invoice)).payment
+    assert payment is not None
+    return payment
+
+
+async def charge_back(world: World, invoice: Invoice, amount: str = "") -> None:
+    """Charge money back at the bank and let Kassa hear of it, as the bank's notification does."""
+    payment = await payment_of(world, invoice)
+    await world.charge_back(payment.payment_id, amount)
+    await wake(world, payment)
+
+
+async def wake(world: World, payment: Payment) -> None:
+    now = world.platform.clock.now(test_mode=True)
+    await payments.wake(
+        world.platform.pool, payment.payment_id, account_id=payment.account_id, now=now, charge_back=True
+    )
+
+
+async def purses(world: World, account: Account) -> dict[str, int]:
+    """Return what an account's purses hold, when the books prove to be whole; empty ones are left out."""
+    assert not (await ledger.verified(world.platform.pool, account.account_id)).problems
+    found = await ledger.balances(world.platform.pool, account.account_id)
+    return {str(purse): minor for (purse, _), minor in found.items() if minor}
+
+
+async def test_a_whole_charge_back_is_booked_once_and_told(world: World) -> None:
+    account, invoice = await paid(world)
+    await charge_back(world, invoice)
+    assert await world.ask(account) == 1
+    found = (await world.view(invoice)).invoice
+    assert (found.status, found.charged_back_amount, found.moderation_required) == ("charged_back", 10_000, False)
+    assert found.charged_back_at is not None
+    assert await purses(world, account) == {}
+    assert (await world.told(invoice))[1:] == ["processed", "charged_back"]
+    await wake(world, await payment_of(world, invoice))
+    assert await world.ask(account) == 1
+    assert (await world.view(invoice)).invoice == found
+    assert await world.ask(account) == 0
+    with pytest.raises(Invalid, match="nothing to refund"):
+        await world.refund(invoice, 1)
+
+
+async def test_other_news_of_a_payment_that_has_ended_asks_nothing(world: World) -> None:
+    account, invoice = await paid(world)
+    payment = await payment_of(world, invoice)
+    now = world.platform.clock.now(test_mode=True)
+    await payments.wake(world.platform.pool, payment.payment_id, account_id=payment.account_id, now=now)
+    assert await world.ask(account) == 0
+
+
+async def test_parts_are_charged_back_one_after_the_other_each_with_its_fee_and_each_is_told(world: World) -> None:
+    account, invoice = await paid(world)
+    await world.set_terms(account, charge_back_fee_fix="15")
+    for amount, total in (("30", 3_000), ("20.50", 5_050)):
+        await charge_back(world, invoice, amount)
+        await world.ask(account)
+        found = (await world.view(invoice)).invoice
+        assert (found.status, found.charged_back_amount) == ("partially_charged_back", total)
+    assert await purses(world, account) == {Purse.PROVIDER: 4_950, Purse.ACTIVE: 1_950, Purse.FEES: 3_000}
+    assert (await world.told(invoice))[2:] == ["partially_charged_back"] * 2
+    await charge_back(world, invoice)
+    await world.ask(account)
+    assert (await world.view(invoice)).invoice.status == "charged_back"
+    # The merchant owes the gateway what the charge-backs cost.
+    assert await purses(world, account) == {Purse.ACTIVE: -4_500, Purse.FEES: 4_500}
+
+
+async def test_what_is_left_after_one_may_be_refunded_and_no_more(world: World) -> None:
+    account, invoice = await paid(world)
+    await charge_back(world, invoice, "40")
+    await world.ask(account)
+    with pytest.raises(Invalid, match="60 or less"):
+        await world.refund(invoice, 61)
+    after = await world.refund(invoice)
+    assert (after.invoice.status, after.refunds[0].amount) == ("refunded", 6_000)
+    assert await purses(world, account) == {}
+
+
+async def test_of_what_was_refunded_the_rest_is_charged_back(world: World) -> None:
+    account, invoice = await paid(world)
+    await world.refund(invoice, 40)
+    await charge_back(world, invoice, "60")
+    await world.ask(account)
+    found = (await world.view(invoice)).invoice
+    assert (found.status, found.moderation_required) == ("charged_back", False)
+    assert await purses(world, account) == {}
+
+
+async def test_a_bank_that_takes_back_what_was_refunded_is_believed_and_a_person_called(world: World) -> None:
+    account, invoice = await paid(world)
+    await world.refund(invoice)
+    await charge_back(world, invoice, "30")
+    await world.ask(account)
+    found = (await world.view(invoice)).invoice
+    assert (found.status, found.charged_back_amount, found.moderation_required) == ("charged_back", 3_000, True)
+    assert await purses(world, account) == {Purse.PROVIDER: -3_000, Purse.ACTIVE: -3_000}
+
+
+async def test_refunds_and_a_charge_back_side_by_side_give_back_no_more_than_was_taken(world: World) -> None:
+    account, invoice = await paid(world)
+    refunds = [world.refund(invoice, 15) for _ in range(10)]
+    results = await asyncio.gather(*refunds, charge_back(world, invoice, "50"), return_exceptions=True)
+    assert not [each for each in results if isinstance(each, BaseException) and not isinstance(each, Invalid)]
+    await world.ask(account)
+    view = await world.view(invoice)
+    refunded = sum(each.amount for each in view.refunds if each.status == "refunded")
+    # The bank decides who was first; whatever it refused is the merchant's again.
+    lines = [line for line in await world.statement() if line["order"] == (view.payment and view.payment.payment_id)]
+    moved = {kind: sum(line["amount"] for line in lines if line["kind"] == kind) for kind in ("REFUND", "CHARGE_BACK")}
+    assert (moved["REFUND"], moved["CHARGE_BACK"]) == (refunded, 5_000)
+    assert refunded + 5_000 <= 10_000
+    left = 5_000 - refunded
+    assert await purses(world, account) == {name: left for name in (Purse.PROVIDER, Purse.ACTIVE) if left}
+    assert not view.invoice.moderation_required
+
+
+async def test_one_that_comes_while_a_refund_is_under_way_waits_for_nothing(world: World) -> None:
+    account, invoice = await paid(world)
+    world.wire.refund_fault = Fault.LOSE_ANSWER
+    await world.refund(invoice, 60)
+    await charge_back(world, invoice, "40")
+    await world.ask(account)
+    assert (await world.view(invoice)).invoice.status == "partially_charged_back"
+    world.move_clock(seconds=5)
+    await world.ask_about_refunds(account)
+    found = (await world.view(invoice)).invoice
+    assert (found.status, found.moderation_required) == ("refunded", False)
+    assert await purses(world, account) == {}
+
+
+async def test_a_bank_that_does_not_answer_is_asked_again(world: World) -> None:
+    account, invoice = await paid(world)
+    payment = await payment_of(world, invoice)
+    await world.charge_back(payment.payment_id)
+    await operations.charge_back(world.platform, payment, Pending())
+    assert await world.ask(account) == 0
+    world.move_clock(seconds=5)
+    assert await world.ask(account) == 1
+    assert (await world.view(invoice)).invoice.status == "charged_back"
+
+
+async def test_one_that_is_told_with_the_payment_itself_is_asked_about_once_more(world: World) -> None:
+    account = await world.account()
+    invoice = await world.invoice(account)
+    await world.pay(invoice, expiry="07/77")
+    payment = await payment_of(world, invoice)
+    await world.decide(payment.payment_id, "approve")
+    await world.charge_back(payment.payment_id, "1")
+    world.move_clock(seconds=5)
+    await world.ask(account)
+    assert (await world.view(invoice)).invoice.status == "processed"
+    assert await world.ask(account) == 1
+    assert (await world.view(invoice)).invoice.status == "partially_charged_back"
+
+
+async def test_one_of_money_that_is_no_merchants_is_for_a_person(world: World) -> None:
+    account = await world.account(late_success="refund")
+    invoice = await world.invoice(account)
+    await world.pay(invoice, expiry="07/77")
+    world.move_clock(minutes=31)
+    await world.expire(account)
+    payment = await payment_of(world, invoice)
+    taken = Accepted(external_id=payment.external_id or "", amount=10_000, currency="USD")
+    await invoices.settle(world.platform, payment, taken)
+    await invoices.settle(world.platform, await payment_of(world, invoice), taken)
+    before = (await world.view(invoice)).invoice
+    assert (await payment_of(world, invoice)).status == "refunded"
+    charged = msgspec.structs.replace(taken, charged_back=1)
+    await operations.charge_back(world.platform, await payment_of(world, invoice), charged)
+    after = (await world.view(invoice)).invoice
+    assert (after.status, after.charged_back_amount) == (before.status, None)
+    assert after.moderation_required
+    assert await purses(world, account) == {}

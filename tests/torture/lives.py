@@ -1,0 +1,93 @@
+"""The lives of a payment that the kill rig interrupts: who does what, and how it may end."""
+
+from typing import Final
+
+from kassa.failpoints import Point
+from kassa.providers.protocol import Value
+from tests.support.api import CARD_USD
+from tests.support.world import BAD, BAD_SECURE, GOOD, GOOD_SECURE
+
+SOON: Final = "12/30"
+PENDING: Final = "07/77"
+WALLET: Final = "applepay_usd_hpp"
+
+PAYING: Final = frozenset(
+    {
+        *(Point.DRAWN, Point.CREATED, Point.BEGINNING, Point.BEGUN, Point.ANSWERED, Point.SETTLING, Point.BOOKED),
+        *(Point.TELLING, Point.SETTLED, Point.CLAIMED, Point.SENT, Point.MARKED),
+    }
+)
+"""Where every card's life passes."""
+
+
+class Life(Value, frozen=True, kw_only=True):
+    """One payment, from its creation to its end."""
+
+    name: str
+    meets: frozenset[Point]
+    """The places that it is sure to pass."""
+    ends: frozenset[str]
+    """How the invoice may end."""
+    service: str = CARD_USD
+    cards: tuple[tuple[str, str], ...] = ()
+    """Number and expiry, one an attempt."""
+    decision: str = "approve"
+    """What the payer presses at the bank's page, or the wallet's."""
+    desk: str | None = None
+    """What a person at the bank decides about a payment that it left open."""
+    flow: str = "charge"
+    reserve: bool = False
+    """Whether part of the money is held back, and released an hour later."""
+    late: bool = False
+    """Whether the desk decides only after the invoice has expired."""
+
+
+def _life(name: str, ends: str, *more: Point, **members: object) -> Life:
+    return Life(name=name, ends=frozenset(ends.split()), meets=PAYING | set(more), **members)  # type: ignore[arg-type]
+
+
+_MONEY: Final = (Point.NUMBERING,)
+
+LIVES: Final = (
+    _life("a card", "processed", *_MONEY, cards=((GOOD, SOON),) * 5),
+    _life("a reserve", "processed", Point.RELEASING, *_MONEY, cards=((GOOD, SOON),) * 5, reserve=True),
+    _life("a card with 3-D Secure", "processed", Point.RETURNED, *_MONEY, cards=((GOOD_SECURE, SOON),) * 5),
+    _life(
+        "3-D Secure declined", "process_failed", Point.RETURNED, cards=((GOOD_SECURE, SOON),) * 5, decision="decline"
+    ),
+    _life("a bad card, five times", "process_failed", cards=((BAD, SOON),) * 5),
+    _life("a bad card, then a good one", "processed", *_MONEY, cards=((BAD, SOON), *((GOOD, SOON),) * 4)),
+    _life("a bad card with 3-D Secure", "process_failed", Point.RETURNED, cards=((BAD_SECURE, SOON),) * 5),
+    _life(
+        "left open, approved later", "processed", Point.NOTIFIED, *_MONEY, cards=((GOOD, PENDING),) * 5, desk="approve"
+    ),
+    _life(
+        "left open, declined later",
+        "process_failed",
+        Point.NOTIFIED,
+        cards=((GOOD, PENDING), *((BAD, SOON),) * 4),
+        desk="decline",
+    ),
+    _life(
+        # Whoever dies before the bank is asked has an attempt that ends with the invoice.
+        "approved after its time",
+        "processed process_failed",
+        *(Point.NOTIFIED, Point.EXPIRING, *_MONEY),
+        cards=((GOOD, PENDING),) * 5,
+        desk="approve",
+        late=True,
+    ),
+    Life(
+        name="nobody pays",
+        ends=frozenset({"process_failed"}),
+        meets=frozenset({Point.DRAWN, Point.CREATED, Point.EXPIRING, Point.CLAIMED, Point.SENT, Point.MARKED}),
+    ),
+    _life("a card that is only checked", "verified", cards=((GOOD, SOON),) * 5, flow="verify"),
+    Life(
+        name="a wallet",
+        service=WALLET,
+        # Its page is asked for once: whoever dies before that has an invoice that nobody can pay.
+        ends=frozenset({"processed", "process_failed"}),
+        meets=(PAYING | {*_MONEY}) - {Point.BEGINNING, Point.BEGUN},
+    ),
+)

@@ -1,0 +1,234 @@
+"""The kill rig: lives a payment through, with Kassa killed at a named place of it, and compares the books after.
+
+Merchant and payer are honest: whoever got no answer asks again by his own reference, or reloads his page.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import aiohttp
+
+from kassa import failpoints
+from kassa.accounts.operations import BANK_MERCHANT_ID
+from kassa.accounts.services import operations as services
+from kassa.db.pool import is_unavailable
+from kassa.errors import DatabaseUnavailable
+from kassa.failpoints import Point
+from tests.support import books
+from tests.support.api import Client
+from tests.support.life import Life as Kassa
+from tests.support.merchant import Merchant
+from tests.support.visitor import Page, Visitor
+from tests.support.waiting import until
+from tests.torture.lives import Life
+
+T = TypeVar("T")
+
+PACE_SECONDS: Final = 40
+"""Past every lease, and past what a bank may take to be asked about."""
+LIFETIME_SECONDS: Final = 31 * 60
+OPEN: Final = {"created", "process_pending"}
+WAITING: Final = (["Waiting for your bank"], ["Waiting for the payment service"], ["Not paid yet"])
+_BROKEN: Final = (aiohttp.ClientError, OSError, TimeoutError, DatabaseUnavailable)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lived:
+    """A life that is over."""
+
+    life: Life
+    shop: Client
+    asked: dict[str, str]
+    invoice_id: str
+
+
+@dataclass(kw_only=True)
+class Rig:
+    """One Kassa, which dies where it is told and is started again."""
+
+    kassa: Kassa
+    merchant: Merchant
+    payer: Visitor
+    orders: Path
+    deaths: int = 0
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def order_waits(self) -> bool:
+        """Whether the last order to die was not carried out."""
+        return self.orders.exists()
+
+    async def live(self, life: Life, point: Point, times: int) -> bool:
+        """Live a life through with a death on the way; return whether it came to that. Raises ``AssertionError``."""
+        self.orders.unlink(missing_ok=True)
+        await self._alive()
+        shop = await self.shop(life)
+        before = self.deaths
+        failpoints.order(self.orders, point, times)
+        try:
+            await self._live(life, shop)
+        finally:
+            self.orders.unlink(missing_ok=True)
+        return self.deaths > before
+
+    async def shop(self, life: Life) -> Client:
+        """Add an account for a life."""
+        office = self.kassa.office
+        made = await office.account(services=[life.service], callback_url=self.merchant.url)
+        if life.reserve:
+            terms = {"fee_rate": "2.5", "reserve_rate": "10", "reserve_lifetime": "60"}
+            await services.add(office.pool, office.clock, made.keys.id, life.service, terms)
+        return made
+
+    async def _live(self, life: Life, shop: Client) -> None:
+        lived = await self.through(life, shop)
+        await self.quiet(shop)
+        await self.found(lived)
+
+    async def through(self, life: Life, shop: Client) -> Lived:
+        """Live a life through, whatever happens meanwhile."""
+        asked = {"reference_id": str(uuid.uuid4()), "service": life.service, "flow": life.flow}
+        created = await self.patiently(lambda: self._shop(shop).create(**asked), statuses={201, 409})
+        lived = Lived(life=life, shop=shop, asked=asked, invoice_id=created.document["data"]["id"])
+        await until(lambda: self._moved(life, shop, lived.invoice_id), seconds=90, what=f"the end of {life.name}")
+        return lived
+
+    async def found(self, lived: Lived) -> None:
+        """Check how a life ended, that its merchant knows, and that his reference stands for it for ever."""
+        shop, life = self._shop(lived.shop), lived.life
+        found = (await self.patiently(lambda: shop.read(lived.invoice_id))).attributes
+        assert found["status"] in life.ends, (found["status"], found["resolution"], life.name)
+        await self._told(lived.invoice_id, found["status"])
+        again = await self.patiently(lambda: shop.create(**lived.asked), statuses={409})
+        assert again.document["data"]["id"] == lived.invoice_id
+
+    async def _moved(self, life: Life, shop: Client, invoice_id: str) -> bool:
+        """Do the next thing that somebody would do; return whether all is over."""
+        found = (await self.patiently(lambda: self._shop(shop).read(invoice_id))).attributes
+        if found["status"] not in OPEN and not (life.late and await self._left_open(invoice_id)):
+            if not life.reserve or found["unreserved"]:
+                return True
+            await self.patiently(lambda: self.kassa.advance(seconds=LIFETIME_SECONDS))
+            return False
+        nobody_pays = not life.cards and life.service.startswith("payment_card")
+        if nobody_pays:
+            await self.patiently(lambda: self.kassa.advance(seconds=LIFETIME_SECONDS))
+        elif not await self._paid(life, found):
+            await self.patiently(lambda: self._pass_time(life, invoice_id))
+        return False
+
+    async def _paid(self, life: Life, found: dict[str, Any]) -> bool:
+        """Go to the page and press what is there; return whether there was anything."""
+        form = found["flow_data"]
+        if found["status"] not in OPEN or form is None:
+            return False
+        try:
+            page = await self.payer.open(form["action"])
+            while step := _step(life, page):
+                page = await step(self.payer, page)
+        except _BROKEN:
+            await self._alive()
+            return True
+        return page.headings[:1] not in WAITING
+
+    async def _left_open(self, invoice_id: str) -> bool:
+        rows = await self.patiently(
+            lambda: self.kassa.office.fetch(
+                "SELECT payment_id FROM payments WHERE invoice_id = $1 AND status = 'process_pending'", invoice_id
+            )
+        )
+        return bool(rows)
+
+    async def _pass_time(self, life: Life, invoice_id: str) -> None:
+        office = self.kassa.office
+        if life.late:
+            await self.kassa.advance(seconds=LIFETIME_SECONDS)
+        if life.desk is not None:
+            for row in await office.fetch("SELECT payment_id FROM payments WHERE invoice_id = $1", invoice_id):
+                address = f"{self.kassa.serving.served.bank_url}/desk/{BANK_MERCHANT_ID}/{row['payment_id']}"
+                async with office.session.post(address, data={"decision": life.desk}, allow_redirects=False):
+                    pass
+        await self.kassa.advance(seconds=PACE_SECONDS)
+
+    async def quiet(self, shop: Client) -> None:
+        """Let time pass until nothing waits, and compare the books."""
+
+        async def quiet() -> bool:
+            if await books.quiet(self.kassa.office, shop.keys.id):
+                return True
+            await self.kassa.advance(seconds=PACE_SECONDS)
+            return False
+
+        await until(lambda: self.patiently(quiet), seconds=60, what="quiet")
+        assert await self.patiently(lambda: books.agree(self.kassa.office, self.kassa.serving.served.bank_url))
+
+    async def _told(self, invoice_id: str, status: str) -> None:
+        def heard() -> bool:
+            documents = [callback.document["data"] for callback in self.merchant.received]
+            return (invoice_id, status) in {(each["id"], each["attributes"]["status"]) for each in documents}
+
+        await until(heard, what=f"the callback with {status}")
+
+    def _shop(self, shop: Client) -> Client:
+        return self.kassa.office.client(shop.keys)
+
+    async def patiently(self, call: Callable[[], Awaitable[T]], *, statuses: set[int] | None = None) -> T:
+        """Return what a call brings, made again for as long as Kassa or its database is away."""
+        results: list[T] = []
+
+        async def tried() -> bool:
+            try:
+                await self._alive()
+                result = await call()
+            except _BROKEN:
+                return False
+            except Exception as error:
+                if not is_unavailable(error):
+                    raise
+                return False
+            if getattr(result, "status", HTTPStatus.OK) == HTTPStatus.SERVICE_UNAVAILABLE:
+                return False
+            results.append(result)
+            return True
+
+        await until(tried, seconds=30, what="Kassa's return")
+        status = getattr(results[0], "status", HTTPStatus.OK)
+        assert statuses is None or status in statuses, (status, getattr(results[0], "text", ""))
+        return results[0]
+
+    def _dead(self) -> bool:
+        return self.kassa.serving.process.returncode is not None
+
+    async def _alive(self) -> None:
+        """Start Kassa again if it has died; it may be told to die while it starts."""
+        async with self._starting:
+            while not self.kassa.started or self._dead():
+                self.deaths += self.kassa.started
+                ordered = self.orders.exists()
+                try:
+                    await self.kassa.start()
+                except Exception:
+                    if self.orders.exists() or not ordered:
+                        raise
+
+
+def _step(life: Life, page: Page) -> Callable[[Visitor, Page], Awaitable[Page]] | None:
+    """Return what a payer does with a page, or None where there is nothing to do but to wait."""
+    if page.forms and "card_number" in page.form.fields:
+        attempt = int(page.form.fields["number"])
+        if attempt > len(life.cards):
+            return None
+        number, expiry = life.cards[attempt - 1]
+        return lambda payer, form: payer.press(form, card_number=number, expiry=expiry, cvc="123")
+    if page.forms and page.form.buttons:
+        return lambda payer, form: payer.press(form, life.decision)
+    if page.headings[:1] == ["Nothing more to confirm"]:
+        return lambda payer, shown: payer.follow(shown, "Back to the shop")
+    if "Continue to your bank" in page.links:
+        return lambda payer, shown: payer.follow(shown, "Continue to your bank")
+    return None
