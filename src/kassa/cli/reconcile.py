@@ -1,23 +1,19 @@
 """``kassa reconcile``: comparing our books with the providers', and what was found to differ."""
 
 import asyncio
-import os
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import msgspec
 import typer
 
-from kassa import app as composition
-from kassa import config, ids, money
+from kassa import ids, money
 from kassa.accounts import queries as accounts
 from kassa.cli import printing
 from kassa.cli.ledger import Mode
-from kassa.cli.opened import opened
-from kassa.db.home import announced, open_database
+from kassa.cli.opened import opened, opened_platform
 from kassa.db.pool import Pool
 from kassa.errors import NotFound, ProviderGarbled, ProviderSilent, UnknownCurrency
 from kassa.platform import Platform
@@ -78,7 +74,7 @@ _HEADS: Final = ("account", "provider_account", "mode", "lines", "entries", "dif
 async def _compare(
     account_id: str | None, mode: Mode | None, since: datetime | None, until: datetime | None
 ) -> list[dict[str, Any]]:
-    async with _platform() as platform:
+    async with opened_platform() as platform:
         return [
             await _compare_one(platform, each, standing, since, until)
             for each in await _accounts(platform.pool, account_id)
@@ -200,18 +196,6 @@ def turns(*, account_id: AccountId = None, as_json: Json = False) -> None:
             for each, standing in found
         ),
     )
-
-
-@asynccontextmanager
-async def _platform() -> AsyncIterator[Platform]:
-    """Open what comparing needs: all that serving has, without the servers."""
-    settings = config.load(os.environ)
-    async with open_database(settings) as url:
-        running = announced(settings.home_path())
-        bank_url = settings.bank_url or (running.bank_url if running else None)
-        resolved = msgspec.structs.replace(settings, bank_url=bank_url)
-        async with composition.open_platform(resolved, url) as platform:
-            yield platform
 
 
 async def _accounts(pool: Pool, account_id: str | None) -> list[str]:
