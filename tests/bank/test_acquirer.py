@@ -1,4 +1,5 @@
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -142,6 +143,22 @@ async def test_the_statement_of_a_time_begins_with_its_first_second_and_ends_bef
     ):
         status, statement = await bank.call("GET", f"/statement?since={since}&until={until}")
         assert (status, [line["kind"] for line in statement["lines"]]) == (200, shown)
+
+
+async def test_a_purchase_stays_in_its_time_when_it_is_charged_back_later(bank: Bank) -> None:
+    placed = await bank.place("pay_1", notify_url=NOWHERE)
+    bank.clock.test_offset += timedelta(days=9)
+    for amount in ("2.50", "1"):
+        assert await bank.charge_back("pay_1", amount) == 303
+    bank.clock.test_offset = timedelta()
+    later = placed["updated_at"] + 86_400
+    _, before = await bank.call("GET", f"/statement?until={later}")
+    _, after = await bank.call("GET", f"/statement?since={later}")
+    assert [line["kind"] for line in before["lines"]] == ["PURCHASE"]
+    assert [(line["kind"], line["amount"], line["charged_back"]) for line in after["lines"]] == [
+        ("CHARGE_BACK", 250, 250),
+        ("CHARGE_BACK", 100, 350),
+    ]
 
 
 @pytest.mark.parametrize("period", ["since=x", "until=-1", "since=1.5", "until=", "since=999999999999"])

@@ -1,6 +1,7 @@
 import inspect
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from kassa.ledger.model import Purse
 from kassa.payments.model import PaymentStatus
 from kassa.providers.protocol import Movement, StatementLine
-from kassa.reconciliation.model import BOOKED, Difference, Kind, Ours, Seen, askable, compare, next_night
+from kassa.reconciliation.model import BOOKED, Difference, Kind, Ours, Seen, askable, compare, counterpart, next_night
+from kassa.refunds.model import RefundStatus
 from tests.support.money_page import known
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -64,6 +66,54 @@ def test_only_what_the_providers_answer_may_still_change_is_asked_about(status: 
     open_to_change = {"invoke_pending", "invoked", "process_pending", "invoke_failed", "process_failed"}
     assert askable(purchase) == (status in open_to_change)
     assert askable(refund) == (status == "refund_pending")
+
+
+@pytest.mark.parametrize("status", list(RefundStatus))
+def test_a_merchants_refund_is_asked_about_while_its_own_status_may_change(status: RefundStatus) -> None:
+    known = msgspec.structs.replace(ours(movement="refund", booked=False), status=status)
+    asked = askable(Difference(kind=Kind.STATUS, ours=known, line=line()))
+    assert asked == (status in {"refund_pending", "refund_failed"})
+
+
+@pytest.mark.parametrize("status", list(PaymentStatus))
+def test_a_charge_back_is_asked_about_once_the_provider_has_had_its_word(status: PaymentStatus) -> None:
+    charge_back = Difference(
+        kind=Kind.STATUS, ours=ours(movement="charge_back", booked=False, status=status), line=line()
+    )
+    assert askable(charge_back) == (status not in {"created", "refund_pending", "charged_back"})
+
+
+@pytest.mark.parametrize(
+    "booked, there, found, kind",
+    [
+        ([30], (30, 30), "pay_1:30", None),
+        ([30, 50], (50, 20), "pay_1:50", None),
+        ([50], (30, 30), "pay_1:50", None),
+        ([50], (50, 20), "pay_1:50", None),
+        ([30, 80], (50, 20), "pay_1:80", None),
+        ([30], (35, 35), "pay_1:30", Kind.AMOUNT),
+        ([30], (50, 20), "pay_1:50", Kind.STATUS),
+        ([], (30, 30), "pay_1:30", Kind.STATUS),
+    ],
+)
+def test_which_charge_back_of_ours_a_line_belongs_to(
+    booked: list[int], there: tuple[int, int], found: str, kind: Kind | None
+) -> None:
+    known, before = [ours()], 0
+    for total in booked:
+        charge_back = ours(movement="charge_back")
+        known.append(
+            msgspec.structs.replace(charge_back, ref=f"pay_1:{total}", amount=total - before, external_id=None)
+        )
+        before = total
+    if not booked:
+        known.append(ours(movement="charge_back", booked=False))
+    total, amount = there
+    told = msgspec.structs.replace(line(amount=amount), movement="charge_back", ref=f"pay_1:{total}")
+    of_ours = counterpart(known, told)
+    assert of_ours is not None
+    assert (of_ours.movement, of_ours.ref, compare(of_ours, told)) == ("charge_back", found, kind)
+    assert counterpart([], told) is None
 
 
 @pytest.mark.parametrize("kind", [Kind.AMOUNT, Kind.TRANSACTION, Kind.MISSING_THERE])

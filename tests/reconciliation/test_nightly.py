@@ -174,6 +174,10 @@ async def test_a_provider_that_is_silent_is_asked_again_and_the_trouble_is_seen(
         lambda _: Statement(lines=(line(external_id=""),), next=None),
         lambda _: Statement(lines=(line(amount=-1),), next=None),
         lambda _: Statement(lines=(line(booked_at=datetime.fromisoformat("2026-01-01T00:00:00")),), next=None),
+        lambda _: Statement(lines=(line(movement="charge_back"),), next=None),
+        lambda _: Statement(lines=(line(movement="charge_back", ref="pay_0000000000000000:None"),), next=None),
+        lambda _: Statement(lines=(line(movement="charge_back", ref="pay_0000000000000001:1"),), next=None),
+        lambda _: Statement(lines=(line(movement="charge_back", ref="pay_0000000000000000:1", amount=2),), next=None),
     ],
 )
 async def test_nonsense_changes_nothing_and_is_told(world: World, tell: Callable[[str | None], Statement]) -> None:

@@ -163,8 +163,8 @@ class Provider(Protocol):
         """Read a notification. Raises ``Unauthorized`` for a wrong signature, ``BadRequest`` for garbage."""
 
 
-Movement = Literal["purchase", "refund"]
-"""What the provider did with money: took it, or gave it back."""
+Movement = Literal["purchase", "refund", "charge_back"]
+"""What happened to money: the provider took it, gave it back, or the payer's bank took it back."""
 
 
 class StatementLine(Value, frozen=True, kw_only=True):
@@ -172,9 +172,12 @@ class StatementLine(Value, frozen=True, kw_only=True):
 
     movement: Movement
     ref: str
-    """The id under which Kassa asked for it: ``payment_id`` for a purchase, ``refund_id`` for a refund."""
+    """The id under which Kassa asked for it: ``payment_id`` for a purchase, ``refund_id`` for a refund.
+
+    Nobody asks for a charge-back: its own is ``{payment_id}:{total}``, what was charged back in all, with it.
+    """
     payment_id: str
-    """The payment's; a refund's is that which it gave back."""
+    """The payment's; a refund's or charge-back's is that whose money went back."""
     external_id: str
     """The provider's own id of the movement."""
     amount: int

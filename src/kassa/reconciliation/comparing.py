@@ -17,7 +17,7 @@ from kassa.platform import Platform
 from kassa.providers.protocol import StatementLine, Statements, Value
 from kassa.reconciliation import operations, queries
 from kassa.reconciliation.cases import queries as cases
-from kassa.reconciliation.model import MARGIN, Difference, Kind, Ours, Period, Seen, check, compare
+from kassa.reconciliation.model import MARGIN, Difference, Kind, Ours, Period, Seen, check, compare, counterpart
 
 ENTRIES: Final = 500
 """How many entries of the journal are read at a time."""
@@ -73,6 +73,8 @@ class Comparison:
         )
         self._provider = provider
         self._seen = Seen()
+        self._parts: dict[str, StatementLine] = {}
+        """Of charge-backs that we booked together, by their ref: a line that is one of them and not the last."""
         self._lines = self._entries = self._asked = 0
         self._kinds: Counter[str] = Counter()
 
@@ -88,7 +90,8 @@ class Comparison:
         if earliest < read_since:
             await self._read(Period(since=earliest - MARGIN, until=read_since), told_until=period.until)
         async for ours in self._unseen(period):
-            await self._see(Difference(kind=Kind.MISSING_THERE, ours=ours, line=None))
+            part = self._parts.get(ours.ref)
+            await self._see(Difference(kind=Kind.AMOUNT if part else Kind.MISSING_THERE, ours=ours, line=part))
         return Result(
             lines=self._lines,
             entries=self._entries,
@@ -119,14 +122,23 @@ class Comparison:
                 tag = ids.tag_of(line.payment_id, "pay")
                 if tag != self._account.tag and (tag in sharing or eldest != self._credentials.provider_account_id):
                     continue  # another account's, or nobody's and for another account to tell
-                ours = known.get((line.movement, line.ref))
+                ours = counterpart(known.get(line.payment_id, []), line)
                 if ours is not None and ours.provider_account_id != self._credentials.provider_account_id:
                     continue
                 self._lines += 1
                 self._seen.add(line.movement, line.ref)
                 kind = compare(ours, line)
+                if ours is not None and ours.ref != line.ref:
+                    self._part(ours, line, kind)
                 if kind is not None and line.booked_at < told_until:
                     await self._see(Difference(kind=kind, ours=ours, line=line))
+
+    def _part(self, ours: Ours, line: StatementLine, kind: Kind | None) -> None:
+        """Note a charge-back's line that does not end where our entry does."""
+        if kind is None:
+            self._parts[ours.ref] = line
+        else:
+            self._seen.add(ours.movement, ours.ref)
 
     async def _pages(self, period: Period) -> AsyncIterator[list[StatementLine]]:
         after: str | None = None
@@ -145,10 +157,13 @@ class Comparison:
         wanted = sorted(tag for tag in tags if tag is not None)
         return await queries.sharing(self._platform.pool, self._merchant, wanted) if wanted else set()
 
-    async def _known(self, lines: list[StatementLine]) -> dict[tuple[str, str], Ours]:
+    async def _known(self, lines: list[StatementLine]) -> dict[str, list[Ours]]:
         payment_ids = sorted({line.payment_id for line in lines})
         found = await queries.of_payments(self._platform.pool, payment_ids, account_id=self._account.account_id)
-        return {(ours.movement, ours.ref): ours for ours in found}
+        known: dict[str, list[Ours]] = {}
+        for ours in found:
+            known.setdefault(ours.payment_id, []).append(ours)
+        return known
 
     async def _unseen(self, period: Period) -> AsyncIterator[Ours]:
         """Yield the movements of our books in a period that the statement has not shown."""

@@ -1,6 +1,7 @@
-"""What a difference changes: a case is opened, seen again or closed, and a payment may come due to be asked about.
+"""What a difference changes: a case is opened, seen again or closed, and a question about it may come due.
 
-Nothing here changes a payment's status or the books: only the provider's own answer does that (``invoices.asking``).
+Nothing here changes a status or the books: only the provider's own answer does that (``invoices.asking``,
+``invoices.returns.asking``).
 """
 
 from datetime import datetime
@@ -9,11 +10,13 @@ import structlog
 
 from kassa import ids
 from kassa.accounts.model import Account
-from kassa.db.pool import Pool, transaction
+from kassa.db.pool import Executor, Pool, transaction
 from kassa.errors import Invalid, NotFound
 from kassa.payments import queries as payments
 from kassa.reconciliation.cases import queries
-from kassa.reconciliation.model import TEXT_LENGTH_MAX, Difference, Period, askable
+from kassa.reconciliation.model import TEXT_LENGTH_MAX, Difference, Ours, Period, askable
+from kassa.refunds import queries as refunds
+from kassa.refunds.model import RefundStatus
 
 _log = structlog.get_logger(__name__)
 
@@ -42,8 +45,8 @@ async def see(
             test_mode=test_mode,
             now=now,
         )
-        if askable(difference):
-            await payments.wake(connection, named.payment_id, account_id=account.account_id, now=now)
+        if difference.ours is not None and askable(difference):
+            await _wake(connection, difference.ours, account_id=account.account_id, now=now)
     if case_id == new_id:
         _log.error(
             "the provider's books and ours differ",
@@ -54,6 +57,14 @@ async def see(
             provider_account_id=provider_account_id,
         )
     return case_id == new_id and askable(difference)
+
+
+async def _wake(connection: Executor, ours: Ours, *, account_id: str, now: datetime) -> None:
+    if isinstance(ours.status, RefundStatus):
+        await refunds.wake(connection, ours.ref, account_id=account_id, now=now)
+        return
+    charge_back = ours.movement == "charge_back"
+    await payments.wake(connection, ours.payment_id, account_id=account_id, now=now, charge_back=charge_back)
 
 
 async def close_agreed(

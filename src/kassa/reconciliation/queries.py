@@ -9,22 +9,32 @@ from kassa.db.pool import Executor
 from kassa.payments.model import PaymentStatus
 from kassa.providers.protocol import Value
 from kassa.reconciliation.model import BOOKED, Ours, Period
+from kassa.refunds.model import RefundStatus
 
-_RECIPES: Final = ", ".join(f"('{recipe}', '{movement}', '{suffix}')" for recipe, (movement, suffix) in BOOKED.items())
-
-_OURS: Final = """
-r.movement, p.payment_id || r.suffix AS ref, p.payment_id, p.provider_account_id, p.created_at AS asked_at, p.status,
-CASE WHEN r.movement = 'purchase' THEN p.external_id END AS external_id
-"""
+_RECIPES: Final = ", ".join(
+    f"('{recipe}', '{movement}', '{prefix}', '{suffix}')" for recipe, (movement, prefix, suffix) in BOOKED.items()
+)
 
 _OF_PAYMENTS: Final = f"""
-SELECT {_OURS}, sum(t.amount)::bigint AS amount, min(t.currency) AS currency, min(t.created_at) AS booked_at
-FROM payments p
-CROSS JOIN (VALUES {_RECIPES}) AS r (recipe, movement, suffix)
-LEFT JOIN ledger_transfers t ON t.account_id = p.account_id AND t.entry_id = r.recipe || ':' || p.payment_id
-    AND 'provider' IN (t.debit, t.credit)
-WHERE p.account_id = $1 AND p.payment_id = ANY($2::text[])
-GROUP BY p.account_id, p.payment_id, r.movement, r.suffix
+WITH known AS (
+    SELECT 'pay' AS prefix, payment_id AS id, payment_id, invoice_id, provider_account_id, created_at AS asked_at,
+           status, external_id
+    FROM payments WHERE account_id = $1 AND payment_id = ANY($2::text[])
+    UNION ALL
+    SELECT 'ref', f.refund_id, p.payment_id, p.invoice_id, p.provider_account_id, f.created_at, f.status, f.external_id
+    FROM payments p JOIN refunds f ON f.account_id = p.account_id AND f.invoice_id = p.invoice_id
+        AND f.payment_id = p.payment_id
+    WHERE p.account_id = $1 AND p.payment_id = ANY($2::text[])
+)
+SELECT r.movement, coalesce(substr(t.entry_id, length(t.recipe) + 2), k.id) || r.suffix AS ref, k.prefix, k.payment_id,
+       k.provider_account_id, k.asked_at, k.status,
+       CASE WHEN k.prefix = 'ref' OR r.movement = 'purchase' THEN k.external_id END AS external_id,
+       sum(t.amount)::bigint AS amount, min(t.currency) AS currency, min(t.created_at) AS booked_at
+FROM known k
+JOIN (VALUES {_RECIPES}) AS r (recipe, movement, prefix, suffix) ON r.prefix = k.prefix
+LEFT JOIN ledger_transfers t ON t.account_id = $1 AND t.invoice_id = k.invoice_id AND t.recipe = r.recipe
+    AND split_part(t.entry_id, ':', 2) = k.id AND 'provider' IN (t.debit, t.credit)
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 """
 
 
@@ -47,13 +57,18 @@ WITH entries AS MATERIALIZED (
       AND (created_at, number) > ($3, $5::bigint)
     ORDER BY created_at, number LIMIT $7
 )
-SELECT e.created_at AS read_until, e.number, {_OURS}, t.amount, t.currency, t.created_at AS booked_at
+SELECT e.created_at AS read_until, e.number, r.movement, substr(e.entry_id, length(t.recipe) + 2) || r.suffix AS ref,
+       r.prefix, p.payment_id, p.provider_account_id, coalesce(f.created_at, p.created_at) AS asked_at,
+       coalesce(f.status, p.status) AS status,
+       CASE WHEN r.movement = 'purchase' THEN p.external_id ELSE f.external_id END AS external_id,
+       t.amount, t.currency, t.created_at AS booked_at
 FROM entries e
 JOIN ledger_transfers t ON t.account_id = e.account_id AND t.entry_id = e.entry_id
-LEFT JOIN (VALUES {_RECIPES}) AS r (recipe, movement, suffix)
+LEFT JOIN (VALUES {_RECIPES}) AS r (recipe, movement, prefix, suffix)
     ON r.recipe = t.recipe AND 'provider' IN (t.debit, t.credit)
-LEFT JOIN payments p ON p.account_id = e.account_id AND p.payment_id = split_part(e.entry_id, ':', 2)
-    AND p.provider_account_id = $6
+LEFT JOIN refunds f ON f.account_id = e.account_id AND f.refund_id = split_part(e.entry_id, ':', 2)
+LEFT JOIN payments p ON p.account_id = e.account_id AND p.provider_account_id = $6
+    AND p.payment_id = coalesce(f.payment_id, split_part(e.entry_id, ':', 2))
 ORDER BY e.created_at, e.number
 """
 
@@ -83,7 +98,8 @@ async def booked(
 
 def _ours(row: asyncpg.Record) -> Ours:
     values = {name: row[name] for name in Ours.__struct_fields__}
-    return Ours(**{**values, "status": PaymentStatus(values["status"])})
+    status = RefundStatus if row["prefix"] == "ref" else PaymentStatus
+    return Ours(**{**values, "status": status(values["status"])})
 
 
 class Merchant(Value, frozen=True, kw_only=True):

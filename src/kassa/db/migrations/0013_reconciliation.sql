@@ -20,7 +20,7 @@ CREATE TABLE reconciliation_cases (
     provider_account_id text NOT NULL,
     test_mode boolean NOT NULL,
     kind text NOT NULL CHECK (kind IN ('missing_there', 'missing_here', 'status', 'amount', 'transaction')),
-    movement text NOT NULL CHECK (movement IN ('purchase', 'refund')),
+    movement text NOT NULL CHECK (movement IN ('purchase', 'refund', 'charge_back')),
     ref text NOT NULL,
     external_id text NOT NULL,
     payment_id text NOT NULL,

@@ -38,6 +38,19 @@ class StatementConformance:
         ]
         assert all(abs(line.booked_at - Clock.real()) < _APART for line in lines)
 
+    async def test_what_the_payers_bank_took_back_is_on_it_each_time_with_the_sum(self, driver: Driver) -> None:
+        asked = charge(driver, amount=1000)
+        await pay(driver, asked, "accepted")
+        for amount in (300, 200):
+            await driver.charge_back(asked.payment_id, amount)
+        told = [line for line in await read(driver.provider, driver.credentials) if line.payment_id == asked.payment_id]
+        assert [(line.movement, line.ref, line.amount, line.currency) for line in told] == [
+            ("purchase", asked.payment_id, 1000, "EUR"),
+            ("charge_back", f"{asked.payment_id}:300", 300, "EUR"),
+            ("charge_back", f"{asked.payment_id}:500", 200, "EUR"),
+        ]
+        assert len({line.external_id for line in told}) == len(told)
+
     async def test_what_took_nothing_is_not_on_it(self, driver: Driver) -> None:
         declined, waiting = charge(driver), charge(driver)
         await pay(driver, declined, "declined")

@@ -16,6 +16,7 @@ from kassa.providers.protocol import (
     Card,
     Charge,
     Declined,
+    Movement,
     Outcome,
     Pending,
     Redirect,
@@ -133,13 +134,14 @@ class RefundAnswer(Value, frozen=True, kw_only=True):
 class Line(Value, frozen=True, kw_only=True):
     """A movement in the bank's books."""
 
-    kind: Literal["PURCHASE", "REFUND"]
+    kind: Literal["PURCHASE", "REFUND", "CHARGE_BACK"]
     order: Name
     refund: Name | None
     transaction: Name
     amount: Annotated[int, Meta(gt=0)]
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
     booked_at: Annotated[datetime, Meta(tz=True)]
+    charged_back: Annotated[int, Meta(gt=0)] | None = None
 
 
 class StatementAnswer(Value, frozen=True, kw_only=True):
@@ -233,9 +235,19 @@ def statement(answer: Answer) -> Statement:
 
 
 def _movement(line: Line) -> StatementLine:
+    movement: Movement
+    match line.kind:
+        case "PURCHASE":
+            movement, ref = "purchase", line.order
+        case "REFUND":
+            movement, ref = "refund", line.refund or ""
+        case "CHARGE_BACK":
+            movement, ref = "charge_back", f"{line.order}:{line.charged_back}"
+        case _:
+            assert_never(line.kind)
     return StatementLine(
-        movement="purchase" if line.kind == "PURCHASE" else "refund",
-        ref=line.order if line.kind == "PURCHASE" else line.refund or "",
+        movement=movement,
+        ref=ref,
         payment_id=line.order,
         external_id=line.transaction,
         amount=line.amount,
