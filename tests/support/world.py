@@ -36,6 +36,7 @@ from kassa.invoices.returns.asking import AskingRefunds, send
 from kassa.invoices.terms import draw_up
 from kassa.platform import Platform
 from kassa.providers.protocol import Card, Value
+from kassa.refunds.model import Refund
 from tests.support import wire
 from tests.support.api import CARD_USD
 from tests.support.postgres import Database
@@ -151,6 +152,12 @@ class World:
 
     async def refund(self, invoice: Invoice, amount: int | None = None, reference_id: str | None = None) -> View:
         """Refund an invoice, all of it or so many units of its currency, as the API does."""
+        return await send(self.platform, await self.begin_refund(invoice, amount, reference_id))
+
+    async def begin_refund(
+        self, invoice: Invoice, amount: int | None = None, reference_id: str | None = None
+    ) -> Refund:
+        """Begin a refund, and ask nobody for it yet."""
         account = await self.platform.accounts.by_id(invoice.account_id)
         asked = AskedRefund(
             reference_id=reference_id or str(uuid.uuid4()), amount=None if amount is None else Decimal(amount)
@@ -158,7 +165,7 @@ class World:
         refund_id = ids.new_id("ref", account.tag)
         begun, created = await returns.begin(self.platform, account, invoice, asked, refund_id=refund_id)
         assert created
-        return await send(self.platform, begun)
+        return begun
 
     async def ask_about_refunds(self, account: Account) -> int:
         """Do the worker's questions about refunds that are due; return how many."""

@@ -38,6 +38,10 @@ class Life(Value, frozen=True, kw_only=True):
     flow: str = "charge"
     reserve: bool = False
     """Whether part of the money is held back, and released an hour later."""
+    refunds: tuple[int, ...] = ()
+    """What the merchant sends back of the 100.00 that were paid, one after the other."""
+    charge_back: int | None = None
+    """What the payer's bank then takes back."""
     late: bool = False
     """Whether the desk decides only after the invoice has expired."""
 
@@ -47,6 +51,10 @@ def _life(name: str, ends: str, *more: Point, **members: object) -> Life:
 
 
 _MONEY: Final = (Point.NUMBERING,)
+
+_REFUNDING: Final = (
+    *(Point.REFUND_BEGINNING, Point.REFUND_BEGUN, Point.REFUND_ANSWERED, Point.REFUND_ENDING, *_MONEY),
+)
 
 LIVES: Final = (
     _life("a card", "processed", *_MONEY, cards=((GOOD, SOON),) * 5),
@@ -83,6 +91,25 @@ LIVES: Final = (
         meets=frozenset({Point.DRAWN, Point.CREATED, Point.EXPIRING, Point.CLAIMED, Point.SENT, Point.MARKED}),
     ),
     _life("a card that is only checked", "verified", cards=((GOOD, SOON),) * 5, flow="verify"),
+    # A refund that nobody has sent is one that failed.
+    _life(
+        "refunded in parts",
+        "refunded partially_refunded refund_failed",
+        *_REFUNDING,
+        cards=((GOOD, SOON),) * 5,
+        refunds=(40, 60),
+    ),
+    # Whichever the bank tells of last gives the status.
+    _life(
+        "refunded out of a reserve, then charged back",
+        "partially_charged_back partially_refunded",
+        *_REFUNDING,
+        Point.CHARGED_BACK,
+        cards=((GOOD, SOON),) * 5,
+        refunds=(30,),
+        charge_back=50,
+        reserve=True,
+    ),
     Life(
         name="a wallet",
         service=WALLET,

@@ -7,6 +7,7 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -20,7 +21,7 @@ from kassa.db.pool import is_unavailable
 from kassa.errors import DatabaseUnavailable
 from kassa.failpoints import Point
 from tests.support import books
-from tests.support.api import Client
+from tests.support.api import Answer, Client
 from tests.support.life import Life as Kassa
 from tests.support.merchant import Merchant
 from tests.support.visitor import Page, Visitor
@@ -96,7 +97,48 @@ class Rig:
         created = await self.patiently(lambda: self._shop(shop).create(**asked), statuses={201, 409})
         lived = Lived(life=life, shop=shop, asked=asked, invoice_id=created.document["data"]["id"])
         await until(lambda: self._moved(life, shop, lived.invoice_id), seconds=90, what=f"the end of {life.name}")
+        await self._give_back(lived)
+        if life.reserve:
+            await until(lambda: self._released(lived), seconds=60, what="the reserve's release")
         return lived
+
+    async def _give_back(self, lived: Lived) -> None:
+        """Send back what the merchant does, and take back what the bank does; each once."""
+        life, reference = lived.life, lived.asked["reference_id"]
+        for number, amount in enumerate(life.refunds, 1):
+            changes = {"reference_id": f"{reference} {number}", "amount": amount}
+            send = partial(self._refund, lived, changes)
+            await self.patiently(send, statuses={200, 409})
+        if life.charge_back is not None:
+            await self.patiently(lambda: self._charge_back(lived, str(life.charge_back)))
+            await until(lambda: self._charged_back(lived), seconds=30, what="the charge-back")
+
+    async def _refund(self, lived: Lived, changes: dict[str, Any]) -> Answer:
+        return await self._shop(lived.shop).refund(lived.invoice_id, **changes)
+
+    async def _charged_back(self, lived: Lived) -> bool:
+        found = (await self.patiently(lambda: self._shop(lived.shop).read(lived.invoice_id))).attributes
+        if found["charged_back"] is not None:
+            return True
+        await self.patiently(lambda: self.kassa.advance(seconds=PACE_SECONDS))
+        return False
+
+    async def _charge_back(self, lived: Lived, amount: str) -> None:
+        office, bank_url = self.kassa.office, self.kassa.serving.served.bank_url
+        lines = await books.taken_for(office, bank_url, lived.invoice_id)
+        if any(line["kind"] == "CHARGE_BACK" for line in lines):
+            return
+        order = next(line["order"] for line in lines if line["kind"] == "PURCHASE")
+        address = f"{bank_url}/desk/{BANK_MERCHANT_ID}/{order}/charge-back"
+        async with office.session.post(address, data={"amount": amount}, allow_redirects=False):
+            pass
+
+    async def _released(self, lived: Lived) -> bool:
+        found = (await self.patiently(lambda: self._shop(lived.shop).read(lived.invoice_id))).attributes
+        if found["unreserved"] or not any(each["left"] for each in found["reserves"]):
+            return True
+        await self.patiently(lambda: self.kassa.advance(seconds=LIFETIME_SECONDS))
+        return False
 
     async def found(self, lived: Lived) -> None:
         """Check how a life ended, that its merchant knows, and that his reference stands for it for ever."""
@@ -111,10 +153,7 @@ class Rig:
         """Do the next thing that somebody would do; return whether all is over."""
         found = (await self.patiently(lambda: self._shop(shop).read(invoice_id))).attributes
         if found["status"] not in OPEN and not (life.late and await self._left_open(invoice_id)):
-            if not life.reserve or found["unreserved"]:
-                return True
-            await self.patiently(lambda: self.kassa.advance(seconds=LIFETIME_SECONDS))
-            return False
+            return True
         nobody_pays = not life.cards and life.service.startswith("payment_card")
         if nobody_pays:
             await self.patiently(lambda: self.kassa.advance(seconds=LIFETIME_SECONDS))

@@ -26,7 +26,8 @@ def cards(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     typer.echo(
         f"\nAny CVV. Any expiry date on the good cards, but {PENDING_EXPIRY}: the payment stays pending until somebody"
     )
-    typer.echo("settles it at the bank's desk. On the failing cards the expiry date chooses why:\n")
+    typer.echo("settles it at the bank's desk, where what was paid can be charged back too.")
+    typer.echo("On the failing cards the expiry date chooses why:\n")
     printing.columns(
         ("expiry", "resolution", "the bank says"),
         ((ending["expiry"], ending["resolution"], ending["says"]) for ending in endings),

@@ -11,7 +11,7 @@ import structlog
 from kassa.accounts.model import Account, Route
 from kassa.customers.model import Customer
 from kassa.errors import Invalid, Message, ProviderGarbled, ProviderSilent
-from kassa.invoices import operations
+from kassa.invoices import operations, settling
 from kassa.invoices.charges import charge
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
@@ -42,7 +42,7 @@ async def _intent(platform: Platform, invoice: Invoice, *, client_ip: str) -> Pa
     route = await platform.route(invoice.account_id, invoice.service, test_mode=invoice.test_mode)
     if route is None:
         raise Invalid({"service": Message("Nobody takes this service's payments any more.")})
-    return operations.attempt(
+    return settling.attempt(
         invoice,
         route,
         status=PaymentStatus.INVOKE_PENDING,

@@ -19,7 +19,7 @@ from kassa.callbacks import operations as callbacks
 from kassa.db.pool import transaction
 from kassa.errors import InvoiceNotPayable, NotFound, TransitionRefused
 from kassa.failpoints import Point
-from kassa.invoices import booking, document, model, queries
+from kassa.invoices import booking, document, model, queries, settling
 from kassa.invoices.model import Invoice, Status
 from kassa.invoices.queries import FirstCallback, View
 from kassa.invoices.screening import screened
@@ -28,7 +28,7 @@ from kassa.payments import model as payment_model
 from kassa.payments import queries as payment_queries
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
 from kassa.platform import Platform
-from kassa.providers.protocol import Accepted, Declined, Outcome
+from kassa.providers.protocol import Outcome
 
 _log = structlog.get_logger(__name__)
 
@@ -80,7 +80,9 @@ async def begin(
         if view.payment is not None and view.payment.live:
             raise InvoiceNotPayable("An attempt is under way.")
         begun = model.attempt(view.invoice, number=number, payment_id=payment_id, now=now)
-        payment = attempt(begun, route, status=PaymentStatus.PROCESS_PENDING, card=card, client_ip=client_ip, now=now)
+        payment = settling.attempt(
+            begun, route, status=PaymentStatus.PROCESS_PENDING, card=card, client_ip=client_ip, now=now
+        )
         await payment_queries.insert(connection, payment)
         await _save(connection, begun, was=view.invoice.status)
         failpoints.reach(Point.BEGINNING)
@@ -102,16 +104,25 @@ async def settle(platform: Platform, payment: Payment, outcome: Outcome) -> View
     async with transaction(platform.pool) as connection:
         view = await _locked(connection, payment.invoice_id, account_id=account.account_id)
         current = await _current(connection, view, payment.payment_id)
-        answered = _answered(account, view.invoice, current, outcome, asked=payment.status, now=now)
+        answered = settling.answered(account, view.invoice, current, outcome, asked=payment.status, now=now)
         if answered is None:
             return view
+        _alarm(current, answered)
         answered = await screened(connection, rules, view, answered, now=now)
-        invoice = _follow(view.invoice, current, answered, now)
+        invoice = settling.followed(view.invoice, current, answered, now=now)
         after = await apply(
             connection, platform, account, view, invoice=invoice, current=current, payment=answered, now=now
         )
     failpoints.reach(Point.SETTLED)
     return after
+
+
+def _alarm(current: Payment, answered: Payment) -> None:
+    """Tell the operator of what should not happen."""
+    if current.status in payment_model.FAILED and answered.status not in payment_model.FAILED:
+        _log.error("a payment that had failed has taken money", payment_id=current.payment_id)
+    if answered.status in (PaymentStatus.REFUND_FAILED, PaymentStatus.REFUND_ERROR):
+        _log.error("money that should have gone back has not", payment_id=answered.payment_id, status=answered.status)
 
 
 async def apply(
@@ -153,25 +164,6 @@ async def _current(connection: asyncpg.Connection, view: View, payment_id: str) 
     return current
 
 
-def _answered(
-    account: Account, invoice: Invoice, current: Payment, outcome: Outcome, *, asked: PaymentStatus, now: datetime
-) -> Payment | None:
-    """Decide what an answer makes of an attempt, or return None where it says nothing new."""
-    if current.status is PaymentStatus.REFUND_PENDING:
-        # An answer to an older question, about the payment, says nothing of the refund.
-        return payment_model.refund_answered(current, outcome, now=now) if asked is current.status else None
-    if current.status not in payment_model.UNDECIDED | payment_model.FAILED:
-        return None
-    if isinstance(outcome, Accepted) and invoice.status is Status.VERIFIED:
-        # Verified twice: nothing was taken, so there is nothing to keep.
-        outcome = Declined(external_id=outcome.external_id, resolution="duplicated_transaction")
-    if isinstance(outcome, Accepted) and current.status in payment_model.FAILED:
-        _log.error("a payment that had failed has taken money", payment_id=current.payment_id)
-    refund_late = model.unwanted(invoice, late_success=account.late_success)
-    answered = payment_model.answered(current, outcome, refund_late=refund_late, now=now)
-    return None if answered == current else answered
-
-
 async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_mode: bool) -> bool:
     """End an invoice whose time is over, and tell whether it did.
 
@@ -188,58 +180,6 @@ async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_m
         await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
         failpoints.reach(Point.EXPIRING)
     return True
-
-
-def _follow(invoice: Invoice, before: Payment, payment: Payment, now: datetime) -> Invoice:
-    """Decide what an attempt's new status means for its invoice. Only the card gate has a page to try again on."""
-    retries = invoice.attempts_left > 0 and invoice.session_id is not None
-    match payment.status:
-        case status if status is before.status:
-            # What the provider calls it is in the document; when we ask next is not.
-            return invoice if payment.external_id == before.external_id else model.touch(invoice, now=now)
-        case PaymentStatus.PROCESSED:
-            amount = payment.processed_amount or 0
-            return model.succeed(invoice, amount=amount, payment_id=payment.payment_id, now=now)
-        case PaymentStatus.PROCESS_ERROR:
-            return model.suspend(invoice, resolution=payment.resolution, payment_id=payment.payment_id, now=now)
-        case PaymentStatus.PROCESS_FAILED | PaymentStatus.INVOKE_FAILED if invoice.status in model.OPEN and not retries:
-            if now >= invoice.expires_at:
-                return model.expire(invoice, now=now)
-            return model.fail(invoice, resolution=payment.resolution, now=now)
-        case PaymentStatus.INVOKED | PaymentStatus.PROCESS_PENDING if invoice.status is Status.CREATED:
-            return model.offer(invoice, now=now)
-        case PaymentStatus.REFUND_FAILED | PaymentStatus.REFUND_ERROR:
-            _log.error("money that should have gone back has not", payment_id=payment.payment_id, status=payment.status)
-            return model.flag(invoice, now=now)
-        case _:
-            return model.touch(invoice, now=now)
-
-
-def attempt(
-    invoice: Invoice, route: Route, *, status: PaymentStatus, card: CardFacts | None, client_ip: str, now: datetime
-) -> Payment:
-    """Return the invoice's latest attempt, about to be asked for at the route's provider."""
-    if invoice.payment_id is None:
-        raise InvoiceNotPayable
-    return Payment(
-        account_id=invoice.account_id,
-        payment_id=invoice.payment_id,
-        invoice_id=invoice.invoice_id,
-        number=invoice.attempts,
-        test_mode=invoice.test_mode,
-        status=status,
-        resolution="ok",
-        provider=route.provider,
-        provider_account_id=route.credentials.provider_account_id,
-        merchant_id=route.credentials.merchant_id,
-        amount=invoice.payment_amount,
-        currency=invoice.currency,
-        card=card,
-        client_ip=client_ip,
-        created_at=now,
-        updated_at=now,
-        due_at=now + payment_model.ASK_AFTER_BEGIN,
-    )
 
 
 async def _locked(connection: asyncpg.Connection, invoice_id: str, *, account_id: str) -> View:

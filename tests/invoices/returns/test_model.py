@@ -14,7 +14,7 @@ from kassa.errors import Invalid
 from kassa.invoices.model import FINAL, Invoice, Status
 from kassa.invoices.returns import model
 from kassa.providers.protocol import Absent, Accepted, Declined, Outcome, Pending
-from kassa.refunds.model import Refund, RefundStatus, answered, claimed, sent_back
+from kassa.refunds.model import Refund, RefundStatus, answered, sent_back
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PAID = 10_000
@@ -193,8 +193,8 @@ class AnyOrder(RuleBasedStateMachine):
     def answer(self, number: int, ending: str) -> None:
         told, place = self.told, number - 1
         before = told.refunds[place]
-        # A bank gives back no more than is left of what it took; a refund that failed may still have been given.
-        fits = sent_back(told.refunds) + (told.invoice.charged_back_amount or 0) + before.amount <= PAID
+        # What was begun always fits, or we have begun too much; of what had failed the bank gives what is left.
+        fits = before.under_way or before.amount <= PAID - self.going()
         outcomes: dict[str, Outcome] = {
             "done": Accepted(external_id="b", amount=before.amount, currency="USD") if fits else Pending(),
             "declined": Declined(external_id="b", resolution="declined"),
@@ -211,8 +211,13 @@ class AnyOrder(RuleBasedStateMachine):
     def charge_back(self, part: int) -> None:
         told = self.told
         total = (told.invoice.charged_back_amount or 0) + part
-        if total + claimed(told.refunds) <= PAID:
+        if part <= PAID - self.going():
             told.invoice = model.charged_back(told.invoice, told.refunds, total, now=NOW)
+
+    def going(self) -> int:
+        """Return what has gone back or may still go."""
+        refunds = sum(each.amount for each in self.told.refunds if each.status is not FAILED)
+        return refunds + (self.told.invoice.charged_back_amount or 0)
 
     @rule(number=consumes(waiting))
     def forget(self, number: int) -> None:

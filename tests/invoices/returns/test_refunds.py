@@ -13,7 +13,7 @@ from kassa.invoices.queries import View
 from kassa.invoices.returns import operations
 from kassa.invoices.returns.asking import AskingRefunds
 from kassa.ledger.model import Purse
-from kassa.payments.model import ABSENT_AFTER, RECHECK_AFTER
+from kassa.payments.model import ABSENT_AFTER, ASK_AFTER_BEGIN, RECHECK_AFTER
 from kassa.providers.protocol import Accepted, Declined, Pending
 from kassa.refunds.model import Refund
 from tests.support import ledger
@@ -151,6 +151,22 @@ async def test_a_refund_that_never_arrived_fails_and_its_money_is_the_merchants_
     assert await world.ask_about_refunds(account) == 1
     world.move_clock(days=1)
     assert await world.ask_about_refunds(account) == 0
+
+
+async def test_one_whose_request_died_before_it_was_sent_is_asked_about_in_its_time_and_fails(world: World) -> None:
+    account, invoice = await paid(world)
+    await world.begin_refund(invoice)
+    assert statuses(await world.view(invoice)) == ("refunding", ["refund_pending"])
+    world.move_clock(seconds=ASK_AFTER_BEGIN.total_seconds() - 1)
+    assert await world.ask_about_refunds(account) == 0
+    world.move_clock(seconds=2)
+    assert await world.ask_about_refunds(account) == 1
+    assert statuses(await world.view(invoice)) == ("refund_pending", ["refund_pending"])
+    world.move_clock(seconds=LATE)
+    await world.ask_about_refunds(account)
+    assert statuses(await world.view(invoice)) == ("refund_failed", ["refund_failed"])
+    assert world.wire.refunds == []
+    assert await purses(world, account) == {Purse.PROVIDER: 10_000, Purse.ACTIVE: 10_000}
 
 
 async def test_one_that_was_given_up_and_went_back_after_all_is_booked(world: World) -> None:

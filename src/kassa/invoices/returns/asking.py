@@ -7,7 +7,9 @@ from typing import Final, TypeAlias
 
 import structlog
 
+from kassa import failpoints
 from kassa.errors import NotFound, ProviderGarbled, ProviderSilent
+from kassa.failpoints import Point
 from kassa.invoices.queries import View
 from kassa.invoices.returns import operations
 from kassa.payments import queries as payment_queries
@@ -28,6 +30,7 @@ async def send(platform: Platform, refund: Refund) -> View:
 
     A provider that gives no good answer leaves the refund pending, for ``ask``: it is never asked for the money again.
     """
+    failpoints.reach(Point.REFUND_BEGUN)
     return await _settled(platform, refund, lambda provider, *about: provider.refund(*about))
 
 
@@ -43,6 +46,7 @@ async def _settled(platform: Platform, refund: Refund, verb: _Verb) -> View:
     except (ProviderSilent, ProviderGarbled, NotFound, TimeoutError) as error:
         _log.info("provider did not tell of a refund", refund_id=refund.refund_id, detail=str(error))
         outcome = Pending()
+    failpoints.reach(Point.REFUND_ANSWERED)
     return await operations.settle(platform, refund, outcome)
 
 

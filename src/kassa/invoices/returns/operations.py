@@ -10,9 +10,11 @@ from functools import partial
 
 import structlog
 
+from kassa import failpoints
 from kassa.accounts.model import Account
 from kassa.db.pool import Connection, transaction
 from kassa.errors import Invalid, Message, NotFound, TransitionRefused
+from kassa.failpoints import Point
 from kassa.invoices import model as invoice_model
 from kassa.invoices import operations as invoices
 from kassa.invoices import queries as invoice_queries
@@ -62,6 +64,7 @@ async def begin(
             changed, reserve = draw(model.begun(view.invoice, now=now), amount)
             await _book(connection, booking.begun(refund, reserve=reserve), changed, now)
             await invoices.give_back(connection, platform, account, view, changed, now=now)
+            failpoints.reach(Point.REFUND_BEGINNING)
             return refund, True
     # Another invoice's refund has taken the name meanwhile.
     standing = await standing_in(platform.pool)
@@ -120,7 +123,9 @@ async def settle(platform: Platform, refund: Refund, outcome: Outcome) -> View:
         changed = model.followed(view.invoice, after, refunds, now=now)
         if changed.moderation_required and not view.invoice.moderation_required:
             _log.error("a refund went wrong", refund_id=after.refund_id, status=after.status)
-        return await invoices.give_back(connection, platform, account, view, changed, now=now)
+        done = await invoices.give_back(connection, platform, account, view, changed, now=now)
+        failpoints.reach(Point.REFUND_ENDING)
+    return done
 
 
 async def charge_back(platform: Platform, payment: Payment, outcome: Outcome) -> None:
@@ -149,6 +154,7 @@ async def charge_back(platform: Platform, payment: Payment, outcome: Outcome) ->
         else:
             return
         await invoices.give_back(connection, platform, account, view, changed, now=now)
+        failpoints.reach(Point.CHARGED_BACK)
 
 
 async def _charge_back_fee(platform: Platform, payment: Payment) -> int:
