@@ -10,7 +10,9 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 TAG_LENGTH = 4
 RANDOM_LENGTH = 12
 
-Prefix = Literal["cpi", "pay", "ref", "cus", "cgi", "coma", "comcps", "comca", "ma", "org", "msg", "key", "rule", "dec"]
+Prefix = Literal[
+    "cpi", "pay", "ref", "cus", "cgi", "coma", "comcps", "comca", "ma", "org", "msg", "key", "rule", "dec", "case"
+]
 
 _SHAPE = re.compile(r"([a-z]+)_([A-Za-z0-9]{16})")
 

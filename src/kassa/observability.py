@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,6 +46,24 @@ request_seconds = Histogram(
     "How long requests took, by surface and route.",
     ("surface", "route"),
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=registry,
+)
+reconciliation_cases_open = Gauge(
+    "kassa_reconciliation_cases_open",
+    "Differences between the providers' books and ours that nobody has closed, by mode.",
+    ("mode",),
+    registry=registry,
+)
+reconciliation_problems = Gauge(
+    "kassa_reconciliation_problems",
+    "Provider accounts whose last comparison of books could not be made, by mode.",
+    ("mode",),
+    registry=registry,
+)
+reconciliation_last_run = Gauge(
+    "kassa_reconciliation_last_run_timestamp_seconds",
+    "When books were last compared to the end, by mode and its clock.",
+    ("mode",),
     registry=registry,
 )
 

@@ -24,6 +24,7 @@ from kassa.invoices.due import Due
 from kassa.invoices.returns.asking import AskingRefunds
 from kassa.ledger.numbering import Numbering
 from kassa.platform import Platform
+from kassa.reconciliation.nightly import Reconciling
 
 POLL_SECONDS: Final = 0.2
 PAUSE_SECONDS_MAX: Final = 5.0
@@ -90,6 +91,7 @@ class Worker:
                 AskingRefunds(platform),
                 Numbering(platform.pool),
                 Forgetting(platform),
+                Reconciling(platform),
             )
         )
         self._lanes = [Lane(job, platform.clock, test_mode=mode) for job in chosen for mode in (False, True)]

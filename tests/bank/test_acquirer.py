@@ -1,4 +1,5 @@
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -122,13 +123,47 @@ async def test_a_refund_in_another_currency_or_of_a_refused_purchase_is_refused(
 
 
 async def test_the_statement_comes_page_by_page(bank: Bank) -> None:
-    for number in range(201):
+    for number in range(151):
         await bank.place(f"pay_{number}", notify_url=NOWHERE)
     _, first = await bank.call("GET", "/statement")
     _, second = await bank.call("GET", f"/statement?after={first['next']}")
     orders = [line["order"] for line in first["lines"] + second["lines"]]
-    assert (len(first["lines"]), second["next"]) == (200, None)
-    assert orders == [f"pay_{number}" for number in range(201)]
+    assert (len(first["lines"]), second["next"]) == (150, None)
+    assert orders == [f"pay_{number}" for number in range(151)]
+
+
+async def test_the_statement_of_a_time_begins_with_its_first_second_and_ends_before_its_last(bank: Bank) -> None:
+    placed = await bank.place("pay_1", notify_url=NOWHERE)
+    await bank.call("PUT", "/purchases/pay_1/refunds/ref_1", {"amount": 1, "currency": "EUR"})
+    taken = placed["updated_at"]
+    for since, until, shown in (
+        (taken, taken + 5, ["PURCHASE", "REFUND"]),
+        (taken - 5, taken, []),
+        (taken + 5, taken + 10, []),
+    ):
+        status, statement = await bank.call("GET", f"/statement?since={since}&until={until}")
+        assert (status, [line["kind"] for line in statement["lines"]]) == (200, shown)
+
+
+async def test_a_purchase_stays_in_its_time_when_it_is_charged_back_later(bank: Bank) -> None:
+    placed = await bank.place("pay_1", notify_url=NOWHERE)
+    bank.clock.test_offset += timedelta(days=9)
+    for amount in ("2.50", "1"):
+        assert await bank.charge_back("pay_1", amount) == 303
+    bank.clock.test_offset = timedelta()
+    later = placed["updated_at"] + 86_400
+    _, before = await bank.call("GET", f"/statement?until={later}")
+    _, after = await bank.call("GET", f"/statement?since={later}")
+    assert [line["kind"] for line in before["lines"]] == ["PURCHASE"]
+    assert [(line["kind"], line["amount"], line["charged_back"]) for line in after["lines"]] == [
+        ("CHARGE_BACK", 250, 250),
+        ("CHARGE_BACK", 100, 350),
+    ]
+
+
+@pytest.mark.parametrize("period", ["since=x", "until=-1", "since=1.5", "until=", "since=999999999999"])
+async def test_a_time_that_is_none_is_refused(bank: Bank, period: str) -> None:
+    assert (await bank.call("GET", f"/statement?{period}"))[0] == 400
 
 
 async def test_a_merchant_sees_only_its_own(bank: Bank) -> None:

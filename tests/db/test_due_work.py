@@ -17,6 +17,7 @@ from kassa.idempotency import queries as idempotency
 from kassa.invoices import queries as invoices
 from kassa.ledger import queries as ledger
 from kassa.payments import queries as payments
+from kassa.reconciliation.turns import queries as turns
 from kassa.refunds import queries as refunds
 from tests.support.postgres import Database
 
@@ -63,6 +64,9 @@ SELECT account_id, 'msg_' || id, 'cpi_' || id, true, 'processed', true, 1, 'http
 FROM rows;
 INSERT INTO idempotency_keys (account_id, key, fingerprint, serial, status, body, leased_until, due_at)
 SELECT account_id, id, sha256(''::bytea), id, 201, ''::bytea, due_at, due_at FROM rows;
+INSERT INTO provider_accounts (account_id, provider_account_id, provider, test_mode, merchant_id, sealed, created_at,
+    reconcile_at)
+SELECT account_id, 'ma_' || id, 'test', true, id, ''::bytea, '2029-01-01', due_at FROM rows;
 INSERT INTO ledger_unnumbered (account_id, test_mode, created_at, entry_id)
 SELECT account_id, mode, '2029-01-01', id FROM rows, (VALUES (true), (false)) AS modes (mode)
 WHERE mode OR tag = 'B000';
@@ -131,6 +135,7 @@ QUESTIONS: dict[str, Callable[[Executor], Awaitable[list[str]]]] = {
     "refunds": lambda connection: refunds.due_accounts(connection, test_mode=True, now=NOW),
     "callbacks": lambda connection: callbacks.due_accounts(connection, test_mode=True, now=NOW),
     "idempotency_keys": lambda connection: idempotency.due_accounts(connection, now=NOW),
+    "provider_accounts": lambda connection: turns.due_accounts(connection, test_mode=True, now=NOW),
     "ledger_unnumbered": lambda connection: ledger.waiting(connection, test_mode=True),
 }
 CLAIMS: dict[str, Callable[..., Awaitable[Any]]] = {
@@ -138,6 +143,7 @@ CLAIMS: dict[str, Callable[..., Awaitable[Any]]] = {
     "payments": partial(payments.claim, test_mode=True, until=UNTIL),
     "refunds": partial(refunds.claim, test_mode=True, until=UNTIL),
     "callbacks": partial(callbacks.claim, test_mode=True, until=UNTIL),
+    "provider_accounts": partial(turns.claim, test_mode=True, until=UNTIL),
     "idempotency_keys": idempotency.forget,
 }
 

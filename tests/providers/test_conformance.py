@@ -4,7 +4,12 @@ from typing import ClassVar
 import pytest
 
 from kassa.config import Settings
-from kassa.providers.conformance import CardProviderConformance, Ending, RedirectProviderConformance
+from kassa.providers.conformance import (
+    CardProviderConformance,
+    Ending,
+    RedirectProviderConformance,
+    StatementConformance,
+)
 from kassa.providers.protocol import Card, Credentials, Provider, Redirect
 from kassa.providers.registry import Registry
 from tests.support import bank as banks
@@ -74,3 +79,7 @@ class TestTheBank(CardProviderConformance):
 
 class TestTheWallets(RedirectProviderConformance):
     """The provider ``test``, held to what every provider with pages of its own promises."""
+
+
+class TestTheStatement(StatementConformance):
+    """The provider ``test``, held to what every provider with a statement promises."""

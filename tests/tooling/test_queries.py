@@ -24,6 +24,7 @@ OWNED: Final = (
     "ledger_transfers",
     "ledger_unnumbered",
     "ledger_journal",
+    "reconciliation_cases",
     "moderation_rules",
     "moderation_decisions",
 )
@@ -38,6 +39,10 @@ ALLOWED: Final = {
     "refunds._DUE_ACCOUNTS": "the worker asks whose work is due",
     "callbacks.due_accounts": "the worker asks whose work is due",
     "ledger._WAITING": "the worker asks whose entries have no number",
+    "reconciliation.turns._DUE_ACCOUNTS": "the worker asks whose turn it is",
+    "reconciliation._SHARING": "finds the accounts that have the same merchant at a provider",
+    "reconciliation._ELDEST": "finds which of them had it first",
+    "reconciliation.turns._MEASURE": "the operator's numbers over all accounts",
 }
 """Statements that do not name one account, and why."""
 

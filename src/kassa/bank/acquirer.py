@@ -6,7 +6,8 @@
     GET /purchases?transaction=…              the same by the bank's own name
     PUT /purchases/{order}/refunds/{refund}   give money back; the refund's name is the idempotency key
     GET /purchases/{order}/refunds/{refund}   what became of it
-    GET /statement?after={rrn}                the books: what was taken, given back and charged back
+    GET /statement?since=…&until=…&after=…    the books of a time, in unix seconds: what was taken, given back and
+                                              charged back, page by page, each after the last one's rrn
 
 An error is ``{"error": {"status": 409, "message": "…"}}``.
 """
@@ -35,9 +36,12 @@ from kassa.bank.model import Order
 from kassa.clock import Clock
 from kassa.errors import BadRequest, NotFound, Unauthorized, UnknownCurrency
 
-STATEMENT_LENGTH = 200
+STATEMENT_LENGTH = 150
+"""Lines a page: the longest of them together are smaller than 64 KiB."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SECONDS = re.compile(r"[0-9]{1,11}")
+_END_OF_TIME = 10**11
 
 Amount = Annotated[int, Meta(gt=0, lt=10**15)]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
@@ -172,10 +176,12 @@ class Acquirer:
         return _json(refund_answer(given))
 
     async def statement(self, request: Request) -> Response:
-        """Show the books from an rrn on; ``next`` is the rrn to go on from, null at the end."""
+        """Show the money that moved from ``since`` to before ``until``; ``next`` is the rrn to go on from, or null."""
         lines = queries.statement(
             self._books.connection,
             merchant_id=self._merchant(request),
+            since=_seconds(request, "since", 0),
+            until=_seconds(request, "until", _END_OF_TIME),
             after_rrn=request.query_params.get("after", ""),
             limit=STATEMENT_LENGTH,
         )
@@ -232,6 +238,15 @@ def _name(request: Request, parameter: str) -> str:
     if not _NAME.fullmatch(name):
         raise BadRequest("A name is 1 to 64 letters, digits, - and _.")
     return name
+
+
+def _seconds(request: Request, parameter: str, default: int) -> int:
+    text = request.query_params.get(parameter)
+    if text is None:
+        return default
+    if not _SECONDS.fullmatch(text):
+        raise BadRequest("A time is a whole number of unix seconds.")
+    return int(text)
 
 
 def _json(content: PurchaseAnswer | RefundAnswer | dict[str, object]) -> Response:

@@ -90,6 +90,7 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     """What the payer's bank has taken back in all."""
     created_at: datetime
     updated_at: datetime
+    """When its state changed last: once it is approved, when it was booked."""
 
     @property
     def facts(self) -> instruments.Facts:
@@ -204,7 +205,7 @@ def refund_code(purchase: Purchase, *, refunded: int, amount: int, currency: str
     return cards.APPROVED
 
 
-def charged_back(purchase: Purchase, amount: int | None, *, now: datetime) -> Purchase:
+def charged_back(purchase: Purchase, amount: int | None) -> Purchase:
     """Return a purchase of which the payer's bank has taken an amount back, or all that it has not taken yet.
 
     Raises ``Conflict`` where there is not as much.
@@ -213,4 +214,4 @@ def charged_back(purchase: Purchase, amount: int | None, *, now: datetime) -> Pu
     wanted = left if amount is None else amount
     if purchase.state is not State.APPROVED or purchase.check_only or not 0 < wanted <= left:
         raise Conflict("This purchase has not as much to charge back.")
-    return msgspec.structs.replace(purchase, charged_back=purchase.charged_back + wanted, updated_at=now)
+    return msgspec.structs.replace(purchase, charged_back=purchase.charged_back + wanted)

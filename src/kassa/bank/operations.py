@@ -119,7 +119,7 @@ def charge_back(books: Books, *, merchant_id: str, order_ref: str, amount: int |
     """
     with books.transaction() as connection:
         before = _found(connection, merchant_id, order_ref)
-        after = model.charged_back(before, amount, now=now)
+        after = model.charged_back(before, amount)
         taken = ChargeBack(
             merchant_id=merchant_id,
             order_ref=order_ref,

@@ -95,19 +95,29 @@ def insert_charge_back(connection: sqlite3.Connection, charge_back: ChargeBack) 
     connection.execute(_insert("charge_backs", _CHARGE_BACK_COLUMNS), _values(charge_back))
 
 
-def statement(connection: sqlite3.Connection, *, merchant_id: str, after_rrn: str, limit: int) -> list[dict[str, Any]]:
-    """Return the movements of a merchant's money, what it took and what went back, in the order of their rrn."""
+def statement(
+    connection: sqlite3.Connection, *, merchant_id: str, since: int, until: int, after_rrn: str, limit: int
+) -> list[dict[str, Any]]:
+    """Return the movements of a merchant's money, what it took and what went back, in the order of their rrn.
+
+    ``since`` and ``until`` are unix seconds; what was booked in the second ``until`` is not shown any more. A
+    charge-back tells what was taken back of its purchase in all, with it: ``charged_back``.
+    """
     rows = connection.execute(
         'SELECT \'PURCHASE\' AS kind, order_ref AS "order", NULL AS refund, transaction_id AS "transaction", amount,'
-        " currency, rrn, updated_at AS booked_at FROM purchases"
+        " currency, rrn, updated_at AS booked_at, NULL AS charged_back FROM purchases"
         " WHERE merchant_id = :merchant_id AND state = 'APPROVED' AND NOT check_only AND rrn > :after_rrn"
-        " UNION ALL SELECT 'REFUND', order_ref, refund_ref, transaction_id, amount, currency, rrn, created_at"
-        " FROM refunds"
+        " AND CAST(strftime('%s', updated_at) AS INTEGER) BETWEEN :since AND :until - 1"
+        " UNION ALL SELECT 'REFUND', order_ref, refund_ref, transaction_id, amount, currency, rrn, created_at,"
+        " NULL FROM refunds"
         " WHERE merchant_id = :merchant_id AND state = 'APPROVED' AND rrn > :after_rrn"
-        " UNION ALL SELECT 'CHARGE_BACK', order_ref, NULL, transaction_id, amount, currency, rrn, created_at"
-        " FROM charge_backs"
-        " WHERE merchant_id = :merchant_id AND rrn > :after_rrn ORDER BY rrn LIMIT :limit",
-        {"merchant_id": merchant_id, "after_rrn": after_rrn, "limit": limit},
+        " AND CAST(strftime('%s', created_at) AS INTEGER) BETWEEN :since AND :until - 1"
+        " UNION ALL SELECT 'CHARGE_BACK', order_ref, NULL, transaction_id, amount, currency, rrn, created_at,"
+        " (SELECT sum(b.amount) FROM charge_backs b"
+        " WHERE b.merchant_id = c.merchant_id AND b.order_ref = c.order_ref AND b.rrn <= c.rrn) FROM charge_backs c"
+        " WHERE merchant_id = :merchant_id AND rrn > :after_rrn"
+        " AND CAST(strftime('%s', created_at) AS INTEGER) BETWEEN :since AND :until - 1 ORDER BY rrn LIMIT :limit",
+        {"merchant_id": merchant_id, "since": since, "until": until, "after_rrn": after_rrn, "limit": limit},
     )
     return [dict(row) for row in rows]
 

@@ -60,6 +60,7 @@ CREATE TABLE IF NOT EXISTS charge_backs (
     created_at TEXT NOT NULL,
     FOREIGN KEY (merchant_id, order_ref) REFERENCES purchases
 ) STRICT;
+CREATE INDEX IF NOT EXISTS charge_backs_of_purchase ON charge_backs (merchant_id, order_ref, rrn);
 
 CREATE TABLE IF NOT EXISTS notifications (
     notification_id TEXT PRIMARY KEY,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kassa import __version__, observability
-from kassa.cli import accounts, callbacks, catalogue, clock, ledger, moderation, rates
+from kassa.cli import accounts, callbacks, catalogue, clock, ledger, moderation, rates, reconcile
 from kassa.cli.cards import cards
 from kassa.cli.doctor import doctor
 from kassa.cli.listen import listen
@@ -31,6 +31,7 @@ app.add_typer(callbacks.app, name="callbacks")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(clock.app, name="clock")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(reconcile.app, name="reconcile")
 app.add_typer(moderation.app, name="moderation")
 app.add_typer(rates.app, name="rates")
 

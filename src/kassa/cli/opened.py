@@ -12,8 +12,9 @@ from kassa.accounts import demo
 from kassa.catalogue.directory import Catalogue
 from kassa.cli.listening import addressed
 from kassa.clock import Clock
+from kassa.config import Settings
 from kassa.db import pool as database
-from kassa.db.home import load_root, open_database
+from kassa.db.home import announced, load_root, open_database
 from kassa.outbound import Outbound
 from kassa.platform import Platform
 from kassa.sealing import Root
@@ -44,11 +45,19 @@ def guard() -> Outbound:
 async def opened_platform() -> AsyncIterator[Platform]:
     """Open the whole platform, for a command that does what the API does; run it with the settings of ``kassa serve``.
 
-    Documents hold the addresses that these give. Raises ``SettingsWrong``, ``HomeBusy``, ``DatabaseUnavailable``.
+    Documents hold the addresses that these give; the bank is that of the Kassa that runs, unless they name another.
+    Raises ``SettingsWrong``, ``HomeBusy``, ``DatabaseUnavailable``.
     """
     settings = addressed(config.load(os.environ))
-    async with open_database(settings) as url, app.open_platform(settings, url) as platform:
+    async with open_database(settings) as url, app.open_platform(_with_bank(settings), url) as platform:
         yield platform
+
+
+def _with_bank(settings: Settings) -> Settings:
+    running = announced(settings.home_path())
+    if settings.bank_url or running is None:
+        return settings
+    return replace(settings, bank_url=running.bank_url)
 
 
 @asynccontextmanager

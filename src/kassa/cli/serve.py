@@ -118,7 +118,7 @@ async def _start(
     url = await _database(stack, settings)
     platform = await stack.enter_async_context(app.open_platform(settings, url))
     if settings.database_url is None:
-        home.announce(folder, url)
+        home.announce(folder, url, bank_url=settings.bank_url)
         stack.callback(home.withdraw, folder)
     keys = await app.demo_keys(platform) if settings.demo else None
     tasks = [await stack.enter_async_context(_following(platform))]

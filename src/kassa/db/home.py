@@ -28,6 +28,8 @@ class ServerFile(msgspec.Struct, frozen=True, kw_only=True):
 
     database_url: str
     pid: int
+    bank_url: str | None = None
+    """The fake bank's, in demo mode."""
 
     def __repr__(self) -> str:
         return f"ServerFile({self.pid}, …)"
@@ -68,9 +70,10 @@ async def hold(home: Path, *, wait_seconds: float) -> AsyncIterator[None]:
         os.close(descriptor)
 
 
-def announce(home: Path, database_url: str) -> None:
-    """Tell commands where the database of the server on this home is."""
-    write_private(home / "server.json", msgspec.json.encode(ServerFile(database_url=database_url, pid=os.getpid())))
+def announce(home: Path, database_url: str, *, bank_url: str | None = None) -> None:
+    """Tell commands where the database of the server on this home is, and in demo mode the bank."""
+    told = ServerFile(database_url=database_url, pid=os.getpid(), bank_url=bank_url)
+    write_private(home / "server.json", msgspec.json.encode(told))
 
 
 def withdraw(home: Path) -> None:

@@ -3,12 +3,12 @@
 A provider translates and nothing else: it holds no state and touches no database. ``pay`` and ``refund`` carry Kassa's
 own id as idempotency key, so the provider can be asked about it even when its answer was lost. Where the answer is
 silence or garbage the verb raises ``ProviderSilent`` or ``ProviderGarbled``: the outcome is unknown, and Kassa asks,
-it never repeats.
+it never repeats. A provider that can also tell what it booked has ``statement`` (``Statements``).
 """
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -161,3 +161,47 @@ class Provider(Protocol):
 
     def receive(self, credentials: Credentials, headers: Mapping[str, str], body: bytes) -> Notice:
         """Read a notification. Raises ``Unauthorized`` for a wrong signature, ``BadRequest`` for garbage."""
+
+
+Movement = Literal["purchase", "refund", "charge_back"]
+"""What happened to money: the provider took it, gave it back, or the payer's bank took it back."""
+
+
+class StatementLine(Value, frozen=True, kw_only=True):
+    """One movement of money in the provider's books."""
+
+    movement: Movement
+    ref: str
+    """The id under which Kassa asked for it: ``payment_id`` for a purchase, ``refund_id`` for a refund.
+
+    Nobody asks for a charge-back: its own is ``{payment_id}:{total}``, what was charged back in all, with it.
+    """
+    payment_id: str
+    """The payment's; a refund's or charge-back's is that whose money went back."""
+    external_id: str
+    """The provider's own id of the movement."""
+    amount: int
+    """Minor units."""
+    currency: str
+    booked_at: datetime
+
+
+class Statement(Value, frozen=True, kw_only=True):
+    """One page of a statement."""
+
+    lines: tuple[StatementLine, ...]
+    next: str | None
+    """Where the next page begins, in the provider's own words; None: there is none."""
+
+
+@runtime_checkable
+class Statements(Protocol):
+    """What a provider may have beside the verbs: its own books, to compare with ours."""
+
+    async def statement(
+        self, credentials: Credentials, since: datetime, until: datetime, after: str | None
+    ) -> Statement:
+        """Return the money that moved from ``since`` to before ``until``, the page that begins at ``after``.
+
+        It may show some more at both ends. Every movement is shown once, however many are added meanwhile.
+        """

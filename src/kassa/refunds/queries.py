@@ -73,6 +73,18 @@ async def by_reference(connection: Executor, reference_id: str, *, account_id: s
     return None if record is None else _refund(record)
 
 
+_WAKE: Final = """
+UPDATE refunds SET due_at = $3
+WHERE account_id = $1 AND refund_id = $2 AND status IN ('refund_pending', 'refund_failed')
+  AND (due_at > $3 OR due_at IS NULL)
+"""
+
+
+async def wake(connection: Executor, refund_id: str, *, account_id: str, now: datetime) -> None:
+    """Make a refund due now: the provider's answer may still change it, even if we gave it up."""
+    await connection.execute(_WAKE, account_id, refund_id, now)
+
+
 # Steps along the index from one account to the next and reads one row of each, however long the backlog is.
 _DUE_ACCOUNTS: Final = """
 WITH RECURSIVE earliest AS (

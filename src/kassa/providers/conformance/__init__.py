@@ -12,12 +12,16 @@ Give them a ``driver``, derive from the classes that fit, and run pytest (with p
     class TestMyWallets(RedirectProviderConformance):
         pass
 
+    class TestMyStatement(StatementConformance):
+        pass
+
 The driver is the world outside: a sandbox's cards and wallets, a payer, and the notifications that it really sends.
 """
 
 from kassa.providers.conformance.cards import CardProviderConformance
 from kassa.providers.conformance.driver import Counterpart, Driver, Ending, RedirectDriver
 from kassa.providers.conformance.redirects import RedirectProviderConformance
+from kassa.providers.conformance.statements import StatementConformance
 
 __all__ = [
     "CardProviderConformance",
@@ -26,4 +30,5 @@ __all__ = [
     "Ending",
     "RedirectDriver",
     "RedirectProviderConformance",
+    "StatementConformance",
 ]

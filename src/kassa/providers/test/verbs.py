@@ -1,7 +1,9 @@
-"""The five verbs, spoken to the bank of the test world."""
+"""The five verbs and the statement, spoken to the bank of the test world."""
 
 import base64
+import math
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -22,6 +24,7 @@ from kassa.providers.protocol import (
     Provider,
     Redirect,
     Refund,
+    Statement,
 )
 from kassa.providers.test import notices, wire
 
@@ -85,6 +88,14 @@ class TestProvider:
         """Ask for money back; the bank gives it once under each ``refund_id``."""
         body = msgspec.json.encode({"amount": refund.amount, "currency": refund.currency})
         return _refunded(await self._call(credentials, "PUT", _path(refund), body, PAY_SECONDS), refund)
+
+    async def statement(
+        self, credentials: Credentials, since: datetime, until: datetime, after: str | None
+    ) -> Statement:
+        """Read a page of the bank's books, whose times are whole seconds."""
+        period = f"since={math.floor(since.timestamp())}&until={math.ceil(until.timestamp())}"
+        path = f"/statement?{period}&after={after or ''}"
+        return wire.statement(await self._call(credentials, "GET", path, b"", ASK_SECONDS))
 
     def receive(self, credentials: Credentials, headers: Mapping[str, str], body: bytes) -> Notice:
         """Read a notification. Raises ``Unauthorized``, ``BadRequest``."""

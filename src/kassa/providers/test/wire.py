@@ -1,15 +1,29 @@
 """The bank's words, and what they mean in Kassa's."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar, assert_never
+from typing import Annotated, Any, Literal, TypeVar, assert_never
 
 import msgspec
+from msgspec import Meta
 
 from kassa.errors import ProviderGarbled
 from kassa.outbound import Answer
-from kassa.providers.protocol import Accepted, Card, Charge, Declined, Outcome, Pending, Redirect, Value
+from kassa.providers.protocol import (
+    Accepted,
+    Card,
+    Charge,
+    Declined,
+    Movement,
+    Outcome,
+    Pending,
+    Redirect,
+    Statement,
+    StatementLine,
+    Value,
+)
 
 RESOLUTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -62,6 +76,9 @@ SCENARIOS = frozenset({"success", "pending", "fail"})
 Told = Accepted | Declined | Pending | Redirect
 """What a purchase that the bank knows can mean."""
 
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+"""What the bank calls an order, a refund or a transaction."""
+
 AnswerT = TypeVar("AnswerT")
 
 
@@ -112,6 +129,26 @@ class RefundAnswer(Value, frozen=True, kw_only=True):
     currency: str
     response: Response
     rrn: str | None
+
+
+class Line(Value, frozen=True, kw_only=True):
+    """A movement in the bank's books."""
+
+    kind: Literal["PURCHASE", "REFUND", "CHARGE_BACK"]
+    order: Name
+    refund: Name | None
+    transaction: Name
+    amount: Annotated[int, Meta(gt=0)]
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+    booked_at: Annotated[datetime, Meta(tz=True)]
+    charged_back: Annotated[int, Meta(gt=0)] | None = None
+
+
+class StatementAnswer(Value, frozen=True, kw_only=True):
+    """A page of the bank's books."""
+
+    lines: list[Line]
+    next: Name | None
 
 
 def order(charge: Charge, card: Card | None) -> dict[str, Any] | None:
@@ -189,6 +226,34 @@ def refund_outcome(refund: RefundAnswer) -> Outcome:
     if refund.state == "REFUSED":
         return Declined(external_id=refund.transaction, resolution=resolution(refund.response))
     return Accepted(external_id=refund.transaction, amount=refund.amount, currency=refund.currency, rrn=refund.rrn)
+
+
+def statement(answer: Answer) -> Statement:
+    """Return a page of the bank's books. Raises ``ProviderGarbled``."""
+    page = read(answer, StatementAnswer)
+    return Statement(lines=tuple(_movement(line) for line in page.lines), next=page.next)
+
+
+def _movement(line: Line) -> StatementLine:
+    movement: Movement
+    match line.kind:
+        case "PURCHASE":
+            movement, ref = "purchase", line.order
+        case "REFUND":
+            movement, ref = "refund", line.refund or ""
+        case "CHARGE_BACK":
+            movement, ref = "charge_back", f"{line.order}:{line.charged_back}"
+        case _:
+            assert_never(line.kind)
+    return StatementLine(
+        movement=movement,
+        ref=ref,
+        payment_id=line.order,
+        external_id=line.transaction,
+        amount=line.amount,
+        currency=line.currency,
+        booked_at=line.booked_at,
+    )
 
 
 def resolution(response: Response | None) -> str:

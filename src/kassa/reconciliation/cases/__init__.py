@@ -1,0 +1,1 @@
+"""Differences, each from the run that saw it first to its end."""

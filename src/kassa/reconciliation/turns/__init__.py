@@ -1,0 +1,1 @@
+"""Whose books are compared when."""

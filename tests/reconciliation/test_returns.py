@@ -1,0 +1,237 @@
+"""Refunds and charge-backs on the two books: those that differ are seen, and mended where asking can mend them."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from kassa.accounts.model import Account
+from kassa.invoices.model import Invoice
+from kassa.payments import queries as payments
+from kassa.payments.model import ABSENT_AFTER, RECHECK_AFTER
+from tests.support.reconciling import at_bank, compare, compare_later, found, now, proven, told, write
+from tests.support.wire import Fault
+from tests.support.world import World
+
+
+@pytest.fixture(autouse=True)
+def _refunds_arrive(world: World) -> Iterator[None]:
+    yield
+    world.wire.refund_fault = None
+
+
+async def paid(world: World) -> tuple[Account, Invoice, str]:
+    """Return an account, its paid invoice of 100 dollars, and the payment."""
+    account = await world.account()
+    invoice = await world.invoice(account)
+    await world.pay(invoice)
+    invoice = (await world.view(invoice)).invoice
+    return account, invoice, invoice.payment_id or ""
+
+
+async def refunded(world: World, *, fault: Fault | None = None) -> tuple[Account, Invoice, str, str]:
+    """Return the same and the refund of 40 dollars, which may have come to grief on the line."""
+    account, invoice, payment_id = await paid(world)
+    world.wire.refund_fault = fault
+    await world.refund(invoice, 40)
+    world.wire.refund_fault = None
+    (refund,) = (await world.view(invoice)).refunds
+    return account, (await world.view(invoice)).invoice, payment_id, refund.refund_id
+
+
+async def charged_back(world: World, account: Account, payment_id: str, *amounts: str) -> None:
+    """Charge amounts back at the bank, and let Kassa hear of them all at once."""
+    for amount in amounts:
+        await world.charge_back(payment_id, amount)
+    await payments.wake(
+        world.platform.pool, payment_id, account_id=account.account_id, now=now(world), charge_back=True
+    )
+    assert await world.ask(account) == 1
+
+
+async def test_what_went_back_as_both_books_have_it_makes_no_case(world: World) -> None:
+    account, invoice, payment_id = await paid(world)
+    await world.refund(invoice, 40)
+    await world.refund(invoice, 5)
+    await charged_back(world, account, payment_id, "30")
+    await charged_back(world, account, payment_id, "10", "7", "8")
+    result = await compare_later(world, account)
+    assert (result.lines, result.entries, result.kinds, result.open) == (7, 5, {}, 0)
+
+
+async def test_what_went_back_much_later_than_it_came_is_compared_too(world: World) -> None:
+    account, invoice, payment_id = await paid(world)
+    world.move_clock(days=20)
+    await world.refund(invoice, 40)
+    await charged_back(world, account, payment_id, "30")
+    result = await compare_later(world, account)
+    assert (result.lines, result.entries, result.kinds) == (2, 2, {})
+    result = await compare(world, account, until=now(world) - timedelta(days=19), since=now(world) - timedelta(days=21))
+    assert (result.lines, result.entries, result.kinds) == (1, 1, {})
+
+
+async def test_a_refund_whose_answer_was_lost_is_mended_by_asking(world: World) -> None:
+    account, invoice, payment_id, refund_id = await refunded(world, fault=Fault.LOSE_ANSWER)
+    await world.platform.pool.execute(
+        "UPDATE refunds SET due_at = $2 WHERE refund_id = $1", refund_id, now(world) + timedelta(days=1)
+    )
+    result = await compare_later(world, account)
+    assert (result.kinds, result.asked) == ({"status": 1}, 1)
+    (case,) = await found(world, account)
+    assert (case.movement, case.ref, case.payment_id) == ("refund", refund_id, payment_id)
+    assert told(case) == (("refund_pending", None), 4_000)
+    assert await world.ask(account) == 0
+    assert await world.ask_about_refunds(account) == 1
+    assert (await world.view(invoice)).invoice.status == "partially_refunded"
+    result = await compare_later(world, account)
+    assert (result.kinds, result.closed, result.open) == ({}, 1, 0)
+    await proven(world, account)
+
+
+async def test_a_refund_that_we_gave_up_and_the_bank_made_is_mended_by_asking(world: World) -> None:
+    account, invoice, payment_id, refund_id = await refunded(world, fault=Fault.LOSE)
+    for wait in (ABSENT_AFTER, RECHECK_AFTER):
+        world.move_clock(seconds=wait.total_seconds() + 1)
+        assert await world.ask_about_refunds(account) == 1
+    await at_bank(world, f"/purchases/{payment_id}/refunds/{refund_id}", {"amount": 4_000, "currency": "USD"})
+    world.move_clock(hours=1)
+    assert await world.ask_about_refunds(account) == 0, "nobody would have asked any more"
+    assert (await compare(world, account)).asked == 1
+    (case,) = await found(world, account)
+    assert told(case) == (("refund_failed", None), 4_000)
+    assert await world.ask_about_refunds(account) == 1
+    assert (await world.view(invoice)).invoice.status == "partially_refunded"
+    result = await compare_later(world, account)
+    assert (result.lines, result.entries, result.kinds, result.closed) == (2, 2, {}, 1)
+    await proven(world, account)
+
+
+@pytest.mark.parametrize(
+    "change, kind",
+    [
+        ("DELETE FROM refunds", "missing_there"),
+        ("UPDATE refunds SET amount = 3999", "amount"),
+        ("UPDATE refunds SET currency = 'EUR'", "amount"),
+        ("UPDATE refunds SET transaction_id = transaction_id || 'x'", "transaction"),
+    ],
+)
+async def test_a_refund_that_the_bank_does_not_have_or_has_otherwise_is_told(
+    world: World, change: str, kind: str
+) -> None:
+    account, _, payment_id, refund_id = await refunded(world)
+    assert write(world, f"{change} WHERE refund_ref = ?", refund_id) == 1
+    result = await compare_later(world, account)
+    assert (result.kinds, result.asked, result.open) == ({kind: 1}, 0, 1)
+    (case,) = await found(world, account)
+    assert (case.movement, case.ref, case.payment_id) == ("refund", refund_id, payment_id)
+    assert told(case)[0] == ("refunded", 4_000)
+    assert await world.ask_about_refunds(account) == 0
+    await proven(world, account)
+
+
+async def test_a_refund_that_was_made_otherwise_than_asked_stays_a_case(world: World) -> None:
+    account, _, _, refund_id = await refunded(world, fault=Fault.LOSE_ANSWER)
+    write(world, "UPDATE refunds SET amount = 3999 WHERE refund_ref = ?", refund_id)
+    world.move_clock(minutes=1)
+    await world.ask_about_refunds(account)
+    result = await compare_later(world, account)
+    assert (result.kinds, result.asked) == ({"status": 1}, 0)
+    (case,) = await found(world, account)
+    assert told(case) == (("refund_error", None), 3_999)
+    assert await world.ask_about_refunds(account) == 0
+
+
+@pytest.mark.parametrize("heard", [(), ("20",)], ids=["none heard of", "the first heard of"])
+async def test_charge_backs_that_we_did_not_hear_of_are_mended_by_asking(world: World, heard: tuple[str, ...]) -> None:
+    account, invoice, payment_id = await paid(world)
+    if heard:
+        await charged_back(world, account, payment_id, *heard)
+    await world.charge_back(payment_id, "30")
+    await world.charge_back(payment_id, "5")
+    total = 3_500 + 2_000 * len(heard)
+    result = await compare_later(world, account)
+    assert (result.kinds, result.asked) == ({"status": 2}, 2)
+    cases = await found(world, account)
+    assert {case.movement for case in cases} == {"charge_back"}
+    assert {case.ref for case in cases} == {f"{payment_id}:{total - 500}", f"{payment_id}:{total}"}
+    assert {told(case) for case in cases} == {(("processed", None), 3_000), (("processed", None), 500)}
+    assert await world.ask(account) == 1
+    assert (await world.view(invoice)).invoice.charged_back_amount == total
+    result = await compare_later(world, account)
+    assert (result.lines, result.entries) == (3 + len(heard), 2 + len(heard))
+    assert (result.kinds, result.closed, result.open) == ({}, 2, 0)
+    await proven(world, account)
+
+
+@pytest.mark.parametrize(
+    "change, kind",
+    [
+        ("DELETE FROM charge_backs WHERE order_ref = ?", "missing_there"),
+        ("UPDATE charge_backs SET amount = 2999 WHERE order_ref = ?", "amount"),
+        ("UPDATE charge_backs SET amount = 3001 WHERE order_ref = ?", "amount"),
+        ("UPDATE charge_backs SET currency = 'EUR' WHERE order_ref = ?", "amount"),
+    ],
+)
+async def test_a_charge_back_that_the_bank_does_not_have_or_has_otherwise_is_told(
+    world: World, change: str, kind: str
+) -> None:
+    account, _, payment_id = await paid(world)
+    await charged_back(world, account, payment_id, "30")
+    assert write(world, change, payment_id) == 1
+    result = await compare_later(world, account)
+    assert (result.kinds, result.asked, result.open) == ({kind: 1}, 0, 1)
+    (case,) = await found(world, account)
+    assert (case.movement, case.payment_id, told(case)[0]) == ("charge_back", payment_id, ("processed", 3_000))
+    assert await world.ask(account) == 0
+    await proven(world, account)
+
+
+@pytest.mark.parametrize(
+    "change, kind",
+    [
+        ("DELETE FROM charge_backs WHERE order_ref = ? AND amount = 500", "amount"),
+        ("DELETE FROM charge_backs WHERE order_ref = ? AND amount = 3000", "amount"),
+        ("UPDATE charge_backs SET amount = 499 WHERE order_ref = ? AND amount = 500", "amount"),
+        ("UPDATE charge_backs SET amount = 501 WHERE order_ref = ? AND amount = 500", "status"),
+        ("DELETE FROM charge_backs WHERE order_ref = ?", "missing_there"),
+    ],
+)
+async def test_of_charge_backs_that_were_booked_together_one_that_is_not_there_is_told(
+    world: World, change: str, kind: str
+) -> None:
+    account, _, payment_id = await paid(world)
+    await charged_back(world, account, payment_id, "30", "5")
+    assert write(world, change, payment_id)
+    assert kind in (await compare_later(world, account)).kinds
+    assert ("processed", 3_500) in {told(case)[0] for case in await found(world, account)}
+    assert (await compare(world, account)).open == (2 if kind == "status" else 1)
+
+
+async def test_a_charge_back_of_money_that_is_no_merchants_stays_a_case_for_a_person(world: World) -> None:
+    account = await world.account(late_success="refund")
+    invoice = await world.invoice(account)
+    world.wire.fault = Fault.LOSE_ANSWER
+    await world.pay(invoice)
+    world.wire.fault = None
+    world.move_clock(minutes=31)
+    await world.expire(account)
+    payment = (await world.view(invoice)).payment
+    assert payment is not None
+    assert [await world.ask(account) for _ in range(2)] == [1, 1]
+    await world.charge_back(payment.payment_id, "30")
+    assert (await compare_later(world, account)).asked == 1
+    assert await world.ask(account) == 1
+    assert (await world.view(invoice)).invoice.moderation_required
+    result = await compare_later(world, account)
+    assert (result.kinds, result.asked, result.open) == ({"status": 1}, 0, 1)
+
+
+async def test_a_charge_back_of_a_payment_that_is_not_ours_is_told(world: World) -> None:
+    account = await world.account()
+    lost = f"pay_{account.tag}000000000000"
+    await at_bank(world, f"/purchases/{lost}")
+    await world.charge_back(lost, "1")
+    result = await compare_later(world, account)
+    cases: list[Any] = await found(world, account)
+    assert (result.kinds, {case.movement for case in cases}) == ({"missing_here": 2}, {"purchase", "charge_back"})
