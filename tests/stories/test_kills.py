@@ -151,7 +151,6 @@ async def test_a_kill_in_the_middle_of_a_release_leaves_the_reserve_to_the_next_
     await mortal.restart()
     await blocking.let_pass(mortal.office.owner, "INSERT", "ledger_transfers")
     shop = mortal.office.client(shop.keys)
-    assert (await shop.read(created.data["id"])).attributes["reserves"][0]["left"] == 10
     # Past the lease of whoever was killed.
     await mortal.advance(minutes=1)
 

@@ -73,9 +73,18 @@ class Rig:
         failpoints.order(self.orders, point, times)
         try:
             await self._live(life, shop)
+            if times == 1 and self.order_waits:
+                await self._die_late(shop)
         finally:
             self.orders.unlink(missing_ok=True)
         return self.deaths > before
+
+    async def _die_late(self, shop: Client) -> None:
+        """Wait for a death that is sure to come, in work that nobody has to wait for."""
+        await until(lambda: not self.order_waits, what="the death")
+        await until(self._dead, what="the end of the process")
+        await self._alive()
+        await self.quiet(shop)
 
     async def shop(self, life: Life) -> Client:
         """Add an account for a life."""
