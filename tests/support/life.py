@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -60,11 +60,17 @@ class Life:
             return
         await self._stack.aclose()
         self._running = await servings.start(self.folder, *self.options, environment=self.environment)
-        self._office = await self._stack.enter_async_context(offices.opened(self._running, url=self.database_url))
+        try:
+            self._office = await self._stack.enter_async_context(offices.opened(self._running, url=self.database_url))
+        except BaseException:
+            # It may have died under its operator's hands; one without an operator is of no use.
+            await self.kill()
+            raise
 
     async def kill(self) -> None:
         """End it as a failing machine does: at once, with no chance to say a word."""
-        self.serving.process.kill()
+        with suppress(ProcessLookupError):
+            self.serving.process.kill()
         await self.serving.process.wait()
         await self._stack.aclose()
 
