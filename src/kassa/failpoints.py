@@ -1,11 +1,15 @@
 """Named places between two steps, where a test lets this process die as a failing machine does.
 
 Nothing happens at any of them unless ``TESTING_FAILPOINTS`` names a file, and that file a place and a number of times.
-``kassa serve`` refuses to start so outside of demo mode.
+``kassa serve`` refuses to start so outside of demo mode. A test that has Kassa in its own process lets one task end
+there instead (``dying``).
 """
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -62,6 +66,11 @@ class Point(StrEnum):
     """Entries have their place in the journal, not committed."""
 
 
+class Died(BaseException):
+    """A task ends at a point; no handler takes it for an error."""
+
+
+_doomed: Final = ContextVar[Point | None]("doomed", default=None)
 _orders: Final = Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
 
 
@@ -75,8 +84,22 @@ def order(orders: Path, point: Point, times: int = 1) -> None:
     orders.write_text(f"{point} {times}")
 
 
+@contextmanager
+def dying(point: Point | None) -> Iterator[None]:
+    """Let what this task does end at a point, if it comes there; go on after the block."""
+    token = _doomed.set(point)
+    try:
+        yield
+    except Died:
+        pass
+    finally:
+        _doomed.reset(token)
+
+
 def reach(point: Point) -> None:
     """Die here if this is the place and the time; the order is then carried out, and gone."""
+    if _doomed.get() is point:
+        raise Died(point)
     if _orders is None or not _orders.exists():
         return
     name, _, times = _orders.read_text().partition(" ")
