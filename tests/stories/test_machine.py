@@ -116,6 +116,7 @@ class Walk(RuleBasedStateMachine):
         self.world = world
         self.met = met
         self.account: Account | None = None
+        self.unheard: set[str] = set()
         self.charge_back_fees = {"USD": 0, "EUR": 0}
 
     def run(self, doing: Coroutine[Any, Any, T], death: Point | None = None) -> T | None:
@@ -229,7 +230,9 @@ class Walk(RuleBasedStateMachine):
     def charge_back(self, invoice: Invoice, amount: str, *, heard: bool) -> None:
         """Let the payer's bank take money back of the latest attempt, if there is as much; Kassa may hear of it."""
         payment_id = self.run(self._at_the_desk(invoice, "/charge-back", {"amount": amount}))
-        if heard and payment_id:
+        if payment_id:
+            self.unheard.add(payment_id)
+        if payment_id and heard:
             self.run(self._hear(payment_id))
 
     async def _at_the_desk(self, invoice: Invoice, path: str, form: dict[str, str]) -> str | None:
@@ -243,9 +246,11 @@ class Walk(RuleBasedStateMachine):
             return payment.payment_id if answer.status == 303 else None
 
     async def _hear(self, payment_id: str) -> None:
-        platform = self.world.platform
-        now = platform.clock.now(test_mode=True)
-        await payments.wake(platform.pool, payment_id, account_id=self.owner.account_id, now=now, charge_back=True)
+        """Do what the bank's notification does: of a charge-back there is one."""
+        platform, account_id = self.world.platform, self.owner.account_id
+        now, taken = platform.clock.now(test_mode=True), payment_id in self.unheard
+        await payments.wake(platform.pool, payment_id, account_id=account_id, now=now, charge_back=taken)
+        self.unheard.discard(payment_id)
 
     @rule(invoice=invoices, amount=PARTS)
     def refund(self, invoice: Invoice, amount: int | None) -> None:
