@@ -86,12 +86,10 @@ def order(orders: Path, point: Point, times: int = 1) -> None:
 
 @contextmanager
 def dying(point: Point | None) -> Iterator[None]:
-    """Let what this task does end at a point, if it comes there; go on after the block."""
+    """Let what this task does end at a point, with ``Died``, if it comes there."""
     token = _doomed.set(point)
     try:
         yield
-    except Died:
-        pass
     finally:
         _doomed.reset(token)
 

@@ -30,7 +30,7 @@ from kassa.accounts.model import Account
 from kassa.accounts.operations import BANK_MERCHANT_ID
 from kassa.cardgate import charge
 from kassa.errors import Invalid, NothingToDecide
-from kassa.failpoints import Point
+from kassa.failpoints import Died, Point
 from kassa.invoices.decisions.operations import decide
 from kassa.invoices.model import OPEN, Invoice
 from kassa.invoices.returns.asking import send
@@ -123,10 +123,11 @@ class Walk(RuleBasedStateMachine):
         """Do something, or die at a point of it."""
 
         async def done() -> T | None:
-            result = None
-            with failpoints.dying(death):
-                result = await doing
-            return result
+            try:
+                with failpoints.dying(death):
+                    return await doing
+            except Died:
+                return None
 
         return self.runner.run(done())
 

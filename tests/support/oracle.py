@@ -48,7 +48,7 @@ async def read(world: World, account: Account) -> Rows:
 
     async def rows(table: str, order: str) -> list[Mapping[str, Any]]:
         found = await pool.fetch(f"SELECT * FROM {table} WHERE account_id = $1 ORDER BY {order}", account.account_id)
-        return list(found)
+        return [dict(row) for row in found]
 
     taken = await pool.fetch(
         "SELECT invoice_id, count(DISTINCT entry_id) AS times FROM ledger_transfers"
