@@ -69,8 +69,12 @@ class Point(StrEnum):
 class Died(BaseException):
     """A task ends at a point; no handler takes it for an error."""
 
+    def __init__(self, point: Point) -> None:
+        super().__init__(point)
+        self.point = point
 
-_doomed: Final = ContextVar[Point | None]("doomed", default=None)
+
+_doomed: Final = ContextVar[Iterator[int]]("doomed")
 _orders: Final = Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
 
 
@@ -85,9 +89,9 @@ def order(orders: Path, point: Point, times: int = 1) -> None:
 
 
 @contextmanager
-def dying(point: Point | None) -> Iterator[None]:
-    """Let what this task does end at a point, with ``Died``, if it comes there."""
-    token = _doomed.set(point)
+def dying(times: int) -> Iterator[None]:
+    """Let what this task does end with ``Died`` at the ``times``-th point that it reaches; 0: at none."""
+    token = _doomed.set(iter(range(times - 1, -1, -1)))
     try:
         yield
     finally:
@@ -96,7 +100,7 @@ def dying(point: Point | None) -> Iterator[None]:
 
 def reach(point: Point) -> None:
     """Die here if this is the place and the time; the order is then carried out, and gone."""
-    if _doomed.get() is point:
+    if next(_doomed.get(iter(())), None) == 0:
         raise Died(point)
     if _orders is None or not _orders.exists():
         return
