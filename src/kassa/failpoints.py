@@ -1,11 +1,15 @@
 """Named places between two steps, where a test lets this process die as a failing machine does.
 
 Nothing happens at any of them unless ``TESTING_FAILPOINTS`` names a file, and that file a place and a number of times.
-``kassa serve`` refuses to start so outside of demo mode.
+``kassa serve`` refuses to start so outside of demo mode. A test that has Kassa in its own process lets one task end
+there instead (``dying``).
 """
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -62,6 +66,15 @@ class Point(StrEnum):
     """Entries have their place in the journal, not committed."""
 
 
+class Died(BaseException):
+    """A task ends at a point; no handler takes it for an error."""
+
+    def __init__(self, point: Point) -> None:
+        super().__init__(point)
+        self.point = point
+
+
+_doomed: Final = ContextVar[Iterator[int]]("doomed")
 _orders: Final = Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
 
 
@@ -75,8 +88,20 @@ def order(orders: Path, point: Point, times: int = 1) -> None:
     orders.write_text(f"{point} {times}")
 
 
+@contextmanager
+def dying(times: int) -> Iterator[None]:
+    """Let what this task does end with ``Died`` at the ``times``-th point that it reaches; 0: at none."""
+    token = _doomed.set(iter(range(times - 1, -1, -1)))
+    try:
+        yield
+    finally:
+        _doomed.reset(token)
+
+
 def reach(point: Point) -> None:
     """Die here if this is the place and the time; the order is then carried out, and gone."""
+    if next(_doomed.get(iter(())), None) == 0:
+        raise Died(point)
     if _orders is None or not _orders.exists():
         return
     name, _, times = _orders.read_text().partition(" ")

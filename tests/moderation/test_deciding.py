@@ -17,6 +17,7 @@ from kassa.ledger.model import Purse
 from kassa.moderation import operations as moderation
 from kassa.moderation import queries
 from kassa.moderation.model import AmountRule, Verdict
+from kassa.payments import queries as payments
 from kassa.payments.model import ABSENT_AFTER, Payment
 from kassa.providers.protocol import Absent, Accepted, Card, Declined
 from tests.support import ledger
@@ -92,6 +93,26 @@ async def test_what_is_approved_is_processed_on_its_terms(world: World, account:
     assert after.processed_at is not None
     assert await balances(world, account) == {PROVIDER: 10_000, ACTIVE: 9_720, FEES: 280}
     assert await world.told(invoice) == ["process_pending", "process_error", "processed"]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_what_was_charged_back_while_it_was_held_is_booked_once_it_is_approved(
+    world: World, account: Account, *, asked: bool
+) -> None:
+    invoice = await held(world, account)
+    payment_id = (await world.view(invoice)).invoice.payment_id or ""
+    await world.charge_back(payment_id, "40")
+    now = world.platform.clock.now(test_mode=True)
+    await payments.wake(world.platform.pool, payment_id, account_id=account.account_id, now=now, charge_back=True)
+    if asked:
+        assert await world.ask(account) == 1
+        assert (await world.view(invoice)).invoice.charged_back_amount is None
+    await decided(world, account, invoice, Verdict.APPROVED)
+    assert await world.ask(account) == 1
+    after = (await world.view(invoice)).invoice
+    assert (after.status, after.charged_back_amount) == ("partially_charged_back", 4_000)
+    assert await balances(world, account) == {PROVIDER: 6_000, ACTIVE: 5_720, FEES: 280}
+    assert await world.ask(account) == 0
 
 
 async def _without_callbacks(world: World, invoice: Invoice) -> View:

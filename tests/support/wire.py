@@ -1,7 +1,8 @@
 """The line between Kassa and the bank: carries requests there and answers back, or fails as lines do."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -26,6 +27,8 @@ class Fault(Enum):
     """The bank has it, and the connection breaks."""
     GARBLE = auto()
     """The bank has it, and what comes back makes no sense."""
+    HALVE = auto()
+    """The bank understands half the amount."""
     DOWN = auto()
     """It never reaches the bank: something before it answers 503."""
 
@@ -66,7 +69,7 @@ class Wire:
             return _broken(request)
         if fault is Fault.DOWN:
             return web.Response(status=503, text="Service Unavailable")
-        answer = await self._forward(request)
+        answer = await self._forward(request, _halved if fault is Fault.HALVE else bytes)
         if fault is Fault.HOLD_ANSWER:
             await self._wait()
         if fault is Fault.LOSE_ANSWER:
@@ -79,17 +82,22 @@ class Wire:
         self.held.set()
         await self.let_go.wait()
 
-    async def _forward(self, request: web.Request) -> web.Response:
+    async def _forward(self, request: web.Request, heard: Callable[[bytes], bytes]) -> web.Response:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
         async with self.session.request(
             request.method,
             self.bank_url + request.path_qs,
             headers=headers,
-            data=await request.read() or None,
+            data=heard(await request.read()) or None,
             allow_redirects=False,
         ) as answer:
             back = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
             return web.Response(status=answer.status, headers=back, body=await answer.read())
+
+
+def _halved(body: bytes) -> bytes:
+    asked = json.loads(body)
+    return json.dumps({**asked, "amount": max(asked["amount"] // 2, 1)}).encode()
 
 
 def _broken(request: web.Request) -> web.Response:

@@ -189,11 +189,16 @@ class World:
         """Return the bank's books: what was taken and given back, one line a movement."""
         secret = bank_merchant_secret(self.platform.root)
         token = base64.b64encode(f"{BANK_MERCHANT_ID}:{secret}".encode()).decode()
-        async with self.session.get(
-            f"{self.bank_url}/statement", headers={"Authorization": f"Basic {token}"}
-        ) as answer:
-            lines: list[dict[str, Any]] = (await answer.json())["lines"]
-            return lines
+        lines: list[dict[str, Any]] = []
+        place: str | None = ""
+        while place is not None:
+            async with self.session.get(
+                f"{self.bank_url}/statement", params={"after": place}, headers={"Authorization": f"Basic {token}"}
+            ) as answer:
+                document = await answer.json()
+            lines += document["lines"]
+            place = document["next"]
+        return lines
 
     async def decide(self, payment_id: str, decision: str) -> None:
         """Let a person at the bank's desk decide what the issuer left open."""

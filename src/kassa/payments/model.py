@@ -219,8 +219,8 @@ def hold(success: Payment, *, resolution: str) -> Payment:
 
 
 def approve(payment: Payment, *, now: datetime) -> Payment:
-    """Return a held payment taken after all."""
-    return move(payment, PaymentStatus.PROCESSED, "ok", now=now)
+    """Return a held payment taken after all; what was charged back while it was nobody's is asked about at once."""
+    return move(payment, PaymentStatus.PROCESSED, "ok", now=now, due_at=now)
 
 
 def reject(payment: Payment, *, resolution: str, now: datetime) -> Payment:
