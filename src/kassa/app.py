@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
 from http import HTTPStatus
 
 import structlog
@@ -37,8 +36,6 @@ from kassa.tokens import TokenSigner
 
 POOL_SIZE = 16
 VIEW_POOL_SIZE = 8
-CLOCK_APART_MAX = timedelta(seconds=5)
-"""How far our clock and the database's may differ before this process is not ready (DESIGN §4)."""
 
 _FOLLOW_SECONDS = 0.25
 _CLOSE_SECONDS = 2.0
@@ -65,6 +62,7 @@ async def open_platform(settings: Settings, database_url: str) -> AsyncIterator[
             await _check_durable(connections)
         await load_builtin(connections)
         clock.test_offset = await queries.test_offset(connections)
+        await compare(clock, connections)
         catalogue = Catalogue(connections)
         await catalogue.learn_currencies()
         outbound = await stack.enter_async_context(Outbound(settings))
@@ -80,6 +78,12 @@ async def open_platform(settings: Settings, database_url: str) -> AsyncIterator[
             providers=Registry.load(settings, outbound),
             outbound=outbound,
         )
+
+
+async def compare(clock: Clock, connections: pool.Pool) -> None:
+    """Let our clock learn how far it is from the database's."""
+    asked = clock.reading()
+    clock.compare(await queries.database_now(connections), asked)
 
 
 async def demo_keys(platform: Platform) -> Keys:
@@ -115,7 +119,7 @@ def bank_app(platform: Platform) -> ASGIApp:
 
 
 async def follow_operator(platform: Platform) -> None:
-    """Keep up with what commands change beside us: test mode's clock, and the currencies that there are.
+    """Keep up with what changes beside us: test mode's clock, the database's own, and the currencies that there are.
 
     This function never returns, and nothing that goes wrong ends it: payments do not stop for a clock that stands.
     """
@@ -124,13 +128,14 @@ async def follow_operator(platform: Platform) -> None:
         await asyncio.sleep(_FOLLOW_SECONDS)
         try:
             platform.clock.test_offset = await queries.test_offset(platform.pool)
+            await compare(platform.clock, platform.pool)
             await platform.catalogue.learn_currencies()
         except DatabaseUnavailable:
-            _log.debug("test clock and currencies not read, the database is away")
+            _log.debug("clocks and currencies not read, the database is away")
         except Exception:  # noqa: BLE001  # the end of this task is the end of the gateway
             # Once, not four times a second for as long as it lasts.
             if not told:
-                _log.exception("test clock and currencies not read")
+                _log.exception("clocks and currencies not read")
             told = True
         else:
             told = False
@@ -176,9 +181,9 @@ class Readiness:
         return ""
 
     async def _clock(self) -> str:
-        theirs = await queries.database_now(self._platform.pool)
-        apart = abs(theirs - self._platform.clock.real())
-        return "" if apart <= CLOCK_APART_MAX else f"{apart.total_seconds():.0f} s from the database's"
+        clock = self._platform.clock
+        await compare(clock, self._platform.pool)
+        return "" if clock.agrees() else f"{abs(clock.apart()).total_seconds():.0f} s from the database's"
 
 
 async def _told(check: Callable[[], Awaitable[str]]) -> str:
