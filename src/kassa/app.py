@@ -37,8 +37,9 @@ from kassa.tokens import TokenSigner
 POOL_SIZE = 16
 VIEW_POOL_SIZE = 8
 
+_ALIVE = Route("/healthz", healthz, methods=["GET"])
 _FOLLOW_SECONDS = 0.25
-_CLOSE_SECONDS = 2.0
+_CLOSE_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -96,19 +97,19 @@ async def demo_keys(platform: Platform) -> Keys:
     )
 
 
-def base_app(platform: Platform, readiness: "Readiness") -> ASGIApp:
-    """Return what answers under the base URL: the APIs, the checkout, the demo shop, and how the process does."""
-    routes: list[BaseRoute] = [*_operating(readiness), *kassa.checkout.app.routes(platform)]
+def base_app(platform: Platform) -> ASGIApp:
+    """Return what answers under the base URL: the APIs, the checkout, the demo shop, and that the process lives."""
+    routes: list[BaseRoute] = [_ALIVE, *kassa.checkout.app.routes(platform)]
     if platform.settings.demo:
         routes += shop.routes(platform)
     rest = kassa.api.app.create(platform)
     return Observed(Router(routes=routes, redirect_slashes=False, default=rest), surface="base")
 
 
-def gate_app(platform: Platform, readiness: "Readiness") -> ASGIApp:
-    """Return what answers under the gate's URL: the card pages, and how the process does."""
+def gate_app(platform: Platform) -> ASGIApp:
+    """Return what answers under the gate's URL: the card pages, and that the process lives."""
     rest = kassa.cardgate.app.create(platform)
-    return Observed(Router(routes=_operating(readiness), redirect_slashes=False, default=rest), surface="gate")
+    return Observed(Router(routes=[_ALIVE], redirect_slashes=False, default=rest), surface="gate")
 
 
 def bank_app(platform: Platform) -> ASGIApp:
@@ -116,6 +117,16 @@ def bank_app(platform: Platform) -> ASGIApp:
     merchants = {BANK_MERCHANT_ID: bank_merchant_secret(platform.root)}
     bank = kassa.bank.app.create(platform.settings.home_path(), platform.clock, merchants, platform.outbound)
     return Observed(bank, surface="bank")
+
+
+def health_app(readiness: "Readiness") -> ASGIApp:
+    """Return what answers those who watch this process: how it does, and its counters."""
+    routes = [
+        _ALIVE,
+        Route("/readyz", readiness.answer, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
+    ]
+    return Observed(Router(routes=routes, redirect_slashes=False), surface="health")
 
 
 async def follow_operator(platform: Platform) -> None:
@@ -149,9 +160,13 @@ class Readiness:
         self._platform = platform
         self._database_url = database_url
         self._migrated = False
+        self.stopping = False
+        """Whether this process was told to stop: then nothing new should come to it."""
 
     async def checks(self) -> dict[str, str]:
         """Return what is wrong by the name of each check, an empty text where all is well."""
+        if self.stopping:
+            return {"running": "stopping"}
         return {
             "database": await _told(self._database),
             "migrations": await _told(self._migrations),
@@ -197,11 +212,3 @@ async def _check_durable(connections: pool.Pool) -> None:
     for name in ("fsync", "synchronous_commit"):
         if await queries.setting(connections, name) == "off":
             raise SettingsWrong(f"The database runs with {name}=off and could lose payments: set it to on.")
-
-
-def _operating(readiness: Readiness) -> list[BaseRoute]:
-    return [
-        Route("/healthz", healthz, methods=["GET"]),
-        Route("/readyz", readiness.answer, methods=["GET"]),
-        Route("/metrics", metrics, methods=["GET"]),
-    ]

@@ -79,7 +79,7 @@ class Life:
 
     async def ready(self) -> bool:
         """Tell whether it says that it can do its work."""
-        async with self.office.session.get(f"{self.serving.served.base_url}/readyz") as answer:
+        async with self.office.session.get(f"{self.serving.served.health_url}/readyz") as answer:
             return answer.status == 200
 
     def kill_postmaster(self) -> None:

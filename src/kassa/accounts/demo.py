@@ -82,6 +82,7 @@ def _kept(home: Path) -> Keys | None:
 
 
 def _new(home: Path) -> Keys:
+    """Return new keys, or those that another process has just made."""
     keys = new_keys()
-    write_private(home / _FILE, msgspec.json.encode(keys))
-    return keys
+    write_private(home / _FILE, msgspec.json.encode(keys), replace=False)
+    return _kept(home) or keys
