@@ -143,7 +143,8 @@ async def _start(
         ready_file.unlink(missing_ok=True)  # noqa: ASYNC240  # nothing else runs yet
     sockets = stack.enter_context(take(settings, roles))
     settings = resolved(settings, sockets)
-    url: str = given or await stack.enter_async_context(embedded.running(folder, port=settings.database_port))
+    own = embedded.running(folder, port=settings.database_port)
+    url = given if given is not None else await stack.enter_async_context(own)
     platform = await stack.enter_async_context(app.open_platform(settings, url))
     if given is None:
         home.announce(folder, url)
