@@ -119,7 +119,7 @@ async def sailing(folder: Path, database_url: str) -> AsyncIterator[Fleet]:
             "KASSA_BANK_URL": f"http://127.0.0.1:{bank}",
             "KASSA_DRAIN_SECONDS": str(DRAIN_SECONDS),
         }
-        ports = {
+        ports: dict[str, list[dict[str, str]]] = {
             "api": [{"KASSA_PORT": str(port)} for port in apis],
             "gate": [{"KASSA_GATE_PORT": str(port)} for port in gates],
             "worker": [{}, {}],

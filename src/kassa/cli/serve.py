@@ -187,8 +187,7 @@ async def _beside(
     """Run what answers to the end: the fake bank, and those who are asked how we do."""
     tasks = []
     if bank_socket := sockets.roles.get(Role.BANK):
-        folder = platform.settings.home_path()
-        await stack.enter_async_context(home.hold_bank(folder, wait_seconds=LOCK_WAIT_SECONDS))
+        await stack.enter_async_context(home.hold_bank(platform.settings.home_path()))
         bank = Listener(app.bank_app(platform), bank_socket, finish_seconds=BANK_FINISH_SECONDS, lifespan=True)
         stack.push_async_callback(bank.stop)
         tasks.append(await bank.start())
