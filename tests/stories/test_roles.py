@@ -2,9 +2,7 @@
 
 import asyncio
 import signal
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,19 +10,15 @@ import pytest
 
 from kassa.accounts import operations as accounts
 from kassa.callbacks.delivery import Delivery
-from tests.support import books, fleet, visitor
+from tests.support import books, fleet
 from tests.support.api import Client
+from tests.support.buying import Buyers
 from tests.support.fleet import Fleet
 from tests.support.merchant import Merchant
 from tests.support.postgres import Database
 from tests.support.waiting import until
-from tests.support.world import GOOD, GOOD_SECURE
 
 pytestmark = pytest.mark.timeout(300)
-
-PAID = "Payment received"
-PAYERS = 3
-PACE_SECONDS = 0.15
 
 
 @pytest.fixture(scope="module")
@@ -34,47 +28,16 @@ async def ships(folders: Callable[[], Path], module_database: Database) -> Async
         yield sailing
 
 
-@dataclass(kw_only=True)
-class Payers:
-    """People who buy one thing after the other, each from the order to the page that says it is paid."""
-
-    shop: Client
-    paid: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    stopping: bool = False
-
-    async def buy(self) -> None:
-        while not self.stopping:
-            begun = time.monotonic()
-            try:
-                await self._buy_one(GOOD_SECURE if len(self.paid) % 3 == 0 else GOOD)
-            except Exception as error:  # noqa: BLE001  # whatever goes wrong is what is counted
-                self.failed.append(repr(error))
-            await asyncio.sleep(max(0, PACE_SECONDS - (time.monotonic() - begun)))
-
-    async def _buy_one(self, card: str) -> None:
-        created = await self.shop.create()
-        async with visitor.visiting() as payer:
-            form = await payer.open(created.attributes["flow_data"]["action"])
-            page = await payer.press(form, card_number=card, expiry="12/30", cvc="123")
-            if card == GOOD_SECURE:
-                page = await payer.press(page, "approve")
-        assert page.heading == PAID, page.heading
-        assert (await self.shop.read(created.data["id"])).attributes["status"] == "processed"
-        self.paid.append(created.data["id"])
-
-
 async def test_a_rolling_restart_under_load_fails_no_request(ships: Fleet, merchant: Merchant) -> None:
     shop = await ships.office.account(callback_url=merchant.url)
-    payers = Payers(shop=shop)
-    buying = [asyncio.create_task(payers.buy()) for _ in range(PAYERS)]
+    buyers = Buyers(shop=shop)
+    buyers.start(3)
     for number in (1, 2):
         await asyncio.gather(*(ships.members[f"{role}{number}"].roll() for role in ("api", "gate", "worker")))
-        paid = len(payers.paid)
-        await until(lambda: len(payers.paid) >= paid + 10, what="payments by those that are back")  # noqa: B023
-    payers.stopping = True
-    await asyncio.gather(*buying)
-    assert (payers.failed, ships.api.broken, ships.gate.broken) == ([], [], [])
+        paid = len(buyers.paid)
+        await until(lambda: len(buyers.paid) >= paid + 10, what="payments by those that are back")  # noqa: B023
+    await buyers.stop()
+    assert (buyers.failed, ships.api.broken, ships.gate.broken) == ([], [], [])
     for balancer in (ships.api, ships.gate):
         assert set(balancer.answered) == set(balancer.upstreams)
         assert balancer.retried > 0
@@ -84,7 +47,7 @@ async def test_a_rolling_restart_under_load_fails_no_request(ships: Fleet, merch
 
     await until(quiet, what="the last callback")
     told = {(each["id"], each["attributes"]["status"]) for each in (got.document["data"] for got in merchant.received)}
-    assert told == {(invoice_id, status) for invoice_id in payers.paid for status in ("process_pending", "processed")}
+    assert told == {(invoice_id, status) for invoice_id in buyers.paid for status in ("process_pending", "processed")}
     assert await books.agree(ships.office, ships.bank_url)
 
 
