@@ -1,11 +1,15 @@
 """Several processes of each part on one PostgreSQL: they are restarted under load, killed and stopped, and agree."""
 
 import asyncio
+import resource
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 
 from kassa.accounts import operations as accounts
@@ -113,3 +117,27 @@ def within(ask: Callable[[], Awaitable[object]], expected: object) -> Callable[[
         return await ask() == expected
 
     return same
+
+
+async def test_a_process_without_a_free_descriptor_lives_and_takes_requests_again(ships: Fleet) -> None:
+    shop = await ships.office.account()
+    first = Client(ships.office.session, ships.api.upstreams[0], shop.keys)
+    address, process = urlsplit(first.base_url), ships.members["api1"].process
+    before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (64, before[1]))
+    async with AsyncExitStack() as stack:
+        for _ in range(100):
+            _, writer = await asyncio.open_connection(address.hostname, address.port)
+            stack.callback(writer.close)
+        with pytest.raises(aiohttp.ClientError):
+            await first.create()
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
+
+    async def back() -> bool:
+        try:
+            return (await first.create()).status == 201
+        except aiohttp.ClientError:
+            return False
+
+    await until(back, what="an answer")
+    assert process.returncode is None
