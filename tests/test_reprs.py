@@ -25,7 +25,14 @@ KEYS = Keys(
     [
         Settings(secret_key=SECRET, database_url=URL, token_private_key=SECRET),
         ServerFile(database_url=URL, pid=7),
-        ReadyFile(base_url="http://a", gate_url="http://b", bank_url=None, database_url=URL, account=KEYS),
+        ReadyFile(
+            base_url="http://a",
+            gate_url="http://b",
+            bank_url=None,
+            health_url="http://c",
+            database_url=URL,
+            account=KEYS,
+        ),
         KEYS,
         NewAccount(account=ACCOUNT, keys=KEYS),
         NewKey(key_id="key_1", text=SECRET),

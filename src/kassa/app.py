@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
 from http import HTTPStatus
 
 import structlog
@@ -40,11 +39,10 @@ from kassa.tokens import TokenSigner
 
 POOL_SIZE = 16
 VIEW_POOL_SIZE = 8
-CLOCK_APART_MAX = timedelta(seconds=5)
-"""How far our clock and the database's may differ before this process is not ready (DESIGN §4)."""
 
+_ALIVE = Route("/healthz", healthz, methods=["GET"])
 _FOLLOW_SECONDS = 0.25
-_CLOSE_SECONDS = 2.0
+_CLOSE_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -71,6 +69,7 @@ async def open_platform(settings: Settings, database_url: str) -> AsyncIterator[
         await load_builtin(connections)
         await load_bundled(connections, now=clock.real())
         clock.test_offset = await queries.test_offset(connections)
+        await compare(clock, connections)
         catalogue = Catalogue(connections)
         await catalogue.learn_currencies()
         outbound = await stack.enter_async_context(Outbound(settings))
@@ -90,6 +89,12 @@ async def open_platform(settings: Settings, database_url: str) -> AsyncIterator[
         )
 
 
+async def compare(clock: Clock, connections: pool.Pool) -> None:
+    """Let our clock learn how far it is from the database's."""
+    asked = clock.reading()
+    clock.compare(await queries.database_now(connections), asked)
+
+
 async def demo_keys(platform: Platform) -> Keys:
     """Return the demo account's keys, after making the account if it is not there; it tells the demo shop."""
     settings = platform.settings
@@ -100,19 +105,19 @@ async def demo_keys(platform: Platform) -> Keys:
     )
 
 
-def base_app(platform: Platform, readiness: "Readiness") -> ASGIApp:
-    """Return what answers under the base URL: the APIs, the checkout, the demo shop, and how the process does."""
-    routes: list[BaseRoute] = [*_operating(readiness), *kassa.checkout.app.routes(platform)]
+def base_app(platform: Platform) -> ASGIApp:
+    """Return what answers under the base URL: the APIs, the checkout, the demo shop, and that the process lives."""
+    routes: list[BaseRoute] = [_ALIVE, *kassa.checkout.app.routes(platform)]
     if platform.settings.demo:
         routes += shop.routes(platform)
     rest = kassa.api.app.create(platform)
     return Observed(Router(routes=routes, redirect_slashes=False, default=rest), surface="base")
 
 
-def gate_app(platform: Platform, readiness: "Readiness") -> ASGIApp:
-    """Return what answers under the gate's URL: the card pages, and how the process does."""
+def gate_app(platform: Platform) -> ASGIApp:
+    """Return what answers under the gate's URL: the card pages, and that the process lives."""
     rest = kassa.cardgate.app.create(platform)
-    return Observed(Router(routes=_operating(readiness), redirect_slashes=False, default=rest), surface="gate")
+    return Observed(Router(routes=[_ALIVE], redirect_slashes=False, default=rest), surface="gate")
 
 
 def bank_app(platform: Platform) -> ASGIApp:
@@ -122,8 +127,18 @@ def bank_app(platform: Platform) -> ASGIApp:
     return Observed(bank, surface="bank")
 
 
+def health_app(readiness: "Readiness") -> ASGIApp:
+    """Return what answers those who watch this process: how it does, and its counters."""
+    routes = [
+        _ALIVE,
+        Route("/readyz", readiness.answer, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
+    ]
+    return Observed(Router(routes=routes, redirect_slashes=False), surface="health")
+
+
 async def follow_operator(platform: Platform) -> None:
-    """Keep up with what commands change beside us: test mode's clock, and the currencies that there are.
+    """Keep up with what changes beside us: test mode's clock, the database's own, and the currencies that there are.
 
     This function never returns, and nothing that goes wrong ends it: payments do not stop for a clock that stands.
     """
@@ -132,13 +147,14 @@ async def follow_operator(platform: Platform) -> None:
         await asyncio.sleep(_FOLLOW_SECONDS)
         try:
             platform.clock.test_offset = await queries.test_offset(platform.pool)
+            await compare(platform.clock, platform.pool)
             await platform.catalogue.learn_currencies()
         except DatabaseUnavailable:
-            _log.debug("test clock and currencies not read, the database is away")
+            _log.debug("clocks and currencies not read, the database is away")
         except Exception:  # noqa: BLE001  # the end of this task is the end of the gateway
             # Once, not four times a second for as long as it lasts.
             if not told:
-                _log.exception("test clock and currencies not read")
+                _log.exception("clocks and currencies not read")
             told = True
         else:
             told = False
@@ -152,9 +168,13 @@ class Readiness:
         self._platform = platform
         self._database_url = database_url
         self._migrated = False
+        self.stopping = False
+        """Whether this process was told to stop: then nothing new should come to it."""
 
     async def checks(self) -> dict[str, str]:
         """Return what is wrong by the name of each check, an empty text where all is well."""
+        if self.stopping:
+            return {"running": "stopping"}
         return {
             "database": await _told(self._database),
             "migrations": await _told(self._migrations),
@@ -184,9 +204,9 @@ class Readiness:
         return ""
 
     async def _clock(self) -> str:
-        theirs = await queries.database_now(self._platform.pool)
-        apart = abs(theirs - self._platform.clock.real())
-        return "" if apart <= CLOCK_APART_MAX else f"{apart.total_seconds():.0f} s from the database's"
+        clock = self._platform.clock
+        await compare(clock, self._platform.pool)
+        return "" if clock.agrees() else f"{abs(clock.apart()).total_seconds():.0f} s from the database's"
 
 
 async def _told(check: Callable[[], Awaitable[str]]) -> str:
@@ -200,11 +220,3 @@ async def _check_durable(connections: pool.Pool) -> None:
     for name in ("fsync", "synchronous_commit"):
         if await queries.setting(connections, name) == "off":
             raise SettingsWrong(f"The database runs with {name}=off and could lose payments: set it to on.")
-
-
-def _operating(readiness: Readiness) -> list[BaseRoute]:
-    return [
-        Route("/healthz", healthz, methods=["GET"]),
-        Route("/readyz", readiness.answer, methods=["GET"]),
-        Route("/metrics", metrics, methods=["GET"]),
-    ]

@@ -3,14 +3,30 @@
 Nothing else in Kassa asks what time it is (ruff bans it): ``now`` is read here, at the edge, and handed on as a value.
 """
 
+import time
 from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+APART_MAX: Final = timedelta(seconds=5)
+"""How far this machine's clock and the database's may differ before work is left to other processes (DESIGN §4)."""
+
+_NONE: Final = timedelta()
+
+
+class Reading(NamedTuple):
+    """A moment as this machine tells it, and its count of seconds that no change of the clock touches."""
+
+    real: datetime
+    elapsed: float
 
 
 class Clock:
     """Tells the time of each mode; the test offset is kept in the database and set here by whoever reads it."""
 
-    def __init__(self, test_offset: timedelta = timedelta()) -> None:
+    def __init__(self, test_offset: timedelta = _NONE) -> None:
         self.test_offset = test_offset
+        self._apart = _NONE
+        self._compared = self.reading()
 
     def now(self, *, test_mode: bool) -> datetime:
         """Return the present moment of a mode, aware, in UTC."""
@@ -20,3 +36,23 @@ class Clock:
     def real() -> datetime:
         """Return the real moment: for signatures that strangers check against their own clock, and for logs."""
         return datetime.now(UTC)
+
+    def reading(self) -> Reading:
+        """Return what to hold against the database's clock, once it has told its time."""
+        return Reading(self.real(), time.monotonic())
+
+    def compare(self, theirs: datetime, asked: Reading) -> None:
+        """Learn what the database's clock said some time between ``asked`` and now: a slow answer is no difference."""
+        latest = asked.real + timedelta(seconds=time.monotonic() - asked.elapsed)
+        self._apart = max(asked.real - theirs, _NONE) - max(theirs - latest, _NONE)
+        self._compared = asked
+
+    def apart(self) -> timedelta:
+        """Return how far this clock is ahead of the database's: what was last learnt, and every jump since then."""
+        real, elapsed = self.reading()
+        passed = timedelta(seconds=elapsed - self._compared.elapsed)
+        return self._apart + (real - self._compared.real - passed)
+
+    def agrees(self) -> bool:
+        """Tell whether this clock is near enough to the database's to say what is due."""
+        return abs(self.apart()) <= APART_MAX

@@ -34,6 +34,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The card gate's own port; by default the one after ``port``."""
     bank_port: int | None = None
     """The fake bank's own port, in demo mode; by default the one after the gate's."""
+    health_host: str = "127.0.0.1"
+    """Where those who watch this process ask for ``/readyz`` and ``/metrics``: nobody else has to reach it."""
+    health_port: int | None = None
+    """By default the one after the bank's, and any that is free with ``--only``."""
     base_url: str | None = None
     """How the world reaches the API and the checkout, without a trailing slash; by default ``http://host:port``."""
     gate_url: str | None = None
@@ -45,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secret_key: str | None = None
     """32 bytes in base64url: the root of every key that Kassa derives; by default made once in the home."""
     demo: bool = False
+    drain_seconds: Annotated[int, msgspec.Meta(ge=0, le=5)] = 3
+    """How long requests are still taken after SIGTERM, while ``/readyz`` says 503 and answers close connections."""
     token_algorithm: str = "EdDSA"
     """How card-gate tokens are signed: ``EdDSA``, or ``RS512`` with ``token_private_key``."""
     token_private_key: str | None = None

@@ -30,7 +30,9 @@ POLL_SECONDS: Final = 0.2
 PAUSE_SECONDS_MAX: Final = 5.0
 """The longest pause between two tries: to reach a database that is down, or at an account whose work fails."""
 FINISH_SECONDS: Final = 8.0
-"""How long ``stop`` waits for what is under way."""
+"""How long what is under way may go on after ``stop``."""
+STOP_SECONDS: Final = 10.0
+"""How long ``stop`` takes at most. What a database that does not answer was not told comes due with its lease."""
 IN_FLIGHT_MAX: Final = 256
 """Claims of one job and mode at a time in this process."""
 
@@ -95,24 +97,23 @@ class Worker:
             )
         )
         self._lanes = [Lane(job, platform.clock, test_mode=mode) for job in chosen for mode in (False, True)]
-        self._ended = asyncio.Event()
-        self._ended.set()
+        self._running: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
         """Work until ``stop`` is called."""
-        self._ended.clear()
-        try:
-            async with asyncio.TaskGroup() as group:
-                for lane in self._lanes:
-                    group.create_task(lane.run(), name=f"worker {lane.name}")
-        finally:
-            self._ended.set()
+        async with asyncio.TaskGroup() as group:
+            self._running = [group.create_task(lane.run(), name=f"worker {lane.name}") for lane in self._lanes]
 
     async def stop(self) -> None:
-        """Take nothing more, let what is under way finish for 8 s, hand the rest back, and wait for ``run`` to end."""
+        """Take nothing more, let what is under way finish for 8 s, and hand the rest back; after 10 s, drop it."""
         for lane in self._lanes:
             lane.stop()
-        await self._ended.wait()
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running, timeout=STOP_SECONDS)
+        for task in late:
+            _log.warning("worker's lane cut off", lane=task.get_name())
+            task.cancel()
 
 
 class Pauses:
@@ -152,16 +153,21 @@ class Lane(Generic[C]):
         self._served = ""
         """The account whose turn was last: the next round starts behind it, so that each has one."""
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._finish_until: float | None = None
+        self._agreed = True
 
     @property
     def name(self) -> str:
         """How logs call it."""
         return f"{self._job.name} ({'test' if self._test_mode else 'live'})"
 
+    @property
+    def _stopping(self) -> bool:
+        return self._finish_until is not None
+
     def stop(self) -> None:
         """Take nothing more."""
-        self._stopping = True
+        self._finish_until = time.monotonic() + FINISH_SECONDS
         self._wake.set()
 
     async def run(self) -> None:
@@ -189,6 +195,8 @@ class Lane(Generic[C]):
 
     async def _take(self) -> bool:
         """Claim and start what is due and has room; return whether there was any."""
+        if not self._knows_the_time():
+            return False
         now, taken = self._clock.now(test_mode=self._test_mode), False
         accounts = sorted(await self._job.due_accounts(now, test_mode=self._test_mode))
         behind = bisect_right(accounts, self._served)
@@ -201,6 +209,17 @@ class Lane(Generic[C]):
                 self._start(claim)
                 taken = True
         return taken
+
+    def _knows_the_time(self) -> bool:
+        """Tell whether our clock may say what is due: one that is wrong would end invoices early, and others' leases.
+
+        A difference is told once.
+        """
+        agrees = self._clock.agrees()
+        if self._agreed and not agrees:
+            _log.error("no work taken, the clock is wrong", job=self.name, seconds=self._clock.apart().total_seconds())
+        self._agreed = agrees
+        return agrees
 
     async def _claim(self, account_id: str, now: datetime, room: int) -> list[C]:
         try:
@@ -254,12 +273,14 @@ class Lane(Generic[C]):
         started = dict(self._under_way)
         if not started:
             return
-        _, late = await asyncio.wait(started, timeout=FINISH_SECONDS)
+        until = self._finish_until or 0.0
+        _, late = await asyncio.wait(started, timeout=max(0.0, until - time.monotonic()))
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         undone = [started[task] for task in late if task.cancelled()]
-        if not undone:
+        # By a wrong clock it would come due at a wrong time: then the lease is the better word.
+        if not undone or not self._clock.agrees():
             return
         try:
             await self._job.hand_back(undone, self._clock.now(test_mode=self._test_mode))

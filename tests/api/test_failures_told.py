@@ -32,7 +32,7 @@ async def here(database: Database, tmp_path: Path) -> AsyncIterator[Here]:
     async with worlds.opened(database, tmp_path) as world:
         made = await world.new_account(ip_allow_list="127.0.0.0/8")
         taken = bind("127.0.0.1", 0, "the API's port")
-        served = app.base_app(world.platform, app.Readiness(world.platform, database.url))
+        served = app.base_app(world.platform)
         listener = Listener(served, taken, finish_seconds=1, trusted_proxies="127.0.0.1")
         await listener.start()
         try:

@@ -153,7 +153,7 @@ CORPUS: Final = {
 async def _healthy(serving_kassa: Serving, shop: Client) -> Any:
     yield
     assert serving_kassa.process.returncode is None
-    assert (await shop.call("GET", "/readyz", anonymous=True)).status == 200
+    assert (await shop.call("GET", "/healthz", anonymous=True)).status == 200
 
 
 def test_the_corpus_is_large() -> None:

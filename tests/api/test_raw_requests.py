@@ -106,4 +106,4 @@ async def test_an_ambiguous_request_is_refused_and_nothing_behind_it_is_heard(sh
     assert [status for status in statuses(answer) if not 400 <= status < 500] == [], answer
     assert len(statuses(answer)) <= 1, answer
     assert (await shop.find(quote(f"hidden behind {name}"))).status == 404
-    assert (await shop.call("GET", "/readyz", anonymous=True)).status == 200
+    assert (await shop.call("GET", "/healthz", anonymous=True)).status == 200

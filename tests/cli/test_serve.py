@@ -40,7 +40,7 @@ async def test_the_ready_file_is_for_its_owner_alone_and_tells_where_everything_
     ready = serving_kassa.folder / "ready.json"
     assert stat.S_IMODE(ready.stat().st_mode) == 0o600
     served = serving_kassa.served
-    for url in (f"{served.base_url}/healthz", f"{served.gate_url}/healthz", f"{served.base_url}/readyz"):
+    for url in (f"{served.base_url}/healthz", f"{served.gate_url}/healthz", f"{served.health_url}/readyz"):
         assert await status(url) == 200
     connection = await asyncpg.connect(served.database_url)
     try:
@@ -48,6 +48,15 @@ async def test_the_ready_file_is_for_its_owner_alone_and_tells_where_everything_
     finally:
         await connection.close()
     assert counted == 1
+
+
+async def test_how_a_process_does_and_what_it_counts_is_not_told_where_the_world_asks(
+    serving_kassa: Serving,
+) -> None:
+    served = serving_kassa.served
+    for url in (served.base_url, served.gate_url):
+        for path in ("readyz", "metrics"):
+            assert await status(f"{url}/{path}") in (401, 404)
 
 
 async def test_what_is_printed_is_for_people_and_what_is_logged_holds_no_key(serving_kassa: Serving) -> None:
@@ -81,9 +90,9 @@ async def test_every_answer_carries_a_request_id_and_every_request_leaves_a_line
 
 
 async def test_requests_are_counted_by_route(serving_kassa: Serving) -> None:
-    base = serving_kassa.served.base_url
-    await status(f"{base}/public-api/payment-invoices/cpi_none")
-    async with ClientSession() as client, client.get(f"{base}/metrics") as answer:
+    served = serving_kassa.served
+    await status(f"{served.base_url}/public-api/payment-invoices/cpi_none")
+    async with ClientSession() as client, client.get(f"{served.health_url}/metrics") as answer:
         told = await answer.text()
     assert (
         'kassa_requests_total{method="GET",route="/payment-invoices/{invoice_id}",status="404",surface="base"}' in told
@@ -94,7 +103,7 @@ async def test_a_second_server_on_the_home_is_refused_in_one_sentence(serving_ka
     home = serving_kassa.folder / "home"
     ran = await command.run("serve", "--demo", "--port", "0", "--home", str(home), environment={})
     assert (ran.status, ran.err) == (1, f"Another Kassa runs on the home {home}.\n")
-    assert await status(f"{serving_kassa.served.base_url}/readyz") == 200
+    assert await status(f"{serving_kassa.served.health_url}/readyz") == 200
 
 
 async def test_a_port_in_use_is_told_in_one_sentence_before_anything_else_starts(
@@ -154,12 +163,12 @@ async def test_a_killed_server_starts_again_with_all_that_it_had(folder: Path) -
         await first.process.wait()
     async with serving.running(folder) as second:
         assert second.served.account == first.served.account
-        assert await status(f"{second.served.base_url}/readyz") == 200
+        assert await status(f"{second.served.health_url}/readyz") == 200
 
 
 async def test_a_killed_database_is_back_by_itself(folder: Path) -> None:
     async with serving.running(folder) as kassa:
-        ready = f"{kassa.served.base_url}/readyz"
+        ready = f"{kassa.served.health_url}/readyz"
         next(process for process in processes(folder) if "-D" in process.cmdline()).kill()
 
         async def answers(expected: int) -> bool:
@@ -175,7 +184,7 @@ async def started(*options: str, environment: Mapping[str, str]) -> AsyncIterato
     """Start ``kassa serve``; whatever becomes of the test, it does not outlive it."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "kassa", "serve", "--port", "0", *options),
-        env={**os.environ, **environment},
+        env={**os.environ, "KASSA_DRAIN_SECONDS": "0", **environment},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )

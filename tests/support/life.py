@@ -92,7 +92,7 @@ class Life:
 
     async def ready(self) -> bool:
         """Tell whether it says that it can do its work."""
-        async with self.office.session.get(f"{self.serving.served.base_url}/readyz") as answer:
+        async with self.office.session.get(f"{self.serving.served.health_url}/readyz") as answer:
             return answer.status == 200
 
     def kill_postmaster(self) -> None:
@@ -163,7 +163,12 @@ async def lived(folder: Path) -> AsyncIterator[Life]:
     """Give a Kassa that is not started yet; what runs at the end has to end well."""
     base, gate, bank = _free_ports(3)
     async with wires.laid(f"http://127.0.0.1:{bank}") as wire:
-        environment = {"KASSA_GATE_PORT": str(gate), "KASSA_BANK_PORT": str(bank), "KASSA_BANK_URL": wire.url}
+        environment = {
+            "KASSA_GATE_PORT": str(gate),
+            "KASSA_BANK_PORT": str(bank),
+            "KASSA_BANK_URL": wire.url,
+            "KASSA_HEALTH_PORT": "0",
+        }
         life = Life(folder=folder, wire=wire, options=["--port", str(base)], environment=environment)
         try:
             yield life

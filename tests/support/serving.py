@@ -35,6 +35,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     gate_url: str
     bank_url: str
+    health_url: str
     database_url: str
     account: Keys
 
@@ -66,7 +67,7 @@ async def start(folder: Path, *options: str, environment: Mapping[str, str] | No
             "--ready-file",
             str(ready),
             *options,
-            env={**inherited, **(environment or {})},
+            env={**inherited, "KASSA_DRAIN_SECONDS": "0", **(environment or {})},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,

@@ -1,9 +1,10 @@
 """How the worker shares itself out, on jobs in memory; its work on the database is shown in test_delivering."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
@@ -251,3 +252,54 @@ async def test_what_does_not_finish_in_time_is_handed_back(monkeypatch: pytest.M
         await worker.stop()
         assert sorted(piece.number for piece in job.handed_back) == [0, 1, 2, 3]
         assert (job.done, job.running["a"]) == ([], 0)
+
+
+class Deaf(Pieces):
+    """A job on a database that does not answer, not even when it is asked to let go."""
+
+    def __init__(self, *, slow_round: bool) -> None:
+        super().__init__(doing=lambda _: self.never_mind(), due=pieces("a", 10))
+        self.let_go = asyncio.Event()
+        self.slow_round = slow_round
+
+    async def never_mind(self) -> None:
+        while not self.let_go.is_set():
+            with suppress(asyncio.CancelledError):
+                await self.let_go.wait()
+
+    async def due_accounts(self, now: datetime, *, test_mode: bool) -> list[str]:
+        if self.slow_round and self.running["a"] and not test_mode:
+            await self.never_mind()
+        return await super().due_accounts(now, test_mode=test_mode)
+
+    async def hand_back(self, claims: list[Piece], now: datetime) -> None:
+        await self.never_mind()
+
+
+@pytest.mark.parametrize("slow_round", [False, True])
+async def test_stop_ends_in_time_whatever_the_database_does(
+    monkeypatch: pytest.MonkeyPatch, *, slow_round: bool
+) -> None:
+    monkeypatch.setattr(worker_module, "FINISH_SECONDS", 0.1)
+    monkeypatch.setattr(worker_module, "STOP_SECONDS", 0.3)
+    job = Deaf(slow_round=slow_round)
+    worker = Worker(cast("Platform", Clocked()), [job])
+    running = asyncio.create_task(worker.run())
+    await until(lambda: job.running["a"] == 4)
+    begun = time.monotonic()
+    await worker.stop()
+    assert 0.25 < time.monotonic() - begun < 2
+    assert not running.done()
+    job.let_go.set()
+    await running
+
+
+async def test_what_is_left_comes_due_with_its_lease_when_the_clock_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "FINISH_SECONDS", 0.05)
+    job = Pieces(doing=lambda _: asyncio.Event().wait(), due=pieces("a", 1))
+    async with working(job) as worker:
+        await until(lambda: job.running["a"] == 1)
+        clock = worker._lanes[0]._clock
+        clock.compare(clock.real() + timedelta(hours=1), clock.reading())
+        await worker.stop()
+    assert job.handed_back == []

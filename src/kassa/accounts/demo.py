@@ -83,6 +83,7 @@ def kept(home: Path) -> Keys | None:
 
 
 def _new(home: Path) -> Keys:
+    """Return new keys, or those that another process has just made."""
     keys = new_keys()
-    write_private(home / _FILE, msgspec.json.encode(keys))
-    return keys
+    write_private(home / _FILE, msgspec.json.encode(keys), replace=False)
+    return kept(home) or keys

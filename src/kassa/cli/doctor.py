@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import typer
 
 from kassa import __version__, config
-from kassa.app import CLOCK_APART_MAX
+from kassa.app import compare
 from kassa.clock import Clock
 from kassa.config import Settings
 from kassa.db import home, migrate, pool, queries
@@ -87,14 +87,15 @@ async def _on(url: str, name: str) -> str:
 
 
 async def _clock(url: str) -> str:
-    connections = await _connect(url)
+    connections, clock = await _connect(url), Clock()
     try:
-        apart = abs(await queries.database_now(connections) - Clock.real())
+        await compare(clock, connections)
     finally:
         await pool.close(connections, seconds=1)
-    if apart > CLOCK_APART_MAX:
-        raise SettingsWrong(f"{apart.total_seconds():.0f} s from the database's: set both by NTP.")
-    return f"{apart.total_seconds() * 1000:.0f} ms from the database's"
+    apart = abs(clock.apart()).total_seconds()
+    if not clock.agrees():
+        raise SettingsWrong(f"{apart:.0f} s from the database's: set both by NTP.")
+    return f"{apart * 1000:.0f} ms from the database's"
 
 
 async def _connect(url: str) -> Pool:

@@ -6,16 +6,17 @@ import sys
 from rich.console import Console
 
 from kassa.accounts.model import Keys
+from kassa.cli.roles import Role
 from kassa.config import Settings
 
 _SERVICE = "payment_card_usd_hpp"
 
 
-def tell(settings: Settings, keys: Keys | None) -> None:
+def tell(settings: Settings, roles: frozenset[Role], health_url: str, keys: Keys | None) -> None:
     """Print where everything answers and, in demo mode, the keys and a first request that can be run as it stands."""
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     with console.capture() as captured:
-        _say(console, settings, keys)
+        _say(console, settings, _places(settings, roles, health_url), keys)
     try:
         sys.stdout.write(captured.get())
         sys.stdout.flush()
@@ -24,11 +25,20 @@ def tell(settings: Settings, keys: Keys | None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _say(console: Console, settings: Settings, keys: Keys | None) -> None:
+def _places(settings: Settings, roles: frozenset[Role], health_url: str) -> dict[str, str | None]:
+    """Return what answers here, and where."""
+    places = {
+        "API and checkout": settings.base_url if Role.API in roles else None,
+        "card gate": settings.gate_url if Role.GATE in roles else None,
+        "fake bank": settings.bank_url if Role.BANK in roles else None,
+        "demo shop": f"{settings.base_url}/demo/shop" if settings.demo and Role.API in roles else None,
+        "health, metrics": health_url,
+    }
+    return {name: place for name, place in places.items() if place}
+
+
+def _say(console: Console, settings: Settings, facts: dict[str, str | None], keys: Keys | None) -> None:
     console.print("\nKassa is ready.\n", style="bold")
-    facts = {"API and checkout": settings.base_url, "card gate": settings.gate_url}
-    if settings.demo:
-        facts |= {"fake bank": settings.bank_url, "demo shop": f"{settings.base_url}/demo/shop"}
     if keys is not None:
         facts |= {
             "account": keys.id,

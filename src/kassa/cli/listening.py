@@ -6,18 +6,19 @@ import errno
 import socket
 from collections.abc import Iterator
 
-import msgspec
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
-from kassa.config import Settings
 from kassa.errors import PortTaken, SettingsWrong
 
 HEAD_SECONDS = 10.0
 """How long a client may take to send a request's head, or to begin the next one."""
 BODY_SECONDS = 15.0
 HEAD_BYTES_MAX = 64 * 1024
+PARTING_SECONDS = 1.0
+"""How long a client that has connected and said nothing yet is listened to once we stop."""
 
 _BACKLOG = 2048
 _POLL_SECONDS = 0.02
@@ -52,73 +53,57 @@ def port_of(taken: socket.socket) -> int:
     return port
 
 
-class Sockets(msgspec.Struct, frozen=True, kw_only=True):
-    """The ports that we hold."""
+class State(ServerState):
+    """What all connections of a server know."""
 
-    base: socket.socket
-    gate: socket.socket
-    bank: socket.socket | None
-
-
-@contextlib.contextmanager
-def take(settings: Settings) -> Iterator[Sockets]:
-    """Take every port, before anything else starts, and let go in the end. Raises ``PortTaken``, ``SettingsWrong``."""
-    with contextlib.ExitStack() as stack:
-        base = stack.enter_context(bind(settings.host, settings.port, "KASSA_PORT or --port"))
-        following = settings.port + 1 if settings.port else 0
-        gate_port = following if settings.gate_port is None else settings.gate_port
-        gate = stack.enter_context(bind(settings.host, gate_port, "KASSA_GATE_PORT"))
-        bank = None
-        if settings.demo:
-            following = gate_port + 1 if gate_port else 0
-            bank_port = following if settings.bank_port is None else settings.bank_port
-            bank = stack.enter_context(bind(settings.host, bank_port, "KASSA_BANK_PORT"))
-        yield Sockets(base=base, gate=gate, bank=bank)
-
-
-def resolved(settings: Settings, sockets: Sockets) -> Settings:
-    """Return the settings with the URLs that follow from the ports, where the operator gave no others."""
-
-    def url(given: str | None, taken: socket.socket) -> str:
-        return given.rstrip("/") if given else f"http://{_reachable(settings.host)}:{port_of(taken)}"
-
-    return msgspec.structs.replace(
-        settings,
-        base_url=url(settings.base_url, sockets.base),
-        gate_url=url(settings.gate_url, sockets.gate),
-        bank_url=url(settings.bank_url, sockets.bank) if sockets.bank else settings.bank_url,
-    )
-
-
-def addressed(settings: Settings) -> Settings:
-    """Return the settings with the URLs of a Kassa that serves by them, for a command that runs beside it."""
-    gate_port = settings.port + 1 if settings.gate_port is None else settings.gate_port
-    host = _reachable(settings.host)
-    return msgspec.structs.replace(
-        settings,
-        base_url=(settings.base_url or f"http://{host}:{settings.port}").rstrip("/"),
-        gate_url=(settings.gate_url or f"http://{host}:{gate_port}").rstrip("/"),
-    )
-
-
-def _reachable(host: str) -> str:
-    if host in {"", "0.0.0.0", "::"}:  # noqa: S104  # asked about, not listened on
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
+    draining = False
+    """Whether the server is about to stop, so that every answer is the last one on its connection."""
 
 
 class Server(uvicorn.Server):
-    """A server that leaves signals to its owner."""
+    """A server that leaves signals to its owner, and nobody unanswered who reached it before it closed."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.server_state: State = State()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
 
+    def drain(self) -> None:
+        """Answer on as before, and ask each client to send its next request elsewhere."""
+        self.server_state.draining = True
+        for connection in self.server_state.connections:
+            if isinstance(connection, Impatient):
+                connection.part()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close, after taking the connections that the system has made for us and nobody has heard yet."""
+        self.drain()
+        waiting = [each for taken in sockets or () for each in _waiting(taken)]
+        loop = asyncio.get_running_loop()
+        hearing = [loop.create_task(loop.connect_accepted_socket(self._hear, each)) for each in waiting]
+        await super().shutdown(sockets)
+        await asyncio.gather(*hearing, return_exceptions=True)
+
+    def _hear(self) -> asyncio.Protocol:
+        return Impatient(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+
+def _waiting(taken: socket.socket) -> Iterator[socket.socket]:
+    with contextlib.suppress(OSError):
+        while True:
+            accepted, _ = taken.accept()
+            accepted.setblocking(False)
+            yield accepted
+
 
 class Impatient(HttpToolsProtocol):
     """A connection with deadlines: uvicorn's own waits for ever for a head or a body that never ends."""
 
+    server_state: State
     head_seconds = HEAD_SECONDS
     body_seconds = BODY_SECONDS
     _deadline: asyncio.TimerHandle | None = None
@@ -128,7 +113,7 @@ class Impatient(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Expect a request."""
         super().connection_made(transport)
-        self._expect(self.head_seconds)
+        self._expect(PARTING_SECONDS if self.server_state.draining else self.head_seconds)
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless this head is longer than any honest one."""
@@ -151,6 +136,8 @@ class Impatient(HttpToolsProtocol):
         self._head_bytes = 0
         self._expect(self.body_seconds)
         super().on_headers_complete()
+        if self.server_state.draining:
+            self.part()
 
     def on_message_complete(self) -> None:
         """Expect nothing: the turn is ours."""
@@ -161,6 +148,18 @@ class Impatient(HttpToolsProtocol):
         """Let go of the clock."""
         self._expect(None)
         super().connection_lost(exc)
+
+    def part(self) -> None:
+        """Let the answer that is under way be the last one."""
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Hang up, unless the client is just sending a request, or about to send its first one."""
+        if self._in_head:
+            self._expect(PARTING_SECONDS)
+        else:
+            super().shutdown()
 
     def _expect(self, seconds: float | None) -> None:
         if self._deadline is not None:
@@ -213,6 +212,10 @@ class Listener:
         while not (self._server.started or self._task.done()):  # noqa: ASYNC110  # uvicorn tells in no other way
             await asyncio.sleep(_POLL_SECONDS)
         return self._task
+
+    def drain(self) -> None:
+        """Answer on as before, and ask each client to send its next request elsewhere."""
+        self._server.drain()
 
     async def stop(self) -> None:
         """Accept nothing more and let what is in flight finish."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kassa import app, config
 from kassa.accounts import demo
 from kassa.catalogue.directory import Catalogue
-from kassa.cli.listening import addressed
+from kassa.cli.roles import addressed
 from kassa.clock import Clock
 from kassa.config import Settings
 from kassa.db import pool as database

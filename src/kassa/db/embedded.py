@@ -32,7 +32,7 @@ _LOG_BYTES_MAX = 1_000_000
 _PR_SET_PDEATHSIG = 1
 _STATUS_LINE = 7
 # How a server is stopped: politely; without putting its files in order; by force; and the seconds that each may take.
-_STOP_SIGNALS = ((signal.SIGINT, 5.0), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 1.0))
+_STOP_SIGNALS = ((signal.SIGINT, 3.0), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 1.0))
 # What is left of a killed server: asked to stop, told to stop, made to stop, at these seconds.
 _SURVIVOR_SIGNALS = ((0.0, signal.SIGINT), (5.0, signal.SIGQUIT), (8.0, signal.SIGKILL))
 _SURVIVOR_SECONDS = 12.0

@@ -5,7 +5,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
@@ -57,14 +57,34 @@ async def hold(home: Path, *, wait_seconds: float) -> AsyncIterator[None]:
 
     Raises ``HomeBusy`` at once when a server runs on it, and after ``wait_seconds`` when a command does.
     """
-    deadline = time.monotonic() + wait_seconds
-    descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    refusal = f"Another Kassa runs on the home {home}."
+    async with _alone(home / "lock", lambda waited: announced(home) is not None or waited >= wait_seconds, refusal):
+        withdraw(home)
+        yield
+
+
+@contextlib.asynccontextmanager
+async def hold_bank(home: Path) -> AsyncIterator[None]:
+    """Hold the fake bank's books alone: a second bank would send every notification again.
+
+    Raises ``HomeBusy`` at once.
+    """
+    folder = home / "bank"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    refusal = f"Another fake bank runs on the home {home}."
+    async with _alone(folder / "lock", lambda _: True, refusal):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _alone(lock: Path, enough: Callable[[float], bool], refusal: str) -> AsyncIterator[None]:
+    begun = time.monotonic()
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         while not _try_lock(descriptor):
-            if announced(home) is not None or time.monotonic() >= deadline:
-                raise HomeBusy(f"Another Kassa runs on the home {home}.")
+            if enough(time.monotonic() - begun):
+                raise HomeBusy(refusal)
             await asyncio.sleep(_POLL_SECONDS)
-        withdraw(home)
         yield
     finally:
         os.close(descriptor)
@@ -103,6 +123,7 @@ def load_root(settings: Settings) -> Root:
     path = settings.home_path() / "secret.key"
     text = read_private(path)
     if text is None:
+        prepare(path.parent)
         write_private(path, Root.generate().encode(), replace=False)
         text = read_private(path)
     return Root((text or b"").decode(errors="replace"))
