@@ -32,8 +32,9 @@ check: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## check format, lint, types and th
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## measure postings a second against balances that are updated in place
+bench: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## measure postings a second, and what slow clients cost an honest one
 	@$(BIN)/python -m tests.bench.postings
+	@$(BIN)/python -m tests.bench.slow_clients
 
 format: $(VENV)/.stamp-dev ## put the code into its format, and mend what ruff can mend
 	$(BIN)/ruff format $(SOURCES)

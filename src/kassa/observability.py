@@ -48,6 +48,18 @@ request_seconds = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     registry=registry,
 )
+connections_cut_total = Counter(
+    "kassa_connections_cut_total",
+    "Connections that were cut because they were slow, or refused because there was no room.",
+    ("why",),
+    registry=registry,
+)
+refused_total = Counter(
+    "kassa_limits_refused_total",
+    "Requests refused because there were too many of them, by the limit that they passed.",
+    ("limit",),
+    registry=registry,
+)
 
 _log = structlog.get_logger(__name__)
 

@@ -18,6 +18,7 @@ import uvloop
 from kassa import app, config, observability
 from kassa.accounts.model import Keys
 from kassa.cli import greeting, hardening
+from kassa.cli.connections import Crowd
 from kassa.cli.listening import Listener, Sockets, resolved, take
 from kassa.config import Settings
 from kassa.db import embedded, home
@@ -142,8 +143,9 @@ async def _front(
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
     """Run what takes work in: the two servers and the worker. They stop side by side, for they share the 20 seconds."""
     proxies = platform.settings.trusted_proxies
+    crowd = _crowd(platform.settings)
     listeners = [
-        Listener(made, taken, finish_seconds=FINISH_SECONDS, trusted_proxies=proxies)
+        Listener(made, taken, finish_seconds=FINISH_SECONDS, trusted_proxies=proxies, crowd=crowd)
         for made, taken in (
             (app.base_app(platform, readiness), sockets.base),
             (app.gate_app(platform, readiness), sockets.gate),
@@ -156,6 +158,12 @@ async def _front(
     finally:
         await asyncio.gather(worker.stop(), *(listener.stop() for listener in listeners))
         await asyncio.gather(working, return_exceptions=True)
+
+
+def _crowd(settings: Settings) -> Crowd:
+    # The other half is for the database, for providers and callbacks, and for what a refusal takes.
+    most = min(settings.connections or hardening.FILES_MAX, hardening.open_files() // 2)
+    return Crowd(most=most, most_of_one=settings.limit("connections_by_address"), proxies=settings.trusted_proxies)
 
 
 @contextlib.asynccontextmanager
