@@ -33,6 +33,7 @@ from kassa.observability import Observed, healthz, metrics
 from kassa.outbound import Outbound
 from kassa.platform import Platform
 from kassa.providers.registry import Registry
+from kassa.rates import Rates
 from kassa.tokens import TokenSigner
 
 POOL_SIZE = 16
@@ -79,6 +80,7 @@ async def open_platform(settings: Settings, database_url: str) -> AsyncIterator[
             catalogue=catalogue,
             providers=Registry.load(settings, outbound),
             outbound=outbound,
+            rates=Rates(settings),
         )
 
 

@@ -4,13 +4,14 @@ Several processes beside each other each count for themselves, so together they 
 hold over all of them is counted in the database (``payments.declines``).
 """
 
+import contextlib
 import time
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from kassa.config import Settings
-from kassa.errors import TooMany
+from kassa.errors import NotFound, TooMany
 from kassa.observability import refused_total
 
 Network = IPv4Network | IPv6Network
@@ -65,6 +66,16 @@ class Rate:
         self._seen[visitor] = seen
         if len(self._seen) > self._visitors:
             del self._seen[next(iter(self._seen))]
+
+    @contextlib.contextmanager
+    def guessing(self, *who: str) -> Iterator[None]:
+        """Count one time where what is asked for is not there; raise ``TooMany`` before it is looked for."""
+        self.check(*who)
+        try:
+            yield
+        except NotFound:
+            self.count(*who)
+            raise
 
     def take(self, *who: str) -> None:
         """Count one time, or raise ``TooMany`` where none is left: what is refused does not count."""

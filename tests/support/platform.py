@@ -19,6 +19,7 @@ from kassa.invoices.model import Invoice, Status
 from kassa.outbound import Outbound
 from kassa.platform import Platform
 from kassa.providers.registry import Registry
+from kassa.rates import Rates
 from kassa.sealing import Root
 from kassa.tokens import TokenSigner
 from tests.support.postgres import Database
@@ -46,6 +47,7 @@ async def opened(database: Database, settings: Settings | None = None) -> AsyncI
             catalogue=Catalogue(database.pool),
             providers=Registry.load(chosen, outbound),
             outbound=outbound,
+            rates=Rates(chosen),
         )
 
 

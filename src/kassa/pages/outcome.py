@@ -136,7 +136,7 @@ def _waiting(current: Stage, invoice: Invoice, _: Gettext) -> tuple[str, str]:
 
 
 def _failure(invoice: Invoice, payment: Payment | None, _: Gettext) -> str:
-    resolution = payment.resolution if payment else invoice.resolution
+    resolution = payment.told_resolution if payment else invoice.resolution
     if invoice.session_id is None:
         again = _("Go back to the shop to order again.")
         return f"{wallet_reason(resolution, _)} {again}"
