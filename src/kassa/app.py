@@ -31,9 +31,9 @@ from kassa.demo import shop
 from kassa.errors import DatabaseUnavailable, SettingsWrong
 from kassa.observability import Observed, healthz, metrics
 from kassa.outbound import Outbound
+from kassa.pacing import Paces
 from kassa.platform import Platform
 from kassa.providers.registry import Registry
-from kassa.rates import Rates
 from kassa.tokens import TokenSigner
 
 POOL_SIZE = 16
@@ -80,7 +80,7 @@ async def open_platform(settings: Settings, database_url: str) -> AsyncIterator[
             catalogue=catalogue,
             providers=Registry.load(settings, outbound),
             outbound=outbound,
-            rates=Rates(settings),
+            paces=Paces(settings),
         )
 
 

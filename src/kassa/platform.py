@@ -9,8 +9,8 @@ from kassa.clock import Clock
 from kassa.config import Settings
 from kassa.db.pool import Pool
 from kassa.outbound import Outbound
+from kassa.pacing import Paces
 from kassa.providers.registry import Registry
-from kassa.rates import Rates
 from kassa.sealing import Root
 from kassa.tokens import TokenSigner
 
@@ -32,7 +32,7 @@ class Platform:
     catalogue: Catalogue
     providers: Registry
     outbound: Outbound
-    rates: Rates
+    paces: Paces
 
     async def route(self, account_id: str, code: str, *, test_mode: bool) -> Route | None:
         """Return who takes a service's payments, or None where nobody does, or nobody that runs here."""

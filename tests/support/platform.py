@@ -17,9 +17,9 @@ from kassa.db.pool import Pool, transaction
 from kassa.invoices import queries as invoices
 from kassa.invoices.model import Invoice, Status
 from kassa.outbound import Outbound
+from kassa.pacing import Paces
 from kassa.platform import Platform
 from kassa.providers.registry import Registry
-from kassa.rates import Rates
 from kassa.sealing import Root
 from kassa.tokens import TokenSigner
 from tests.support.postgres import Database
@@ -47,7 +47,7 @@ async def opened(database: Database, settings: Settings | None = None) -> AsyncI
             catalogue=Catalogue(database.pool),
             providers=Registry.load(chosen, outbound),
             outbound=outbound,
-            rates=Rates(chosen),
+            paces=Paces(chosen),
         )
 
 

@@ -93,7 +93,7 @@ class Gate:
 
     async def _session(self, request: Request) -> Session:
         client_ip = request.client.host if request.client else ""
-        with self._platform.rates.misses.guessing(client_ip):
+        with self._platform.paces.misses.guessing(client_ip):
             return await charge.open_session(self._platform, request.path_params["session_id"])
 
     @staticmethod

@@ -18,10 +18,10 @@ from kassa.invoices import asking, operations, queries
 from kassa.invoices.charges import charge
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
+from kassa.pacing import network_of
 from kassa.payments.model import ANSWER_SECONDS, Payment, PaymentStatus
 from kassa.platform import Platform
 from kassa.providers.protocol import Card, Outcome, Pending, Value
-from kassa.rates import network_of
 
 
 class Session(Value, frozen=True, kw_only=True):

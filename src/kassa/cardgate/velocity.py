@@ -20,7 +20,7 @@ async def admit(platform: Platform, invoice: Invoice, card: CardFacts, *, payer_
     are no limits.
     """
     if payer_network is not None:
-        platform.rates.attempts.take(payer_network)
+        platform.paces.attempts.take(payer_network)
     limits = Limits.from_settings(platform.settings)
     if not limits.some:
         return False

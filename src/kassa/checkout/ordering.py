@@ -80,7 +80,7 @@ async def place(platform: Platform, order: Order, *, client_ip: str) -> Placed:
     ``ProviderSilent`` and ``ProviderGarbled`` the invoice exists.
     """
     mode = "test" if order.invoice.test_mode else "live"
-    platform.rates.creations.take(order.account.account_id, mode, client_ip)
+    platform.paces.creations.take(order.account.account_id, mode, client_ip)
     view, created = await create(platform, order.account, order.invoice, order.customer, client_ip=client_ip)
     return Placed(order=order, view=view, created=created)
 

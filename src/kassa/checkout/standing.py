@@ -28,7 +28,7 @@ class Standing(Value, frozen=True, kw_only=True):
 
 async def find(platform: Platform, request: Request, invoice_id: object) -> Standing:
     """Return the invoice of an id that came in from outside. Raises ``NotFound``, ``TooMany`` for who guesses."""
-    with platform.rates.misses.guessing(request.client.host if request.client else ""):
+    with platform.paces.misses.guessing(request.client.host if request.client else ""):
         return await _find(platform, invoice_id)
 
 

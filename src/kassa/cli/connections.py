@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from kassa.errors import NoRoom, SettingsWrong
 from kassa.jsonapi.answers import refusal
 from kassa.observability import connections_cut_total
-from kassa.rates import Network, network_of
+from kassa.pacing import Network, network_of
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 

@@ -34,7 +34,7 @@ def network_of(host: str) -> Network | None:
     return IPv6Network((int(address), _NETWORK_BITS), strict=False)
 
 
-class Rate:
+class Pace:
     """A limit of so many ``times`` in each ``seconds``, for each visitor alone; 0 for none."""
 
     def __init__(
@@ -83,15 +83,15 @@ class Rate:
         self.count(*who)
 
 
-class Rates:
+class Paces:
     """The limits on what strangers may ask for."""
 
     def __init__(self, settings: Settings) -> None:
-        self.creations = Rate("creations", settings.limit("creations_by_address"))
+        self.creations = Pace("creations", settings.limit("creations_by_address"))
         """Invoices by a public key from an address."""
-        self.misses = Rate("misses", settings.limit("misses_by_address"))
+        self.misses = Pace("misses", settings.limit("misses_by_address"))
         """Ids that open nothing, from an address."""
-        self.attempts = Rate("attempts", settings.limit("attempts_by_address"))
+        self.attempts = Pace("attempts", settings.limit("attempts_by_address"))
         """Cards sent from an address."""
 
 

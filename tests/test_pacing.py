@@ -4,16 +4,16 @@ import pytest
 
 from kassa.config import LIMITS, Settings, load
 from kassa.errors import NotFound, TooMany
-from kassa.rates import Rate, network_of
+from kassa.pacing import Pace, network_of
 from tests.support.waiting import until
 
 
-def taken(rate: Rate, *who: str, times: int) -> int:
+def taken(pace: Pace, *who: str, times: int) -> int:
     """Return how many of so many times were had."""
     had = 0
     for _ in range(times):
         try:
-            rate.take(*who)
+            pace.take(*who)
         except TooMany:
             continue
         had += 1
@@ -21,48 +21,48 @@ def taken(rate: Rate, *who: str, times: int) -> int:
 
 
 def test_a_visitor_has_so_many_times_and_others_have_theirs() -> None:
-    rate = Rate("a", 3)
-    assert taken(rate, "key", "192.0.2.1", times=5) == 3
-    assert taken(rate, "key", "192.0.2.2", times=5) == 3
-    assert taken(rate, "other", "192.0.2.1", times=5) == 3
+    pace = Pace("a", 3)
+    assert taken(pace, "key", "192.0.2.1", times=5) == 3
+    assert taken(pace, "key", "192.0.2.2", times=5) == 3
+    assert taken(pace, "other", "192.0.2.1", times=5) == 3
 
 
 def test_a_refusal_says_when_the_next_time_comes() -> None:
-    rate = Rate("a", 1, seconds=60)
-    rate.take("x")
+    pace = Pace("a", 1, seconds=60)
+    pace.take("x")
     with pytest.raises(TooMany) as refused:
-        rate.take("x")
+        pace.take("x")
     assert 59 <= refused.value.seconds <= 60
 
 
 async def test_a_time_comes_back_when_it_leaves_the_window_and_refusals_do_not_count() -> None:
-    rate = Rate("a", 2, seconds=0.2)
-    assert taken(rate, "x", times=9) == 2
-    await until(lambda: taken(rate, "x", times=1) == 1, what="the next time")
+    pace = Pace("a", 2, seconds=0.2)
+    assert taken(pace, "x", times=9) == 2
+    await until(lambda: taken(pace, "x", times=1) == 1, what="the next time")
 
 
 def test_no_limit_is_none() -> None:
-    assert taken(Rate("a", 0), "x", times=999) == 999
+    assert taken(Pace("a", 0), "x", times=999) == 999
 
 
 def test_only_so_many_visitors_are_remembered_and_those_unseen_for_longest_go_first() -> None:
-    rate = Rate("a", 1, visitors=2)
+    pace = Pace("a", 1, visitors=2)
     for name in ("first", "second", "third"):
-        rate.take(name)
-    assert taken(rate, "third", times=1) == 0
-    assert taken(rate, "first", times=1) == 1
-    assert len(rate._seen) == 2
+        pace.take(name)
+    assert taken(pace, "third", times=1) == 0
+    assert taken(pace, "first", times=1) == 1
+    assert len(pace._seen) == 2
 
 
 def test_what_is_there_is_not_a_guess() -> None:
-    rate = Rate("a", 2)
+    pace = Pace("a", 2)
     for _ in range(5):
-        with rate.guessing("x"):
+        with pace.guessing("x"):
             pass
     for _ in range(2):
-        with pytest.raises(NotFound), rate.guessing("x"):
+        with pytest.raises(NotFound), pace.guessing("x"):
             raise NotFound
-    with pytest.raises(TooMany), rate.guessing("x"):
+    with pytest.raises(TooMany), pace.guessing("x"):
         raise NotFound
 
 
