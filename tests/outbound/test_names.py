@@ -4,6 +4,7 @@ An address of the loopback that the operator opened stands for the public ones, 
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 
@@ -29,15 +30,24 @@ def names() -> Iterator[Names]:
 
 
 @pytest.fixture
-async def public(listen: Listen) -> Listener:
-    """A shop's server."""
-    return await listen(OK, host=PUBLIC)
+async def servers(listen: Listen) -> list[Listener]:
+    """Servers on one port of a shop's address and of inner ones."""
+    while True:
+        shop = await listen(OK, host=PUBLIC)
+        with contextlib.suppress(OSError):  # another program may have the port elsewhere
+            return [shop, *[await listen(OK, host=host, port=shop.port) for host in ("127.0.0.1", "127.0.0.2", "::1")]]
 
 
 @pytest.fixture
-async def inner(listen: Listen, public: Listener) -> list[Listener]:
+def public(servers: list[Listener]) -> Listener:
+    """A shop's server."""
+    return servers[0]
+
+
+@pytest.fixture
+def inner(servers: list[Listener]) -> list[Listener]:
     """What strangers must not reach, on the same port."""
-    return [await listen(OK, host=host, port=public.port) for host in ("127.0.0.1", "127.0.0.2", "::1")]
+    return servers[1:]
 
 
 @pytest.fixture
