@@ -68,7 +68,7 @@ async def pay(
     if route is None:
         raise NotFound("Nobody takes this service's payments any more.")
     facts = card_facts(platform, card, test_mode=invoice.test_mode)
-    network = str(network_of(client_ip) or client_ip) if payer_known else None
+    network = str(network_of(client_ip) or client_ip) if payer_known and client_ip else None
     hushed = await velocity.admit(platform, invoice, facts, payer_network=network)
     started = time.monotonic()
     try:
