@@ -116,14 +116,15 @@ async def test_every_slow_client_is_cut(serve: Serve) -> None:
     assert answers == {name: expected for name, (_, _, expected) in SLOW.items()}
 
 
-async def test_a_client_that_does_not_read_is_cut(serve: Serve) -> None:
+@pytest.mark.parametrize("more", [b"", GET, GET[:-2]], ids=["nothing", "a request", "the most of a request"])
+async def test_a_client_that_does_not_read_is_cut(serve: Serve, more: bytes) -> None:
     port = await serve()
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.setblocking(False)  # noqa: FBT003  # it takes no name
         loop = asyncio.get_running_loop()
         await loop.sock_connect(deaf, ("127.0.0.1", port))
-        await loop.sock_sendall(deaf, GET.replace(b"/ ", b"/?20000000 "))
+        await loop.sock_sendall(deaf, GET.replace(b"/ ", b"/?20000000 ") + more)
         # Its own side of the connection tells of the cut without a byte being read.
         await asyncio.wait_for(_broken(deaf), LONG_SECONDS)
 
@@ -227,6 +228,13 @@ async def test_one_address_does_not_take_the_room_of_others(serve: Serve) -> Non
     for writer in writers:
         writer.close()
     assert await eventually(lambda: answered(port, "127.0.0.2"))
+
+
+def test_a_proxy_of_ipv6_speaks_for_many_and_its_neighbours_do_not() -> None:
+    crowd = Crowd(most_of_one=1, proxies="2001:db8::1")
+    assert all(crowd.enter("2001:db8::1") for _ in range(3))
+    assert crowd.enter("2001:db8::2")
+    assert not crowd.enter("2001:db8::3")
 
 
 async def test_a_proxy_speaks_for_many(serve: Serve) -> None:

@@ -6,7 +6,7 @@ uvicorn has a deadline for idle connections alone, and any byte ends it (decisio
 import asyncio
 from collections import Counter
 from http import HTTPStatus
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 import msgspec
@@ -70,7 +70,9 @@ class Crowd:
     def _network(self, host: str) -> Network | None:
         """Return what a host's connections are counted under, or None for a proxy, who speaks for many."""
         network = network_of(host)
-        return None if network is None or any(_within(network, proxy) for proxy in self._proxies) else network
+        if network is None or any(ip_address(host) in proxy for proxy in self._proxies):
+            return None
+        return network
 
 
 class Impatient(HttpToolsProtocol):
@@ -124,28 +126,25 @@ class Impatient(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Expect nothing: the turn is ours, unless it is over already."""
+        """Take the turn."""
         self._reading = False
-        self._expect(self.patience.idle_seconds if self.cycle.response_complete else None)
+        self._pass_the_turn()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Expect the next request; empty lines before it, which the parser skips, win no time."""
+        """Give the turn back; empty lines before the next request, which the parser skips, win no time."""
         super().on_response_complete()
-        if self.cycle.response_complete and not self._reading:
-            self._expect(self.patience.idle_seconds)
+        self._pass_the_turn()
 
     def pause_writing(self) -> None:
-        """Expect the client to read what there is of the answer."""
+        """Give the turn back: there is an answer to read."""
         super().pause_writing()
-        if not self._reading:
-            self._expect(self.patience.write_seconds)
+        self._pass_the_turn()
 
     def resume_writing(self) -> None:
-        """Expect nothing: the rest of the answer is ours to write."""
+        """Take the turn again: the rest of the answer is ours to write."""
         super().resume_writing()
-        if not self._reading and not self.cycle.response_complete:
-            self._expect(None)
+        self._pass_the_turn()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of the clock and the place."""
@@ -154,6 +153,15 @@ class Impatient(HttpToolsProtocol):
             self.crowd.leave(self._counted)
             self._counted = None
         super().connection_lost(exc)
+
+    def _pass_the_turn(self) -> None:
+        """Expect what is next, unless a request is under way, whose deadlines stand."""
+        if self._reading:
+            return
+        if self.cycle.response_complete:
+            self._expect(self.patience.idle_seconds)
+        else:
+            self._expect(self.patience.write_seconds if self.flow.write_paused else None)
 
     def _refuse(self) -> None:
         connections_cut_total.labels("full").inc()
@@ -186,10 +194,6 @@ def _networks(text: str) -> tuple[Network, ...]:
         return tuple(ip_network(item.strip()) for item in text.split(",") if item.strip())
     except ValueError as error:
         raise SettingsWrong(f"KASSA_TRUSTED_PROXIES should be addresses or networks: {error}.") from None
-
-
-def _within(network: Network, other: Network) -> bool:
-    return network.version == other.version and network.network_address in other
 
 
 def _no_room() -> bytes:
