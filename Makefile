@@ -24,7 +24,7 @@ run: $(VENV)/.stamp-run ## start the whole gateway in demo mode, until Ctrl-C
 
 test: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## run all tests
 	@$(BIN)/python -m tests.support.chromium
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 torture: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## kill Kassa at every place of every payment, and compare the books
 	@$(BIN)/python -m tests.torture
@@ -38,8 +38,9 @@ check: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## check format, lint, types and th
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## measure postings a second against balances that are updated in place
+bench: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## measure postings a second, and what slow clients cost an honest one
 	@$(BIN)/python -m tests.bench.postings
+	@$(BIN)/python -m tests.bench.slow_clients
 
 format: $(VENV)/.stamp-dev ## put the code into its format, and mend what ruff can mend
 	$(BIN)/ruff format $(SOURCES)

@@ -31,6 +31,7 @@ from kassa.demo import shop
 from kassa.errors import DatabaseUnavailable, SettingsWrong
 from kassa.observability import Observed, healthz, metrics
 from kassa.outbound import Outbound
+from kassa.pacing import Paces
 from kassa.platform import Platform
 from kassa.providers.registry import Registry
 from kassa.rates.directory import Rates
@@ -86,6 +87,7 @@ async def open_platform(settings: Settings, database_url: str) -> AsyncIterator[
             rates=Rates(connections, clock, settings),
             providers=providers,
             outbound=outbound,
+            paces=Paces(settings),
         )
 
 

@@ -15,6 +15,17 @@ from kassa.errors import SettingsWrong
 
 PREFIX = "KASSA_"
 
+LIMITS = {
+    "connections_by_address": 100,
+    "creations_by_address": 60,
+    "misses_by_address": 60,
+    "attempts_by_address": 30,
+    "declines_by_address": 6,
+    "declines_by_card": 6,
+    "declines_by_account": 50,
+}
+"""Limits where nothing else is said. Demo mode has none: there is one visitor, and he tries everything out."""
+
 
 def default_home() -> Path:
     """Return where Kassa keeps its data when nothing else is said: a place that its user owns."""
@@ -72,10 +83,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Longer, because there are none in the first days of January."""
     log_level: str = "info"
     trusted_proxies: str = ""
-    """Addresses, comma-separated, of reverse proxies whose ``X-Forwarded-For`` is believed."""
+    """Addresses or networks, comma-separated, of reverse proxies whose ``X-Forwarded-For`` is believed."""
+    connections: int = 2000
+    """Connections in each process; half of the open files that the system gives, where that is less."""
+    connections_by_address: int | None = None
+    """Connections in each process from one address that is not a trusted proxy's. Limits are as in ``LIMITS`` where
+    they are not set, none in demo mode; 0 is none."""
+    creations_by_address: int | None = None
+    """Invoices a minute that one public key makes from one address, in each process."""
+    misses_by_address: int | None = None
+    """Invoice ids a minute that one address may ask for in vain, in each process, before it is not answered."""
+    attempts_by_address: int | None = None
+    """Cards a minute that may be sent from one address, in each process."""
+    declines_by_address: int | None = None
+    """Declines an hour of one account from one address, after which that address waits."""
+    declines_by_card: int | None = None
+    """Declines an hour of one account of one card, after which that card waits."""
+    declines_by_account: int | None = None
+    """Declines among an account's last 100 cards of an hour that are an attack on it: from then on one decline is
+    enough to wait, and payers are told no reasons."""
 
     def __repr__(self) -> str:
         return f"Settings({self.home}, …)"
+
+    def limit(self, name: str) -> int:
+        """Return one of ``LIMITS`` as it was set, or by default; 0 for none."""
+        given: int | None = getattr(self, name)
+        if given is not None:
+            return max(given, 0)
+        return 0 if self.demo else LIMITS[name]
 
     def home_path(self) -> Path:
         """Return the home as an absolute path."""

@@ -3,6 +3,7 @@
 CONTRACT §8 fixes how each family looks on the wire; ``jsonapi.answers`` writes it.
 """
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar, Self
@@ -104,6 +105,19 @@ class Invalid(KassaError):
         return "; ".join(f"{name}: {text}" for name, text in self.errors.items())
 
 
+class TooMany(KassaError):
+    """This was asked for too often: try again later.
+
+    ``seconds`` is when it may be asked for again, at the earliest.
+    """
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = max(1, math.ceil(seconds))
+
+
 class ProviderGarbled(KassaError):
     """The provider's answer makes no sense, so the outcome is not known yet."""
 
@@ -118,6 +132,12 @@ class ProviderSilent(KassaError):
 
 class DatabaseUnavailable(KassaError):
     """The database does not answer at the moment."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class NoRoom(KassaError):
+    """There is no room for another connection at the moment."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 

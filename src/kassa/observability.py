@@ -66,6 +66,18 @@ reconciliation_last_run = Gauge(
     ("mode",),
     registry=registry,
 )
+connections_cut_total = Counter(
+    "kassa_connections_cut_total",
+    "Connections that were cut because they were slow, or refused because there was no room.",
+    ("why",),
+    registry=registry,
+)
+refused_total = Counter(
+    "kassa_limits_refused_total",
+    "Requests refused because there were too many of them, by the limit that they passed.",
+    ("limit",),
+    registry=registry,
+)
 
 _log = structlog.get_logger(__name__)
 

@@ -9,6 +9,7 @@ from kassa.clock import Clock
 from kassa.config import Settings
 from kassa.db.pool import Pool
 from kassa.outbound import Outbound
+from kassa.pacing import Paces
 from kassa.providers.registry import Registry
 from kassa.rates.directory import Rates
 from kassa.sealing import Root
@@ -33,6 +34,7 @@ class Platform:
     rates: Rates
     providers: Registry
     outbound: Outbound
+    paces: Paces
 
     async def route(self, account_id: str, code: str, *, test_mode: bool) -> Route | None:
         """Return who takes a service's payments, or None where nobody does that runs here."""

@@ -17,6 +17,10 @@ from tests.support.waiting import until
 
 ROOT: Final = Path(__file__).parents[1]
 ELSEWHERE: Final = {
+    429: (
+        "api/test_limits.py",
+        "test_the_next_creation_of_a_minute_is_refused_for_this_key_and_address_alone",
+    ),
     502: (
         "invoices/test_redirect_errors.py",
         "test_a_bank_without_an_answer_is_told_to_the_letter_and_the_invoice_stands",
@@ -26,7 +30,7 @@ ELSEWHERE: Final = {
         "test_a_bank_without_an_answer_is_told_to_the_letter_and_the_invoice_stands",
     ),
 }
-TABLE: Final = {200, 201, 400, 401, 403, 404, 405, 409, 422, 500, 502, 503, 504}
+TABLE: Final = {200, 201, 400, 401, 403, 404, 405, 409, 422, 429, 500, 502, 503, 504}
 INTERNAL: Final = error_body(500, "internal_error", title="internal_error", detail="Internal server error.")
 UNAVAILABLE: Final = error_body(
     503,

@@ -111,7 +111,7 @@ def test_a_form_is_described_as_one_and_answered_with_pages(described: dict[str,
     assert all(
         [*form["responses"][status]["content"]] == ["text/html"] for status in form["responses"] if status != "303"
     )
-    statuses = (200, 303, 400, 401, 403, 404, 409, 413, 415, 422, 500, 503)
+    statuses = (200, 303, 400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503)
     assert [*form["responses"]] == [*map(str, statuses)]
 
 
@@ -119,7 +119,7 @@ def test_the_card_gate_is_described_with_its_own_address_and_token(described: di
     sale = described["paths"]["/payment/sale"]["post"]
     assert sale["security"] == [{"token": []}]
     assert described["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
-    assert [*sale["responses"]] == [*map(str, (201, 400, 401, 409, 413, 415, 422, 500, 503))]
+    assert [*sale["responses"]] == [*map(str, (201, 400, 401, 409, 413, 415, 422, 429, 500, 503))]
     assert described["components"]["schemas"]["Sale"]["required"] == ["card_number", "cvv", "exp_month", "exp_year"]
 
 

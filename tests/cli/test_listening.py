@@ -5,18 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 from starlette.responses import PlainTextResponse
 
-from kassa.cli import listening
-from kassa.cli.listening import Impatient, Listener, bind, port_of
+from kassa.cli.listening import Listener, bind, port_of
 from kassa.errors import PortTaken, SettingsWrong
-
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @pytest.fixture
-async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    """A server with short deadlines that answers everything with one word."""
-    monkeypatch.setattr(Impatient, "head_seconds", 0.3)
-    monkeypatch.setattr(Impatient, "body_seconds", 0.3)
+async def port() -> AsyncIterator[int]:
+    """A server that answers everything with one word."""
     taken = bind("127.0.0.1", 0, "PORT")
     listener = Listener(PlainTextResponse("hello"), taken, finish_seconds=1)
     await listener.start()
@@ -31,23 +26,6 @@ async def send(port: int, text: bytes) -> bytes:
     answer = await asyncio.wait_for(reader.read(), 5)
     writer.close()
     return answer
-
-
-async def test_a_client_that_says_nothing_is_hung_up_on(port: int) -> None:
-    assert await send(port, b"") == b""
-
-
-async def test_a_head_that_never_ends_is_hung_up_on(port: int) -> None:
-    assert await send(port, b"GET / HTTP/1.1\r\nHost: x\r\n") == b""
-
-
-async def test_a_head_without_measure_is_hung_up_on(port: int) -> None:
-    assert await send(port, b"GET / HTTP/1.1\r\nX: " + b"x" * listening.HEAD_BYTES_MAX) == b""
-
-
-async def test_a_body_that_never_ends_is_hung_up_on(port: int) -> None:
-    answer = await send(port, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
-    assert answer.startswith(b"HTTP/1.1 200 OK")
 
 
 async def test_an_honest_client_is_answered_without_the_servers_name(port: int) -> None:

@@ -60,6 +60,10 @@ async def post(outbound: Outbound, url: str, *, guarded: bool = True, https_only
     )
 
 
+def test_the_corpus_is_large() -> None:
+    assert len(set(HOSTS)) >= 60
+
+
 @pytest.mark.parametrize("host", HOSTS)
 async def test_no_spelling_of_an_inner_address_is_connected_to(
     outbound: Outbound, internal: Listener, host: str

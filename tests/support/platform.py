@@ -17,6 +17,7 @@ from kassa.db.pool import Pool, transaction
 from kassa.invoices import queries as invoices
 from kassa.invoices.model import Invoice, Status
 from kassa.outbound import Outbound
+from kassa.pacing import Paces
 from kassa.platform import Platform
 from kassa.providers.registry import Registry
 from kassa.rates.directory import Rates
@@ -52,6 +53,7 @@ async def opened(database: Database, settings: Settings | None = None) -> AsyncI
             rates=Rates(database.pool, clock, chosen),
             providers=providers,
             outbound=outbound,
+            paces=Paces(chosen),
         )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+import msgspec
 
 from kassa import app, ids
 from kassa.accounts import operations as accounts
@@ -107,11 +108,19 @@ class World:
         invoice, customer = await draw_up(self.platform, account, wanted, errors, source="merchant_api")
         return await create(self.platform, account, invoice, customer, client_ip="192.0.2.1")
 
-    async def pay(self, invoice: Invoice, *, number: int = 1, card: str = GOOD, expiry: str = "12/30") -> None:
+    async def pay(
+        self,
+        invoice: Invoice,
+        *,
+        number: int = 1,
+        card: str = GOOD,
+        expiry: str = "12/30",
+        client_ip: str = "192.0.2.1",
+    ) -> None:
         """Pay as the card page does."""
         month, _, year = expiry.partition("/")
         sent = Card(number=card, expiry_month=int(month), expiry_year=2000 + int(year), cvv="123")
-        await charge.pay(self.platform, await self.open(invoice), number=number, card=sent, client_ip="192.0.2.1")
+        await charge.pay(self.platform, await self.open(invoice), number=number, card=sent, client_ip=client_ip)
 
     async def open(self, invoice: Invoice) -> Session:
         """Open the payer's page."""
@@ -230,14 +239,15 @@ class World:
 
 
 @asynccontextmanager
-async def opened(database: Database, home: Path) -> AsyncIterator[World]:
-    """Open a platform on a database, with a bank whose books are in ``home``."""
+async def opened(database: Database, home: Path, **changes: object) -> AsyncIterator[World]:
+    """Open a platform on a database, with a bank whose books are in ``home``; ``changes`` are to its settings."""
     listening: socket.socket = bind("127.0.0.1", 0, "the bank's port")
     bank_url = f"http://127.0.0.1:{port_of(listening)}"
     async with wire.laid(bank_url) as line, aiohttp.ClientSession() as session:
         settings = Settings(
             home=str(home), demo=True, base_url=_NOWHERE, gate_url="http://gate.test", bank_url=line.url
         )
+        settings = msgspec.structs.replace(settings, **changes)
         async with app.open_platform(settings, database.url) as platform:
             bank = Listener(app.bank_app(platform), listening, finish_seconds=1, lifespan=True)
             await bank.start()

@@ -17,7 +17,9 @@ from kassa.checkout import process
 from kassa.jsonapi.answers import HANDLERS
 from kassa.platform import Platform
 
-_OPEN_CORS: Final = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+_OPEN_CORS: Final = Middleware(
+    CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=["Retry-After"]
+)
 
 
 def create(platform: Platform) -> ASGIApp:

@@ -26,6 +26,7 @@ SALE: Final = Operation(
         ),
     ),
     conflict=sale.SaleResource,
+    refuses=(HTTPStatus.TOO_MANY_REQUESTS,),
 )
 
 OPERATIONS: Final = {sale.PATH: SALE}

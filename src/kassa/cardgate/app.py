@@ -94,7 +94,9 @@ class Gate:
         return self._see(views.path(session, self.site))
 
     async def _session(self, request: Request) -> Session:
-        return await charge.open_session(self._platform, request.path_params["session_id"])
+        client_ip = request.client.host if request.client else ""
+        with self._platform.paces.misses.guessing(client_ip):
+            return await charge.open_session(self._platform, request.path_params["session_id"])
 
     @staticmethod
     def _bypass(session: Session) -> str | None:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from kassa import failpoints, ids
 from kassa.accounts.model import Account
+from kassa.cardgate import velocity
 from kassa.cardgate.facts import card_facts
 from kassa.errors import InvoiceNotPayable, NotFound, ProviderGarbled, ProviderSilent
 from kassa.failpoints import Point
@@ -18,6 +19,7 @@ from kassa.invoices import asking, operations, queries
 from kassa.invoices.charges import charge
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
+from kassa.pacing import network_of
 from kassa.payments.model import ANSWER_SECONDS, Payment, PaymentStatus
 from kassa.platform import Platform
 from kassa.providers.protocol import Card, Outcome, Pending, Value
@@ -45,10 +47,19 @@ async def open_session(platform: Platform, session_id: str) -> Session:
     return Session(invoice=view.invoice, payment=view.payment, account=account, now=now)
 
 
-async def pay(platform: Platform, session: Session, *, number: int, card: Card, client_ip: str) -> View | None:
+async def pay(
+    platform: Platform,
+    session: Session,
+    *,
+    number: int,
+    card: Card,
+    client_ip: str,
+    payer_known: bool = True,
+) -> View | None:
     """Try to take the money from a card, and return the invoice as it then stands.
 
     A second click, a stale form or an ended invoice changes nothing: then nobody was asked, and None is returned.
+    Raises ``TooMany`` where this payer, by ``client_ip`` if ``payer_known``, or this card has been declined too often.
 
     The provider is asked inside this call, because nobody else ever has the card. If it does not answer, the attempt
     waits and the worker asks what became of it.
@@ -58,9 +69,20 @@ async def pay(platform: Platform, session: Session, *, number: int, card: Card, 
     if route is None:
         raise NotFound("Nobody takes this service's payments any more.")
     facts = card_facts(platform, card, test_mode=invoice.test_mode)
+    network = str(network_of(client_ip) or client_ip) if payer_known and client_ip else None
+    hushed = await velocity.admit(platform, invoice, facts, payer_network=network)
     started = time.monotonic()
     try:
-        payment = await operations.begin(platform, invoice, number=number, card=facts, client_ip=client_ip, route=route)
+        payment = await operations.begin(
+            platform,
+            invoice,
+            number=number,
+            card=facts,
+            client_ip=client_ip,
+            route=route,
+            payer_network=network,
+            hushed=hushed,
+        )
     except InvoiceNotPayable:
         return None
     if time.monotonic() - started > ANSWER_SECONDS:

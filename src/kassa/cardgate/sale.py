@@ -18,6 +18,7 @@ from kassa.cardgate import charge, operation
 from kassa.cardgate.charge import Session
 from kassa.errors import NotFound, Unauthorized
 from kassa.invoices import gateway
+from kassa.invoices.model import Invoice
 from kassa.jsonapi.answers import HANDLERS, answer, conflict, refusal
 from kassa.jsonapi.body import attributes, read_json
 from kassa.payments.model import Payment
@@ -28,6 +29,8 @@ PATH: Final = "/payment/sale"
 _PATHS: Final = (PATH, f"{PATH}/")
 TYPE: Final = "sale-operation"
 
+_MERCHANTS: Final = "merchant_api"
+"""The source of invoices whose token only the merchant's servers have."""
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -75,6 +78,21 @@ def routes(platform: Platform) -> list[Route]:
     return [Route(path, machines) for path in _PATHS]
 
 
+class _Caller(Value, frozen=True, kw_only=True):
+    """Whose address a card came from: of an invoice that anyone may have made, anyone may also have its token."""
+
+    client_ip: str
+    payer_known: bool
+    """Whether it is the payer's own address, and not that of a merchant's server."""
+
+    @classmethod
+    def of(cls, request: Request, sale: operation.Sale, invoice: Invoice) -> "_Caller":
+        own = request.client.host if request.client else ""
+        if invoice.source != _MERCHANTS:
+            return cls(client_ip=own, payer_known=True)
+        return cls(client_ip=sale.payer_ip or own, payer_known=sale.payer_ip is not None)
+
+
 class Sales:
     """The handler."""
 
@@ -98,13 +116,18 @@ class Sales:
             test_mode=session.invoice.test_mode,
             lengths=gateway.options(session.invoice.gateway_options).number_lengths,
         )
-        client_ip = sale.payer_ip or (request.client.host if request.client else "")
-        return await self._charge(session, card, client_ip=client_ip)
+        return await self._charge(session, card, _Caller.of(request, sale, session.invoice))
 
-    async def _charge(self, session: Session, card: Card, *, client_ip: str) -> Response:
+    async def _charge(self, session: Session, card: Card, caller: "_Caller") -> Response:
         invoice = session.invoice
-        number = invoice.attempts + 1
-        view = await charge.pay(self._platform, session, number=number, card=card, client_ip=client_ip)
+        view = await charge.pay(
+            self._platform,
+            session,
+            number=invoice.attempts + 1,
+            card=card,
+            client_ip=caller.client_ip,
+            payer_known=caller.payer_known,
+        )
         if view is not None and view.payment is not None:
             return answer(_document(session, view.payment), HTTPStatus.CREATED)
         now = await charge.open_session(self._platform, invoice.session_id or "")
@@ -127,7 +150,9 @@ class Sales:
 
 
 def _document(session: Session, payment: Payment) -> SaleDocument:
-    told = SaleAttributes(status=payment.status, resolution=payment.resolution, auth_payload=_auth_payload(payment))
+    told = SaleAttributes(
+        status=payment.status, resolution=payment.told_resolution, auth_payload=_auth_payload(payment)
+    )
     return SaleDocument(
         **msgspec.structs.asdict(told), data=SaleResource(id=session.invoice.session_id or "", attributes=told)
     )

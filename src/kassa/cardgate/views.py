@@ -209,7 +209,7 @@ def _decline(session: Session, language: str, *, shown: bool) -> dict[str, str]:
     catalog = translations(language)
     left = session.invoice.attempts_left
     tries = catalog.ngettext("You can try once more.", "You can try %(count)s more times.", left)
-    return {"decline": reason(payment.resolution, catalog.gettext), "attempts_left": tries % {"count": left}}
+    return {"decline": reason(payment.told_resolution, catalog.gettext), "attempts_left": tries % {"count": left}}
 
 
 def _with_query(url: str, params: Mapping[str, str]) -> str:

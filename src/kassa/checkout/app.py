@@ -51,7 +51,7 @@ class Checkout:
 
     async def enter(self, request: Request) -> Response:
         """GET ``/hpp/?cpi={cpi_…}``: the address that ``hpp_url`` names, on to where this invoice is paid or shown."""
-        found = await standing.find(self._platform, request.query_params.get("cpi"))
+        found = await standing.find(self._platform, request, request.query_params.get("cpi"))
         invoice = found.view.invoice
         url = ways.gate(self._platform, invoice, found.stage) or ways.result_url(self._platform, invoice)
         asked = {name: value for name in PARAMETERS if (value := request.query_params.get(name))}
@@ -60,7 +60,7 @@ class Checkout:
 
     async def result(self, request: Request) -> Response:
         """GET ``/hpp/result/{cpi_…}``: how an invoice stands, for whoever has its id: nothing of customer or card."""
-        found = await standing.find(self._platform, request.path_params["invoice_id"])
+        found = await standing.find(self._platform, request, request.path_params["invoice_id"])
         account, view, current = found.account, found.view, found.stage
         language = visits.language(request, view.invoice.locale)
         onward = ways.onward(self._platform, view, current, language)
@@ -84,7 +84,7 @@ class Checkout:
 
         It wakes the question and decides nothing; the result page tells what has become of the payment, and leads on.
         """
-        view = (await standing.find(self._platform, request.path_params["invoice_id"])).view
+        view = (await standing.find(self._platform, request, request.path_params["invoice_id"])).view
         params = await forms.returned(request)
         if view.payment is not None and view.payment.status in _AWAITED and view.invoice.session_id is None:
             await asking.ask(self._platform, view.payment, params=params)

@@ -88,8 +88,11 @@ async def read(platform: Platform, data: Mapping[str, Any], errors: dict[str, st
 async def place(platform: Platform, order: Order, *, client_ip: str) -> Placed:
     """Create the invoice that an order asks for, unless one has its ``reference_id``.
 
-    Raises what ``creation.create`` raises: after ``ProviderSilent`` and ``ProviderGarbled`` the invoice exists.
+    Raises ``TooMany`` where this key has made too many from this address, and what ``creation.create`` raises: after
+    ``ProviderSilent`` and ``ProviderGarbled`` the invoice exists.
     """
+    mode = "test" if order.invoice.test_mode else "live"
+    platform.paces.creations.take(order.account.account_id, mode, client_ip)
     view, created = await create(platform, order.account, order.invoice, order.customer, client_ip=client_ip)
     return Placed(order=order, view=view, created=created)
 

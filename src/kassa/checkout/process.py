@@ -65,7 +65,7 @@ class Form:
         locale = next((data[name] for name in PARAMETERS if name in data), None)
         data |= {"locale": locale} if locale is not None else {}
         if "cpi" in data:
-            found = await standing.find(self._platform, data["cpi"])
+            found = await standing.find(self._platform, request, data["cpi"])
             return self._leave(found.view, language)
         try:
             return await self._order(request, data, errors, language)

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from starlette.requests import Request
+
 from kassa import ids
 from kassa.accounts.model import Account
 from kassa.errors import NotFound
@@ -24,8 +26,13 @@ class Standing(Value, frozen=True, kw_only=True):
     stage: Stage
 
 
-async def find(platform: Platform, invoice_id: object) -> Standing:
-    """Return the invoice of an id that came in from outside. Raises ``NotFound``."""
+async def find(platform: Platform, request: Request, invoice_id: object) -> Standing:
+    """Return the invoice of an id that came in from outside. Raises ``NotFound``, ``TooMany`` for who guesses."""
+    with platform.paces.misses.guessing(request.client.host if request.client else ""):
+        return await _find(platform, invoice_id)
+
+
+async def _find(platform: Platform, invoice_id: object) -> Standing:
     tag = ids.tag_of(invoice_id, "cpi") if isinstance(invoice_id, str) else None
     if tag is None or not isinstance(invoice_id, str):
         raise NotFound

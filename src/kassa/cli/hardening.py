@@ -1,8 +1,11 @@
-"""Hardening: a process that holds card numbers in memory leaves no copy of that memory behind (P10)."""
+"""Hardening: no copy of a memory that holds card numbers is left behind (P10), and files do not run out."""
 
 import ctypes
 import resource
 import sys
+
+FILES_MAX = 8192
+"""Open files, of which connections are the most, that a process asks the system for."""
 
 _PR_SET_DUMPABLE = 4
 
@@ -12,3 +15,14 @@ def keep_memory_private() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def open_files() -> int:
+    """Take as many open files as the system gives, up to ``FILES_MAX``, and return how many those are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    wanted = FILES_MAX if hard == unlimited else min(FILES_MAX, hard)
+    if soft != unlimited and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return FILES_MAX if soft == unlimited else soft

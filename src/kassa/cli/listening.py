@@ -3,26 +3,18 @@
 import asyncio
 import contextlib
 import errno
+import math
 import socket
 from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
+from kassa.cli.connections import Crowd, Impatient, Patience, State, protocol
 from kassa.errors import PortTaken, SettingsWrong
-
-HEAD_SECONDS = 10.0
-"""How long a client may take to send a request's head, or to begin the next one."""
-BODY_SECONDS = 15.0
-HEAD_BYTES_MAX = 64 * 1024
-PARTING_SECONDS = 1.0
-"""How long a client that has connected and said nothing yet is listened to once we stop."""
 
 _BACKLOG = 2048
 _POLL_SECONDS = 0.02
-_IDLE_SECONDS = 5
 
 
 def bind(host: str, port: int, variable: str) -> socket.socket:
@@ -51,13 +43,6 @@ def port_of(taken: socket.socket) -> int:
     """Return the port that a socket got."""
     port: int = taken.getsockname()[1]
     return port
-
-
-class State(ServerState):
-    """What all connections of a server know."""
-
-    draining = False
-    """Whether the server is about to stop, so that every answer is the last one on its connection."""
 
 
 class Server(uvicorn.Server):
@@ -89,7 +74,11 @@ class Server(uvicorn.Server):
         await asyncio.gather(*hearing, return_exceptions=True)
 
     def _hear(self) -> asyncio.Protocol:
-        return Impatient(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        made = self.config.http_protocol_class
+        connection: asyncio.Protocol = made(  # type: ignore[call-arg]  # as uvicorn calls it
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return connection
 
 
 def _waiting(taken: socket.socket) -> Iterator[socket.socket]:
@@ -98,77 +87,6 @@ def _waiting(taken: socket.socket) -> Iterator[socket.socket]:
             accepted, _ = taken.accept()
             accepted.setblocking(False)
             yield accepted
-
-
-class Impatient(HttpToolsProtocol):
-    """A connection with deadlines: uvicorn's own waits for ever for a head or a body that never ends."""
-
-    server_state: State
-    head_seconds = HEAD_SECONDS
-    body_seconds = BODY_SECONDS
-    _deadline: asyncio.TimerHandle | None = None
-    _head_bytes = 0
-    _in_head = True
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Expect a request."""
-        super().connection_made(transport)
-        self._expect(PARTING_SECONDS if self.server_state.draining else self.head_seconds)
-
-    def data_received(self, data: bytes) -> None:
-        """Read on, unless this head is longer than any honest one."""
-        super().data_received(data)
-        # Only now is it known whether the head has ended: the data may hold a good part of a body as well.
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES_MAX:
-                self.transport.close()
-
-    def on_message_begin(self) -> None:
-        """Expect the head's end."""
-        super().on_message_begin()
-        self._in_head = True
-        self._expect(self.head_seconds)
-
-    def on_headers_complete(self) -> None:
-        """Expect the body's end."""
-        self._in_head = False
-        self._head_bytes = 0
-        self._expect(self.body_seconds)
-        super().on_headers_complete()
-        if self.server_state.draining:
-            self.part()
-
-    def on_message_complete(self) -> None:
-        """Expect nothing: the turn is ours."""
-        self._expect(None)
-        super().on_message_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of the clock."""
-        self._expect(None)
-        super().connection_lost(exc)
-
-    def part(self) -> None:
-        """Let the answer that is under way be the last one."""
-        if self.cycle is not None:
-            self.cycle.keep_alive = False
-
-    def shutdown(self) -> None:
-        """Hang up, unless the client is just sending a request, or about to send its first one."""
-        if self._in_head:
-            self._expect(PARTING_SECONDS)
-        else:
-            super().shutdown()
-
-    def _expect(self, seconds: float | None) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        self._deadline = None if seconds is None else self.loop.call_later(seconds, self._give_up)
-
-    def _give_up(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.close()
 
 
 class Listener:
@@ -182,16 +100,20 @@ class Listener:
         finish_seconds: int,
         trusted_proxies: str = "",
         lifespan: bool = False,
+        crowd: Crowd | None = None,
+        patience: Patience | None = None,
     ) -> None:
         """Take the app, the socket, and how long requests in flight may take at the end.
 
         ``trusted_proxies`` are addresses whose ``X-Forwarded-For`` is believed; ``lifespan`` runs the app's own.
+        ``crowd`` counts the connections, those of other listeners with it; by default they are not limited.
         """
+        patience = patience or Patience()
         self._taken = taken
         self._server = Server(
             uvicorn.Config(
                 app,
-                http=Impatient,
+                http=protocol(patience, crowd or Crowd()),
                 ws="none",
                 interface="asgi3",
                 lifespan="on" if lifespan else "off",
@@ -200,7 +122,7 @@ class Listener:
                 server_header=False,
                 proxy_headers=bool(trusted_proxies),
                 forwarded_allow_ips=trusted_proxies,
-                timeout_keep_alive=_IDLE_SECONDS,
+                timeout_keep_alive=math.ceil(patience.idle_seconds),
                 timeout_graceful_shutdown=finish_seconds,
             )
         )

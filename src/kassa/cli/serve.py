@@ -18,6 +18,7 @@ import uvloop
 from kassa import app, config, observability
 from kassa.accounts.model import Keys
 from kassa.cli import greeting, hardening
+from kassa.cli.connections import Crowd
 from kassa.cli.listening import Listener
 from kassa.cli.roles import Role, Sockets, address, check_addresses, chosen, resolved, take
 from kassa.config import Settings
@@ -202,8 +203,9 @@ async def _front(
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
     """Run what takes work in: the two servers and the worker. They stop side by side, for they share the 20 seconds."""
     finish, proxies = LEAVE_SECONDS - platform.settings.drain_seconds, platform.settings.trusted_proxies
+    crowd = _crowd(platform.settings)
     listeners = [
-        Listener(make(platform), sockets.roles[role], finish_seconds=finish, trusted_proxies=proxies)
+        Listener(make(platform), sockets.roles[role], finish_seconds=finish, trusted_proxies=proxies, crowd=crowd)
         for role, make in ((Role.API, app.base_app), (Role.GATE, app.gate_app))
         if role in roles
     ]
@@ -229,6 +231,12 @@ async def _leave(listeners: Sequence[Listener], stop: Stop, seconds: float) -> N
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.at_once.wait(), seconds)
     await asyncio.gather(*(listener.stop() for listener in listeners))
+
+
+def _crowd(settings: Settings) -> Crowd:
+    # The other half is for the database, for providers and callbacks, and for what a refusal takes.
+    most = min(settings.connections or hardening.FILES_MAX, hardening.open_files() // 2)
+    return Crowd(most=most, most_of_one=settings.limit("connections_by_address"), proxies=settings.trusted_proxies)
 
 
 @contextlib.asynccontextmanager

@@ -52,7 +52,7 @@ def public(platform: Platform, account: Account, view: View) -> wire.PublicDocum
             description=invoice.description,
             has_return_url=invoice.return_url is not None or invoice.return_urls is not None,
             status=invoice.status,
-            resolution=invoice.resolution.upper(),
+            resolution=_told_resolution(view).upper(),
             service=invoice.service,
             service_method=invoice.service_method,
             service_flow=invoice.service_flow,
@@ -166,12 +166,19 @@ def _form(platform: Platform, view: View) -> wire.Form | None:
     )
 
 
+def _told_resolution(view: View) -> str:
+    """Return why an invoice stands where it does, as whoever pays may know it."""
+    invoice, payment = view.invoice, view.payment
+    of_payment = payment is not None and payment.resolution == invoice.resolution
+    return payment.told_resolution if payment is not None and of_payment else invoice.resolution
+
+
 def _active_payment(platform: Platform, view: View) -> wire.ActivePayment | None:
     form = _form(platform, view)
     if form is None:
         return None
     if view.payment is not None:
-        status, resolution = view.payment.status, view.payment.resolution
+        status, resolution = view.payment.status, view.payment.told_resolution
     elif view.invoice.status is Status.PROCESS_PENDING:
         status, resolution = PaymentStatus.INVOKED, "ok"
     else:

@@ -65,7 +65,15 @@ async def _insert(platform: Platform, account: Account, drawn: View) -> bool:
 
 
 async def begin(
-    platform: Platform, invoice: Invoice, *, number: int, card: CardFacts | None, client_ip: str, route: Route
+    platform: Platform,
+    invoice: Invoice,
+    *,
+    number: int,
+    card: CardFacts | None,
+    client_ip: str,
+    route: Route,
+    payer_network: str | None = None,
+    hushed: bool = False,
 ) -> Payment:
     """Write down that the provider is about to be asked for the money, and return the attempt.
 
@@ -83,6 +91,7 @@ async def begin(
         payment = settling.attempt(
             begun, route, status=PaymentStatus.PROCESS_PENDING, card=card, client_ip=client_ip, now=now
         )
+        payment = msgspec.structs.replace(payment, payer_network=payer_network, hushed=hushed)
         await payment_queries.insert(connection, payment)
         await _save(connection, begun, was=view.invoice.status)
         failpoints.reach(Point.BEGINNING)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from kassa.errors import Invalid, KassaError
+from kassa.errors import Invalid, KassaError, TooMany
 
 log = structlog.get_logger()
 
@@ -81,7 +81,8 @@ def refusal(error: KassaError) -> Response:
     if isinstance(error, Invalid):
         told = {name: str(text) for name, text in error.errors.items()}  # as plain text: a Message is not JSON
         return answer(InvalidErrors(errors=told), error.status)
-    return _failed(error.status, error.detail)
+    headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooMany) else None
+    return _failed(error.status, error.detail, headers)
 
 
 def conflict(detail: str, data: Mapping[str, Any] | object | None) -> Response:
@@ -97,7 +98,7 @@ def _failed(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None =
     response.headers.update(headers or {})
     if status is HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = 'Basic realm="kassa"'
-    if status in RETRY_AFTER:
+    if status in RETRY_AFTER and "Retry-After" not in response.headers:
         response.headers["Retry-After"] = RETRY_AFTER[status]
     return response
 

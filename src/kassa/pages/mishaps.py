@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa.errors import KassaError
+from kassa.errors import KassaError, TooMany
 from kassa.pages.languages import translations
 from kassa.pages.outcome import Outcome
 from kassa.pages.reasons import Gettext
@@ -28,7 +28,10 @@ def handlers(site: str) -> dict[type[Exception] | int, Handler]:
     async def of_ours(request: Request, error: Exception) -> Response:
         status = error.status if isinstance(error, KassaError) else HTTPStatus.INTERNAL_SERVER_ERROR
         _log_defect(status, error)
-        return mishap(request, status, site=site)
+        response = mishap(request, status, site=site)
+        if isinstance(error, TooMany):
+            response.headers["retry-after"] = str(error.seconds)
+        return response
 
     async def of_starlette(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
@@ -93,6 +96,11 @@ def _words(status: HTTPStatus, _: Gettext) -> tuple[str, str]:
             return (
                 _("This order number is taken"),
                 _("The shop has used it for another order. No money was taken. Go back to the shop to order again."),
+            )
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return (
+                _("Too many attempts"),
+                _("No money was taken this time. Wait a while before you try again, or go back to the shop."),
             )
         case HTTPStatus.SERVICE_UNAVAILABLE:
             return (

@@ -144,7 +144,7 @@ def _failure(invoice: Invoice, payment: Payment | None, _: Gettext) -> str:
         return _("The shop did not accept this payment. The money goes back to you.")
     if payment is not None and payment.status in _STUCK:
         return _("The shop did not accept this payment, and giving it back has not worked yet. Please ask the shop.")
-    resolution = payment.resolution if payment else invoice.resolution
+    resolution = payment.told_resolution if payment else invoice.resolution
     if invoice.session_id is None:
         again = _("Go back to the shop to order again.")
         return f"{wallet_reason(resolution, _)} {again}"

@@ -145,6 +145,10 @@ class Payment(Value, frozen=True, kw_only=True):
     processed_currency: str | None = None
     card: CardFacts | None = None
     client_ip: str = ""
+    payer_network: str | None = None
+    """Whose attempt it is: the network of the payer's address, None where only the merchant's server is known."""
+    hushed: bool = False
+    """Made while the account was under attack: who pays is not told why it failed."""
     action: str | None = None
     action_method: str | None = None
     action_params: dict[str, str] | None = None
@@ -159,6 +163,11 @@ class Payment(Value, frozen=True, kw_only=True):
     def live(self) -> bool:
         """Whether this attempt may still end in success."""
         return self.status in LIVE
+
+    @property
+    def told_resolution(self) -> str:
+        """Why the attempt stands where it does, as whoever pays may know it."""
+        return "general_decline" if self.hushed and self.status in FAILED else self.resolution
 
 
 def move(payment: Payment, status: PaymentStatus, resolution: str, *, now: datetime, **changes: object) -> Payment:

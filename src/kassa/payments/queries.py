@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 
 from kassa.db.pool import Executor
+from kassa.payments.declines import LATEST_CARDS, Declines, Limits
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
 
 _CARD: Final = tuple(field.name for field in msgspec.structs.fields(CardFacts))
@@ -176,3 +177,38 @@ WHERE account_id = $1 AND payment_id = $2 AND due_at = $4 AND asks = $5
 async def hand_back(connection: Executor, payment: Payment, *, account_id: str, now: datetime) -> None:
     """Give a claim back undone, if it is still ours."""
     await connection.execute(_HAND_BACK, account_id, payment.payment_id, now, payment.due_at, payment.asks)
+
+
+_DECLINES: Final = """
+SELECT
+    ARRAY(SELECT created_at FROM payments
+          WHERE account_id = $1 AND test_mode = $2 AND status = 'process_failed' AND payer_network = $4
+            AND created_at > $3
+          ORDER BY created_at DESC LIMIT $6) AS of_payer,
+    ARRAY(SELECT created_at FROM payments
+          WHERE account_id = $1 AND test_mode = $2 AND status = 'process_failed' AND card_fingerprint = $5
+            AND created_at > $3
+          ORDER BY created_at DESC LIMIT $7) AS of_card,
+    (SELECT count(*) FILTER (WHERE status = 'process_failed') FROM (
+        SELECT status FROM payments
+        WHERE account_id = $1 AND test_mode = $2 AND card_fingerprint IS NOT NULL AND created_at > $3
+        ORDER BY created_at DESC LIMIT $8
+    ) AS latest) AS of_account
+"""
+
+
+async def declines(
+    connection: Executor,
+    *,
+    account_id: str,
+    test_mode: bool,
+    since: datetime,
+    payer_network: str | None,
+    fingerprint: bytes,
+    limits: Limits,
+) -> Declines:
+    """Return an account's declines since a moment: of a payer, of a card, and among its latest cards."""
+    most = (limits.of_payer or 1, limits.of_card or 1, LATEST_CARDS if limits.of_account else 0)
+    record = await connection.fetchrow(_DECLINES, account_id, test_mode, since, payer_network, fingerprint, *most)
+    assert record is not None  # noqa: S101 - a SELECT without FROM has one row
+    return Declines(**record)

@@ -26,7 +26,12 @@ CREATE_INVOICE: Final = Operation(
         ),
     ),
     conflict=wire.PublicInvoice,
-    refuses=(HTTPStatus.FORBIDDEN, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT),
+    refuses=(
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    ),
 )
 
 PROCESS: Final = Operation(
@@ -47,7 +52,7 @@ PROCESS: Final = Operation(
             words="On to where the order is paid; an honest repeat goes where the standing invoice is paid.",
         ),
     ),
-    refuses=(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    refuses=(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
     pages=True,
 )
 
@@ -67,5 +72,5 @@ READ_INVOICE: Final = Operation(
         Parameter(name="public_key", words="May be sent; it then has to be the account's, of the invoice's mode."),
     ),
     gives=(Gives(type=wire.PublicDocument, words="The invoice.", example=examples.load("public_created")),),
-    refuses=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
+    refuses=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS),
 )

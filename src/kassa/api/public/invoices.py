@@ -40,7 +40,8 @@ class Invoices:
 
     async def read(self, request: Request) -> Response:
         """GET by id, without a key; a ``public_key`` that is sent all the same must be the account's, of the mode."""
-        account, view = await self._find(request.path_params["invoice_id"])
+        with self._platform.paces.misses.guessing(auth.client_ip(request)):
+            account, view = await self._find(request.path_params["invoice_id"])
         if public_key := once(request, "public_key"):
             owner, test_mode = await self._platform.accounts.by_public_key(public_key)
             if owner.account_id != account.account_id or test_mode != view.invoice.test_mode:
