@@ -6,8 +6,10 @@ Each setting NAME comes from ``KASSA_NAME``, or from the file that ``KASSA_NAME_
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from kassa.errors import SettingsWrong
 
@@ -52,6 +54,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outbound_ports: str = "80,443"
     """Ports that callbacks may reach on public addresses."""
     log_level: str = "info"
+    provider_seconds: Annotated[float, Meta(gt=0, le=20)] = 20.0
+    """How long a provider may take to answer; to a question what became of a payment, half of that."""
+    provider_questions_per_second: Annotated[int, Meta(ge=10, le=10_000)] = 50
+    """How many such questions this process's worker asks one provider, and how many at once after a silence."""
     trusted_proxies: str = ""
     """Addresses, comma-separated, of reverse proxies whose ``X-Forwarded-For`` is believed."""
 

@@ -61,8 +61,8 @@ async def outbound() -> AsyncIterator[Outbound]:
         yield opened
 
 
-def provider_at(url: str, outbound: Outbound) -> Provider:
-    provider = test.provider(Settings(bank_url=url, demo=True), outbound)
+def provider_at(url: str, outbound: Outbound, **changed: Any) -> Provider:
+    provider = test.provider(Settings(bank_url=url, demo=True, **changed), outbound)
     assert provider is not None
     return provider
 
@@ -160,9 +160,7 @@ async def test_a_connection_cut_before_the_answer_is_silence(outbound: Outbound)
         assert_tells_no_secret(silent.value)
 
 
-async def test_a_bank_that_never_answers_is_silence(outbound: Outbound, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kassa.providers.test.verbs.PAY_SECONDS", 0.2)
-
+async def test_a_bank_that_never_answers_is_silence(outbound: Outbound) -> None:
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
@@ -170,7 +168,7 @@ async def test_a_bank_that_never_answers_is_silence(outbound: Outbound, monkeypa
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         with pytest.raises(ProviderSilent):
-            await provider_at(f"http://{host}:{port}", outbound).pay(CREDENTIALS, CHARGE, CARD)
+            await provider_at(f"http://{host}:{port}", outbound, provider_seconds=0.2).pay(CREDENTIALS, CHARGE, CARD)
 
 
 async def test_live_credentials_and_a_missing_card_take_no_money(outbound: Outbound) -> None:

@@ -180,13 +180,13 @@ class World:
 
 
 @asynccontextmanager
-async def opened(database: Database, home: Path) -> AsyncIterator[World]:
-    """Open a platform on a database, with a bank whose books are in ``home``."""
+async def opened(database: Database, home: Path, **changed: Any) -> AsyncIterator[World]:
+    """Open a platform on a database, with a bank whose books are in ``home``; settings may be ``changed``."""
     listening: socket.socket = bind("127.0.0.1", 0, "the bank's port")
     bank_url = f"http://127.0.0.1:{port_of(listening)}"
     async with wire.laid(bank_url) as line, aiohttp.ClientSession() as session:
         settings = Settings(
-            home=str(home), demo=True, base_url=_NOWHERE, gate_url="http://gate.test", bank_url=line.url
+            home=str(home), demo=True, base_url=_NOWHERE, gate_url="http://gate.test", bank_url=line.url, **changed
         )
         async with app.open_platform(settings, database.url) as platform:
             bank = Listener(app.bank_app(platform), listening, finish_seconds=1, lifespan=True)

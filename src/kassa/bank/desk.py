@@ -11,7 +11,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from kassa.bank import cards, operations, queries
+from kassa.bank.badness import BadDays
 from kassa.bank.books import Books
+from kassa.bank.days import WORDS
 from kassa.bank.model import State
 from kassa.bank.pages import page
 from kassa.clock import Clock
@@ -23,8 +25,9 @@ SHOWN = 50
 class Desk:
     """Serves the desk."""
 
-    def __init__(self, books: Books, clock: Clock) -> None:
+    def __init__(self, books: Books, clock: Clock, days: BadDays) -> None:
         self._books = books
+        self._days = days
         self._clock = clock
 
     def routes(self) -> list[BaseRoute]:
@@ -37,7 +40,8 @@ class Desk:
     async def show(self, request: Request) -> Response:
         """List the newest purchases."""
         purchases = queries.recent_purchases(self._books.connection, limit=SHOWN)
-        return page("desk.html", {"purchases": purchases, "texts": cards.TEXTS, "open": State.PROCESSING})
+        values = {"texts": cards.TEXTS, "open": State.PROCESSING, "days": WORDS, "called": self._days.called}
+        return page("desk.html", {"purchases": purchases, **values})
 
     async def settle(self, request: Request) -> Response:
         """Approve or decline a purchase in processing (form field ``decision``), and go back to the list."""

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS purchases (
     page_until TEXT,
     rrn TEXT UNIQUE CHECK (length(rrn) = 12),
     approval_code TEXT CHECK (length(approval_code) = 6),
+    day TEXT,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
     PRIMARY KEY (merchant_id, order_ref),
@@ -64,4 +65,4 @@ CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, number INTEGER NOT N
 -- Twelve digits from the first to the last (ISO 8583, field 37).
 INSERT OR IGNORE INTO counters VALUES ('rrn', 700000000000);
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;

@@ -176,7 +176,7 @@ def answered(payment: Payment, outcome: Outcome, *, refund_late: bool, now: date
     success.
     """
     if payment.status in FAILED and not isinstance(outcome, Accepted | Pending):
-        return msgspec.structs.replace(payment, due_at=None)
+        return msgspec.structs.replace(payment, due_at=_woken(payment, now))
     match outcome:
         case Redirect():
             return _invoked(payment, outcome, now=now)
@@ -195,7 +195,9 @@ def answered(payment: Payment, outcome: Outcome, *, refund_late: bool, now: date
         case Absent():
             return _failed(payment, "provider_error", None, now=now, due_at=now + RECHECK_AFTER)
         case Declined():
-            return _failed(payment, outcome.resolution, outcome.external_id or payment.external_id, now=now)
+            # A notification that came while this answer was on its way may know better (P2): it is asked about.
+            external_id, due_at = outcome.external_id or payment.external_id, _woken(payment, now)
+            return _failed(payment, outcome.resolution, external_id, now=now, due_at=due_at)
         case Accepted():
             return _taken(payment, outcome, refund_late=refund_late, now=now)
         case _:
@@ -236,9 +238,13 @@ def refund_answered(payment: Payment, outcome: Outcome, *, now: datetime) -> Pay
 
 def wait(payment: Payment, *, external_id: str | None, now: datetime) -> Payment:
     """Return the attempt undecided, due for the next question; at once if it was woken while this one was asked."""
-    woken = payment.due_at is not None and payment.due_at <= now
-    due_at = payment.due_at if woken else now + ask_delay(payment.asks)
+    due_at = _woken(payment, now) or now + ask_delay(payment.asks)
     return msgspec.structs.replace(payment, external_id=external_id or payment.external_id, due_at=due_at)
+
+
+def _woken(payment: Payment, now: datetime) -> datetime | None:
+    """Return since when an attempt is due again, if it was woken while it was asked about."""
+    return payment.due_at if payment.due_at is not None and payment.due_at <= now else None
 
 
 def _invoked(payment: Payment, outcome: Redirect, *, now: datetime) -> Payment:

@@ -25,9 +25,6 @@ from kassa.providers.protocol import (
 )
 from kassa.providers.test import notices, wire
 
-PAY_SECONDS = 20.0
-ASK_SECONDS = 10.0
-
 _NOT_TAKEN = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
 )
@@ -36,7 +33,9 @@ _NOT_TAKEN = frozenset(
 
 def provider(settings: Settings, outbound: Outbound) -> Provider | None:
     """Return the provider, where there is a bank to talk to."""
-    return TestProvider(settings.bank_url, outbound) if settings.bank_url else None
+    if not settings.bank_url:
+        return None
+    return TestProvider(settings.bank_url, outbound, answer_seconds=settings.provider_seconds)
 
 
 class TestProvider:
@@ -45,9 +44,11 @@ class TestProvider:
     code: ClassVar[str] = "test"
     __test__ = False
 
-    def __init__(self, bank_url: str, outbound: Outbound) -> None:
+    def __init__(self, bank_url: str, outbound: Outbound, *, answer_seconds: float) -> None:
         self._bank_url = bank_url.rstrip("/")
         self._outbound = outbound
+        self._pay_seconds = answer_seconds
+        self._ask_seconds = answer_seconds / 2
 
     async def pay(self, credentials: Credentials, charge: Charge, card: Card | None) -> Outcome:
         """Place an order: with a card, at a wallet, or a scenario. The first answer may be lost: nothing is sent twice.
@@ -60,7 +61,7 @@ class TestProvider:
         if order is None:
             return Declined(external_id=None, resolution="invalid_details")
         body = msgspec.json.encode(order)
-        answer = await self._call(credentials, "PUT", f"/purchases/{charge.payment_id}", body, PAY_SECONDS)
+        answer = await self._call(credentials, "PUT", f"/purchases/{charge.payment_id}", body, self._pay_seconds)
         if answer.status in _NOT_TAKEN:
             return Declined(external_id=None, resolution="provider_error")
         outcome = self._outcome(answer, charge.payment_id, external_id=None)
@@ -74,7 +75,7 @@ class TestProvider:
 
     async def status(self, credentials: Credentials, attempt: Attempt) -> Outcome:
         """Ask what became of an order."""
-        answer = await self._call(credentials, "GET", f"/purchases/{attempt.payment_id}", b"", ASK_SECONDS)
+        answer = await self._call(credentials, "GET", f"/purchases/{attempt.payment_id}", b"", self._ask_seconds)
         if answer.status == HTTPStatus.NOT_FOUND:
             return Absent()
         return self._outcome(answer, attempt.payment_id, external_id=attempt.external_id)
@@ -83,7 +84,7 @@ class TestProvider:
         """Ask for money back; the bank gives it once under each ``refund_id``."""
         path = f"/purchases/{refund.payment_id}/refunds/{refund.refund_id}"
         body = msgspec.json.encode({"amount": refund.amount, "currency": refund.currency})
-        answer = await self._call(credentials, "PUT", path, body, PAY_SECONDS)
+        answer = await self._call(credentials, "PUT", path, body, self._pay_seconds)
         if answer.status == HTTPStatus.NOT_FOUND:
             return Absent()
         given = wire.read(answer, wire.RefundAnswer)
