@@ -1,5 +1,6 @@
 """Compares the bank's books with Kassa's: they must agree to the last movement (P1, P2)."""
 
+from collections import Counter
 from itertools import product
 from typing import Any
 
@@ -91,3 +92,20 @@ async def quiet(office: Office, account_id: str) -> bool:
         account_id,
     )
     return not waiting
+
+
+async def net_agrees(office: Office, bank_url: str) -> bool:
+    """Tell whether for each attempt the bank keeps what Kassa's books say that it does, refunds taken off.
+
+    Unlike ``agree`` it is true of money that waits for a person, or went back, as well.
+    """
+    at_bank: Counter[tuple[str, str]] = Counter()
+    for line in await statement(office, bank_url):
+        at_bank[line["order"], line["currency"]] += line["amount"] * (1 if line["kind"] == "PURCHASE" else -1)
+    rows = await office.fetch(
+        "SELECT split_part(entry_id, ':', 2) AS payment_id, currency,"
+        " sum(CASE WHEN debit = 'provider' THEN amount ELSE -amount END)::bigint AS net"
+        " FROM ledger_transfers WHERE 'provider' IN (debit, credit) GROUP BY 1, 2"
+    )
+    in_ledger = Counter({(row["payment_id"], row["currency"]): row["net"] for row in rows})
+    return at_bank == in_ledger

@@ -39,6 +39,8 @@ class Wire:
     url: str = ""
     fault: Fault | None = None
     """What happens to purchases that are placed from now on; everything else passes."""
+    down: bool = False
+    """Nothing reaches the bank, whatever it is: something before it answers 503."""
     placed: list[str] = field(default_factory=list)
     """The orders that were to be placed, one a request."""
     calls: list[str] = field(default_factory=list)
@@ -59,7 +61,7 @@ class Wire:
             await self._wait()
         if fault is Fault.LOSE:
             return _broken(request)
-        if fault is Fault.DOWN:
+        if self.down or fault is Fault.DOWN:
             return web.Response(status=503, text="Service Unavailable")
         answer = await self._forward(request)
         if fault is Fault.HOLD_ANSWER:
