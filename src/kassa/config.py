@@ -82,6 +82,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rates_cbr_days: Annotated[int, Meta(ge=1)] = 14
     """Longer, because there are none in the first days of January."""
     log_level: str = "info"
+    provider_seconds: Annotated[float, Meta(gt=0, le=20)] = 20.0
+    """How long a provider may take to answer; to a question what became of a payment, half of that."""
+    provider_questions_per_second: Annotated[int, Meta(ge=10, le=10_000)] = 50
+    """How many such questions this process's worker asks one provider, and how many at once after a silence."""
     trusted_proxies: str = ""
     """Addresses or networks, comma-separated, of reverse proxies whose ``X-Forwarded-For`` is believed."""
     connections: int = 2000

@@ -24,15 +24,14 @@ CARD = {"card_number": GOOD, "card_holder": "Jack Smith", "cvv": "123", "exp_mon
 
 @pytest.fixture(scope="module")
 async def world(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """A platform and a bank for the tests of this file."""
+    """A platform and a bank for the tests of this file; nobody waits 20 seconds for an answer."""
     home: Path = tmp_path_factory.mktemp("world")
-    async with worlds.opened(module_database, home) as opened:
+    async with worlds.opened(module_database, home, provider_seconds=1) as opened:
         yield opened
 
 
 @pytest.fixture(autouse=True)
-def _line_works_and_time_is_real(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("kassa.providers.test.verbs.PAY_SECONDS", 0.3)
+def _line_works_and_time_is_real(world: World) -> Iterator[None]:
     yield
     world.wire.fault = None
     world.platform.clock.test_offset = timedelta()

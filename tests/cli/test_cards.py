@@ -3,6 +3,7 @@ import typer
 from typer.testing import CliRunner
 
 from kassa import __version__
+from kassa.bank.days import Day
 from kassa.cli.cards import cards
 from tests.support import command
 
@@ -17,6 +18,7 @@ def test_cards_are_listed_with_their_outcome_and_the_reasons_by_expiry() -> None
     assert "4302 9128 3702 0000 no process_failed" in lines
     assert "05/29 insufficient_funds Insufficient funds" in lines
     assert any("07/77" in line for line in lines)
+    assert "silent_after 02/66 666.02 takes the order and never answers" in lines
 
 
 def test_the_same_comes_as_json() -> None:
@@ -24,6 +26,13 @@ def test_the_same_comes_as_json() -> None:
     assert document["cards"][0] == {"number": "5123817234060000", "secure": True, "outcome": "processed"}
     assert document["good_card_stays_pending"] == "07/77"
     assert len(document["failing_card"]) == 33
+    assert document["bad_days"][10] == {
+        "day": "notice_repeated",
+        "expiry": "11/66",
+        "amount": "666.11",
+        "bank": "notifies ten times",
+    }
+    assert [each["day"] for each in document["bad_days"]] == list(Day)
 
 
 async def test_the_version_is_told() -> None:

@@ -7,10 +7,13 @@ from datetime import timedelta
 import pytest
 
 from kassa.accounts.model import Account
+from kassa.db.pool import transaction
 from kassa.invoices import operations
+from kassa.invoices import queries as invoice_queries
 from kassa.invoices.model import Invoice
 from kassa.ledger import operations as ledger
 from kassa.ledger.model import Purse
+from kassa.payments import model as payment_model
 from kassa.payments import queries as payment_queries
 from kassa.payments.model import ABSENT_AFTER, RECHECK_AFTER, Payment
 from kassa.providers.protocol import Accepted, Declined
@@ -127,6 +130,32 @@ async def test_its_money_is_found_by_its_notification_or_by_one_more_question(wo
         world.move_clock(seconds=RECHECK_AFTER.total_seconds() + 1)
     await world.ask(account)
     assert await world.changes(invoice) == Changes(status="processed", resolution="ok", attempts=["processed"])
+
+
+async def test_a_notification_that_comes_while_a_refusal_is_written_down_is_not_forgotten(world: World) -> None:
+    account = await world.account()
+    invoice = await world.invoice(account)
+    world.wire.fault = Fault.LOSE_ANSWER
+    await world.pay(invoice)
+    world.wire.fault = None
+    payment, pool, clock = await latest(world, invoice), world.platform.pool, world.platform.clock
+
+    async def waits() -> bool:
+        return bool(await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+    async with transaction(pool) as connection:
+        assert await invoice_queries.lock(connection, invoice.invoice_id, account_id=account.account_id)
+        now = clock.now(test_mode=True)
+        waking = asyncio.create_task(
+            payment_queries.wake(pool, payment.payment_id, now=now, account_id=account.account_id)
+        )
+        await until(waits, what="the notification to wait")
+        declined = Declined(external_id=None, resolution="declined")
+        refused = payment_model.answered(payment, declined, refund_late=False, now=now)
+        assert await payment_queries.update(connection, refused, was=payment.status, account_id=account.account_id)
+    await waking
+    assert await world.ask(account) == 1
+    assert (await world.changes(invoice)).attempts == ["processed"]
 
 
 async def test_one_more_question_is_the_last(world: World) -> None:

@@ -11,7 +11,9 @@ import pytest
 import kassa.api.app
 from kassa.cli.listening import Listener, bind, port_of
 from kassa.payments.model import ABSENT_AFTER
+from tests.support import world as worlds
 from tests.support.api import INVOICES, PUBLIC_INVOICES, Answer, Client, error_body
+from tests.support.postgres import Database
 from tests.support.wire import Fault
 from tests.support.world import World
 
@@ -42,10 +44,16 @@ HEARD = {Fault.GARBLE, Fault.LOSE_ANSWER, Fault.HOLD_ANSWER}
 """After these the bank has the order."""
 
 
+@pytest.fixture(scope="module")
+async def world(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A platform and a bank for the tests of this file; nobody waits 20 seconds for an answer."""
+    async with worlds.opened(module_database, tmp_path_factory.mktemp("world"), provider_seconds=1) as opened:
+        yield opened
+
+
 @pytest.fixture(autouse=True)
-def _line_works_and_time_is_real(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test begins with a line in order and in real time, and nobody waits 20 seconds for an answer."""
-    monkeypatch.setattr("kassa.providers.test.verbs.PAY_SECONDS", 0.3)
+def _line_works_and_time_is_real(world: World) -> Iterator[None]:
+    """Each test begins with a line in order and in real time."""
     world.platform.clock.test_offset = timedelta()
     world.wire.placed.clear()
     yield

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from kassa.clock import APART_MAX
 from kassa.errors import TransitionRefused
 from kassa.payments import model
 from kassa.payments.model import (
@@ -145,8 +146,11 @@ def test_an_attempt_that_was_given_up_hears_of_nothing_but_a_success(status: Pay
 
 
 def test_an_attempt_that_was_woken_while_it_was_asked_about_is_asked_about_at_once() -> None:
-    woken = payment(due_at=NOW - timedelta(milliseconds=1), asks=9)
-    assert model.answered(woken, Pending(), refund_late=False, now=NOW).due_at == woken.due_at
+    assert model.CLOCKS_APART == APART_MAX
+    for apart in (-APART_MAX, -timedelta(milliseconds=1), APART_MAX):
+        woken = payment(due_at=NOW + apart, asks=9)
+        assert model.answered(woken, Pending(), refund_late=False, now=NOW).due_at == woken.due_at
+        assert model.answered(woken, DECLINED, refund_late=False, now=NOW).due_at == woken.due_at
 
 
 @pytest.mark.parametrize("amount, currency", [(9_999, "USD"), (10_000, "EUR")])

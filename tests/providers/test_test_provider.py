@@ -12,13 +12,27 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from kassa.bank.days import AMOUNTS, NOTHING_TAKEN, Day
 from kassa.clock import Clock
 from kassa.config import Settings
 from kassa.errors import BadRequest, KassaError, ProviderGarbled, ProviderSilent, Unauthorized
 from kassa.outbound import Outbound
 from kassa.providers import test
-from kassa.providers.protocol import Attempt, Card, Charge, Credentials, Declined, Notice, Pending, Provider, Redirect
+from kassa.providers.protocol import (
+    Absent,
+    Accepted,
+    Attempt,
+    Card,
+    Charge,
+    Credentials,
+    Declined,
+    Notice,
+    Pending,
+    Provider,
+    Redirect,
+)
 from tests.support import bank as banks
+from tests.support.waiting import until
 
 CARD = Card(number="5519283812030000", expiry_month=12, expiry_year=2030, cvv="123", holder="A PAYER")
 CREDENTIALS = Credentials(
@@ -61,8 +75,8 @@ async def outbound() -> AsyncIterator[Outbound]:
         yield opened
 
 
-def provider_at(url: str, outbound: Outbound) -> Provider:
-    provider = test.provider(Settings(bank_url=url, demo=True), outbound)
+def provider_at(url: str, outbound: Outbound, **changed: Any) -> Provider:
+    provider = test.provider(Settings(bank_url=url, demo=True, **changed), outbound)
     assert provider is not None
     return provider
 
@@ -160,9 +174,7 @@ async def test_a_connection_cut_before_the_answer_is_silence(outbound: Outbound)
         assert_tells_no_secret(silent.value)
 
 
-async def test_a_bank_that_never_answers_is_silence(outbound: Outbound, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kassa.providers.test.verbs.PAY_SECONDS", 0.2)
-
+async def test_a_bank_that_never_answers_is_silence(outbound: Outbound) -> None:
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
@@ -170,7 +182,45 @@ async def test_a_bank_that_never_answers_is_silence(outbound: Outbound, monkeypa
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         with pytest.raises(ProviderSilent):
-            await provider_at(f"http://{host}:{port}", outbound).pay(CREDENTIALS, CHARGE, CARD)
+            await provider_at(f"http://{host}:{port}", outbound, provider_seconds=0.2).pay(CREDENTIALS, CHARGE, CARD)
+
+
+@pytest.mark.parametrize(
+    "day, error",
+    [
+        (Day.SILENT_BEFORE, ProviderSilent),
+        (Day.SILENT_AFTER, ProviderSilent),
+        (Day.DRIP, ProviderSilent),
+        (Day.FAILS_BEFORE, ProviderGarbled),
+        (Day.FAILS_AFTER, ProviderGarbled),
+        (Day.GARBAGE, ProviderGarbled),
+        (Day.HUGE, ProviderGarbled),
+    ],
+)
+async def test_on_a_bad_day_nothing_is_known(
+    outbound: Outbound, tmp_path: Path, day: Day, error: type[KassaError]
+) -> None:
+    amount = next(minor for minor, chosen in AMOUNTS.items() if chosen is day)
+    async with banks.running(tmp_path) as bank:
+        provider = provider_at(bank.url, outbound, provider_seconds=1.0)
+        with pytest.raises(error):
+            await provider.pay(CREDENTIALS, msgspec.structs.replace(CHARGE, amount=amount, description="Tea"), CARD)
+        asked = await provider.status(CREDENTIALS, ATTEMPT)
+    assert isinstance(asked, Absent if day in NOTHING_TAKEN else Accepted)
+
+
+async def test_of_a_huge_answer_no_more_is_taken_than_the_line_holds(outbound: Outbound, tmp_path: Path) -> None:
+    amount = next(minor for minor, chosen in AMOUNTS.items() if chosen is Day.HUGE)
+    async with banks.running(tmp_path) as bank:
+        with pytest.raises(ProviderGarbled):
+            await provider_at(bank.url, outbound).pay(CREDENTIALS, msgspec.structs.replace(CHARGE, amount=amount), CARD)
+
+        async def sent() -> int:
+            async with bank.session.get(f"{bank.url}/days") as told:
+                return int((await told.json())["huge_bytes_sent"])
+
+        # 64 KiB are read, the rest is what two sockets' buffers can hold.
+        assert 64 * 1024 <= await until(sent, what="the bank to have been hung up on") < 16 * 1024 * 1024
 
 
 async def test_live_credentials_and_a_missing_card_take_no_money(outbound: Outbound) -> None:

@@ -31,7 +31,7 @@ class Telling(TestProvider):
     """The bank's provider with a statement that somebody else wrote."""
 
     def __init__(self, world: World, tell: Callable[[str | None], Statement]) -> None:
-        super().__init__(world.bank_url, world.platform.outbound)
+        super().__init__(world.bank_url, world.platform.outbound, answer_seconds=10.0)
         self._tell = tell
 
     async def statement(
@@ -147,7 +147,7 @@ async def test_a_provider_that_is_silent_is_asked_again_and_the_trouble_is_seen(
     payment_id = await paid(world, account)
     write(world, "DELETE FROM purchases WHERE order_ref = ?", payment_id)
     world.move_clock(days=1)
-    silent = with_provider(world, TestProvider("http://127.0.0.1:9", world.platform.outbound))
+    silent = with_provider(world, TestProvider("http://127.0.0.1:9", world.platform.outbound, answer_seconds=10.0))
     with structlog.testing.capture_logs() as logs:
         assert await turn(world, account, platform=silent)
     assert [each["log_level"] for each in logs if each["event"] == "the provider's statement cannot be read"] == [
@@ -202,7 +202,7 @@ async def test_nonsense_changes_nothing_and_is_told(world: World, tell: Callable
 async def test_what_the_bank_cannot_mean_is_nonsense_to_its_provider(world: World, change: str) -> None:
     account = await world.account()
     payment_id = await paid(world, account)
-    provider = TestProvider(world.bank_url, world.platform.outbound)
+    provider = TestProvider(world.bank_url, world.platform.outbound, answer_seconds=10.0)
     route = await world.platform.accounts.credentials(
         account.account_id, (await standing(world, account)).provider_account_id
     )

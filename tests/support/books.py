@@ -1,5 +1,6 @@
 """Compares the bank's books with Kassa's: they must agree to the last movement (P1, P2)."""
 
+from collections import Counter
 from itertools import product
 from typing import Any
 
@@ -81,10 +82,7 @@ async def _went_back(office: Office, bank_url: str) -> bool:
         "SELECT payment_id, refund_id, provider_amount, provider_currency FROM refunds WHERE status = 'refunded'"
     )
     entries = await office.fetch("SELECT invoice_id, amount, currency FROM ledger_transfers WHERE credit = 'provider'")
-    invoices = {
-        row["payment_id"]: row["invoice_id"]
-        for row in await office.fetch("SELECT payment_id, invoice_id FROM payments")
-    }
+    invoices = await _invoices_of_orders(office)
     at_bank = sorted(
         (line["order"], line["refund"], line["amount"], line["currency"]) for line in lines if line["refund"]
     )
@@ -113,3 +111,25 @@ async def quiet(office: Office, account_id: str) -> bool:
         account_id,
     )
     return not waiting
+
+
+async def net_agrees(office: Office, bank_url: str) -> bool:
+    """Tell whether for each invoice the bank keeps what Kassa's books say that it does, refunds taken off.
+
+    Unlike ``agree`` it is true of money that waits for a person, or went back, as well.
+    """
+    invoices = await _invoices_of_orders(office)
+    at_bank: Counter[tuple[str, str]] = Counter()
+    for line in await statement(office, bank_url):
+        sign = 1 if line["kind"] == "PURCHASE" else -1
+        at_bank[invoices[line["order"]], line["currency"]] += sign * line["amount"]
+    rows = await office.fetch(
+        "SELECT invoice_id, currency, sum(CASE WHEN debit = 'provider' THEN amount ELSE -amount END)::bigint AS net"
+        " FROM ledger_transfers WHERE 'provider' IN (debit, credit) GROUP BY 1, 2"
+    )
+    return at_bank == Counter({(row["invoice_id"], row["currency"]): row["net"] for row in rows})
+
+
+async def _invoices_of_orders(office: Office) -> dict[str, str]:
+    rows = await office.fetch("SELECT payment_id, invoice_id FROM payments")
+    return {row["payment_id"]: row["invoice_id"] for row in rows}

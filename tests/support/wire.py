@@ -44,6 +44,8 @@ class Wire:
     """What happens to purchases that are placed from now on; what is not named here or below passes."""
     refund_fault: Fault | None = None
     """What happens to refunds that are asked for from now on."""
+    down: bool = False
+    """Nothing reaches the bank, whatever it is: something before it answers 503."""
     placed: list[str] = field(default_factory=list)
     """The orders that were to be placed, one a request."""
     refunds: list[str] = field(default_factory=list)
@@ -67,7 +69,7 @@ class Wire:
             await self._wait()
         if fault is Fault.LOSE:
             return _broken(request)
-        if fault is Fault.DOWN:
+        if self.down or fault is Fault.DOWN:
             return web.Response(status=503, text="Service Unavailable")
         answer = await self._forward(request, _halved if fault is Fault.HALVE else bytes)
         if fault is Fault.HOLD_ANSWER:

@@ -9,7 +9,7 @@
     GET /statement?since=…&until=…&after=…    the books of a time, in unix seconds: what was taken, given back and
                                               charged back, page by page, each after the last one's rrn
 
-An error is ``{"error": {"status": 409, "message": "…"}}``.
+Only the answers to PUT have bad days (``days``). An error is ``{"error": {"status": 409, "message": "…"}}``.
 """
 
 import base64
@@ -18,6 +18,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal, TypeVar
 
@@ -28,8 +29,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from kassa import money
-from kassa.bank import operations, queries
+from kassa.bank import model, operations, queries
 from kassa.bank.answers import PurchaseAnswer, RefundAnswer, purchase_answer, refund_answer
+from kassa.bank.badness import BadDays
 from kassa.bank.books import Books
 from kassa.bank.instruments import CardData, Instrument, Scenario, Wallet
 from kassa.bank.model import Order
@@ -93,8 +95,9 @@ class RefundBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Acquirer:
     """The merchants' side of the bank. ``merchants`` maps ids to secrets."""
 
-    def __init__(self, books: Books, clock: Clock, merchants: Mapping[str, str]) -> None:
+    def __init__(self, books: Books, clock: Clock, merchants: Mapping[str, str], days: BadDays) -> None:
         self._books = books
+        self._days = days
         self._clock = clock
         self._merchants = merchants
 
@@ -126,7 +129,12 @@ class Acquirer:
             valid_until=datetime.fromtimestamp(body.valid_until, UTC),
             instrument=_instrument(body),
         )
-        return _json(purchase_answer(operations.place(self._books, order, now=self._now())))
+        order = self._days.dated(order)
+
+        def place() -> Response:
+            return _json(purchase_answer(model.told(operations.place(self._books, order, now=self._now()))))
+
+        return await self._days.answer(request, order.day, place)
 
     async def look(self, request: Request) -> Response:
         """Show a purchase."""
@@ -154,7 +162,8 @@ class Acquirer:
         """Give money back, or show the refund when it was given before."""
         merchant_id = self._merchant(request)
         body = await _body(request, RefundBody)
-        given = operations.refund(
+        give = partial(
+            operations.refund,
             self._books,
             merchant_id=merchant_id,
             order_ref=_name(request, "order"),
@@ -163,7 +172,7 @@ class Acquirer:
             currency=body.currency,
             now=self._now(),
         )
-        return _json(refund_answer(given))
+        return await self._days.answer(request, self._days.of_refund(), lambda: _json(refund_answer(give())))
 
     async def look_at_refund(self, request: Request) -> Response:
         """Show a refund."""

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from kassa.bank import pages
 from kassa.bank.acquirer import Acquirer
+from kassa.bank.badness import BadDays
 from kassa.bank.books import Books
 from kassa.bank.desk import Desk
 from kassa.bank.notifications import Notifier
@@ -31,6 +32,7 @@ def create(home: Path, clock: Clock, merchants: Mapping[str, str], outbound: Out
     """
     books = Books(home / "bank")
     notifier = Notifier(books, merchants, outbound)
+    days = BadDays(books)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -44,9 +46,10 @@ def create(home: Path, clock: Clock, merchants: Mapping[str, str], outbound: Out
 
     return Starlette(
         routes=[
-            *Acquirer(books, clock, merchants).routes(),
+            *Acquirer(books, clock, merchants, days).routes(),
+            *days.routes(),
             *PayerPages(books, clock).routes(),
-            *Desk(books, clock).routes(),
+            *Desk(books, clock, days).routes(),
             *pages.routes(),
         ],
         exception_handlers={KassaError: _tell},

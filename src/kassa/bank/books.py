@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kassa.errors import SettingsWrong
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """What ``schema.sql`` writes into its last line; books of another version are not opened."""
 
 
@@ -28,8 +28,8 @@ class Books:
         )
         self._check_version()
         self._connection.executescript(resources.files(__package__).joinpath("schema.sql").read_text())
-        self.written = asyncio.Event()
-        """Set after every commit, for whoever sends what the books say is due."""
+        self.change = asyncio.Event()
+        """Set by the next commit, which puts a new one in its place: for whoever waits for what the books say."""
 
     def _check_version(self) -> None:
         known: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
@@ -47,7 +47,8 @@ class Books:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
-        self.written.set()
+        self.change.set()
+        self.change = asyncio.Event()
 
     @property
     def connection(self) -> sqlite3.Connection:

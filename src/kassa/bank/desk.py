@@ -14,7 +14,9 @@ from starlette.routing import BaseRoute, Route
 
 from kassa import money
 from kassa.bank import cards, operations, queries
+from kassa.bank.badness import BadDays
 from kassa.bank.books import Books
+from kassa.bank.days import WORDS
 from kassa.bank.model import State
 from kassa.bank.pages import page
 from kassa.clock import Clock
@@ -26,8 +28,9 @@ SHOWN = 50
 class Desk:
     """Serves the desk."""
 
-    def __init__(self, books: Books, clock: Clock) -> None:
+    def __init__(self, books: Books, clock: Clock, days: BadDays) -> None:
         self._books = books
+        self._days = days
         self._clock = clock
 
     def routes(self) -> list[BaseRoute]:
@@ -43,7 +46,7 @@ class Desk:
         purchases = queries.recent_purchases(self._books.connection, limit=SHOWN)
         taken = [each for each in purchases if each.state is State.APPROVED and not each.check_only]
         facts = {"purchases": purchases, "texts": cards.TEXTS, "open": State.PROCESSING, "taken": taken}
-        return page("desk.html", facts)
+        return page("desk.html", {**facts, "days": WORDS, "called": self._days.called})
 
     async def settle(self, request: Request) -> Response:
         """Approve or decline a purchase in processing (form field ``decision``), and go back to the list."""

@@ -18,7 +18,8 @@ from typing import assert_never
 
 import msgspec
 
-from kassa.bank import cards, instruments
+from kassa.bank import cards, days, instruments
+from kassa.bank.days import Day
 from kassa.bank.instruments import SCENARIOS, WALLET_AMOUNT_MAX, CardData, Instrument, Scenario, Wallet
 from kassa.errors import Conflict
 
@@ -58,6 +59,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     notify_url: str
     valid_until: datetime
     instrument: Instrument
+    day: Day | None = None
 
 
 class Purchase(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +90,8 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     approval_code: str | None = None
     charged_back: int = 0
     """What the payer's bank has taken back in all."""
+    day: Day | None = None
+    """What goes wrong with it."""
     created_at: datetime
     updated_at: datetime
     """When its state changed last: once it is approved, when it was booked."""
@@ -100,8 +104,7 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     def asks_the_same(self, order: Order) -> bool:
         """Tell whether an order that comes again under the same name is the same order."""
         return (self.amount, self.currency, self.check_only, self.facts) == (
-            order.amount,
-            order.currency,
+            *days.taken(self.day, order.amount, order.currency),
             order.check_only,
             instruments.facts(order.instrument),
         )
@@ -141,12 +144,13 @@ class ChargeBack(msgspec.Struct, frozen=True, kw_only=True):
 def opened(order: Order, *, transaction_id: str, page_id: str, now: datetime) -> Purchase:
     """Return the purchase that an order begins as: on the payer's page, or in the issuer's hands."""
     state, issuer_code, page_until = _first_step(order, now)
+    amount, currency = days.taken(order.day, order.amount, order.currency)
     return Purchase(
         merchant_id=order.merchant_id,
         order_ref=order.order_ref,
         transaction_id=transaction_id,
-        amount=order.amount,
-        currency=order.currency,
+        amount=amount,
+        currency=currency,
         description=order.description,
         check_only=order.check_only,
         return_url=order.return_url,
@@ -155,6 +159,7 @@ def opened(order: Order, *, transaction_id: str, page_id: str, now: datetime) ->
         issuer_code=issuer_code,
         page_id=page_id if page_until else None,
         page_until=page_until,
+        day=order.day,
         created_at=now,
         updated_at=now,
         **msgspec.structs.asdict(instruments.facts(order.instrument)),
@@ -194,6 +199,15 @@ def approved(purchase: Purchase, *, rrn: str, approval_code: str, now: datetime)
 def refused(purchase: Purchase, code: str, *, now: datetime) -> Purchase:
     """Return a purchase that will never be taken."""
     return msgspec.structs.replace(purchase, state=State.REFUSED, response_code=code, updated_at=now)
+
+
+def told(purchase: Purchase) -> Purchase:
+    """Return a purchase as the answer to its order tells it, which on one bad day is not how it stands."""
+    if purchase.day is not Day.LATE_TRUTH or purchase.state is not State.APPROVED:
+        return purchase
+    return msgspec.structs.replace(
+        purchase, state=State.REFUSED, response_code=cards.DO_NOT_HONOUR, rrn=None, approval_code=None
+    )
 
 
 def refund_code(purchase: Purchase, *, refunded: int, amount: int, currency: str) -> str:

@@ -6,10 +6,11 @@ from datetime import datetime
 
 import msgspec
 
-from kassa.bank import cards, model, queries
-from kassa.bank.answers import purchase_answer
+from kassa.bank import cards, model, notices, queries
 from kassa.bank.books import Books
 from kassa.bank.model import ChargeBack, Order, Purchase, Refund, State
+from kassa.bank.notices import STRANGER, Notice
+from kassa.clock import Clock
 from kassa.errors import Conflict, NotFound
 
 _APPROVAL_ALPHABET = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -29,6 +30,7 @@ def place(books: Books, order: Order, *, now: datetime) -> Purchase:
             return _on_time(connection, known, now)
         purchase = model.opened(order, transaction_id=secrets.token_hex(10), page_id=secrets.token_urlsafe(24), now=now)
         queries.insert_purchase(connection, purchase)
+        _tell(connection, purchase, notices.at_opening(purchase))
         return purchase if purchase.state.payers else _ask_issuer(connection, purchase, now)
 
 
@@ -131,7 +133,7 @@ def charge_back(books: Books, *, merchant_id: str, order_ref: str, amount: int |
         )
         queries.insert_charge_back(connection, taken)
         queries.update_purchase(connection, after)
-        _notify(connection, after, "purchase.charged_back")
+        _tell(connection, after, [notices.of_charge_back(after)])
         return after
 
 
@@ -176,19 +178,20 @@ def _approved(connection: sqlite3.Connection, purchase: Purchase, now: datetime)
 def _close(connection: sqlite3.Connection, purchase: Purchase) -> Purchase:
     """Write a final state together with the message that tells the merchant."""
     queries.update_purchase(connection, purchase)
-    _notify(connection, purchase, f"purchase.{purchase.state.lower()}")
+    _tell(connection, purchase, notices.at_closing(purchase))
     return purchase
 
 
-def _notify(connection: sqlite3.Connection, purchase: Purchase, event: str) -> None:
-    body = msgspec.json.encode({"event": event, "purchase": purchase_answer(purchase)})
-    queries.insert_notification(
-        connection,
-        notification_id=f"ntf-{secrets.token_hex(10)}",
-        merchant_id=purchase.merchant_id,
-        url=purchase.notify_url,
-        body=body,
-    )
+def _tell(connection: sqlite3.Connection, purchase: Purchase, told: list[Notice]) -> None:
+    for notice in told:
+        queries.insert_notification(
+            connection,
+            notification_id=f"ntf-{secrets.token_hex(10)}",
+            merchant_id=STRANGER if notice.forged else purchase.merchant_id,
+            url=purchase.notify_url,
+            body=notice.body,
+            due_at=Clock.real().timestamp() + notice.after_seconds if notice.after_seconds else 0.0,
+        )
 
 
 def _rrn(connection: sqlite3.Connection) -> str:

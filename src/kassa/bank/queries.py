@@ -131,13 +131,19 @@ def next_number(connection: sqlite3.Connection, name: str) -> int:
 
 
 def insert_notification(
-    connection: sqlite3.Connection, *, notification_id: str, merchant_id: str, url: str, body: bytes
+    connection: sqlite3.Connection, *, notification_id: str, merchant_id: str, url: str, body: bytes, due_at: float
 ) -> None:
-    """Write a message to be sent at once."""
+    """Write a message to be sent at ``due_at``; 0 is at once."""
     connection.execute(
-        "INSERT INTO notifications (notification_id, merchant_id, url, body, due_at) VALUES (?, ?, ?, ?, 0)",
-        (notification_id, merchant_id, url, body),
+        "INSERT INTO notifications (notification_id, merchant_id, url, body, due_at) VALUES (?, ?, ?, ?, ?)",
+        (notification_id, merchant_id, url, body, due_at),
     )
+
+
+def fresh_notifications(connection: sqlite3.Connection) -> int:
+    """Return how many messages were to be sent at once and have not been tried yet."""
+    row = connection.execute("SELECT count(*) FROM notifications WHERE due_at = 0").fetchone()
+    return int(row[0])
 
 
 def waiting_notifications(connection: sqlite3.Connection, *, limit: int) -> list[Notification]:

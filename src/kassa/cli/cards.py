@@ -1,23 +1,36 @@
-"""``kassa cards``: the test cards, and what each expiry date makes of them (CONTRACT §7)."""
+"""``kassa cards``: the test cards, what each expiry date makes of them (CONTRACT §7), and the bank's bad days."""
 
 from typing import Annotated
 
 import typer
 
+from kassa import money
 from kassa.bank.cards import INVALID_RESPONSE, PENDING_EXPIRY, REFUSALS, TEST_CARDS, TEXTS, TestCard
+from kassa.bank.days import AMOUNTS, EXPIRIES, WORDS
 from kassa.cli import printing
 from kassa.providers.test.wire import RESOLUTIONS
 
 
 def cards(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the test cards and the expiry dates that choose how a payment ends."""
+    """List the test cards, the expiry dates that choose how a payment ends, and the bank's bad days."""
     known = [{"number": card.number, "secure": card.secure, "outcome": _outcome(card)} for card in TEST_CARDS]
     endings = [{"expiry": "any other", "resolution": RESOLUTIONS[INVALID_RESPONSE], "says": TEXTS[INVALID_RESPONSE]}]
     endings[:0] = [
         {"expiry": expiry, "resolution": RESOLUTIONS[code], "says": TEXTS[code]} for expiry, code in REFUSALS.items()
     ]
+    bad_days = [
+        {"day": day, "expiry": expiry, "amount": str(money.to_decimal(amount, "USD")), "bank": WORDS[day]}
+        for (expiry, day), amount in zip(EXPIRIES.items(), AMOUNTS, strict=True)
+    ]
     if as_json:
-        printing.document({"cards": known, "good_card_stays_pending": PENDING_EXPIRY, "failing_card": endings})
+        printing.document(
+            {
+                "cards": known,
+                "good_card_stays_pending": PENDING_EXPIRY,
+                "failing_card": endings,
+                "bad_days": bad_days,
+            }
+        )
         return
     printing.columns(
         ("card number", "3-D Secure", "outcome"),
@@ -31,6 +44,14 @@ def cards(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     printing.columns(
         ("expiry", "resolution", "the bank says"),
         ((ending["expiry"], ending["resolution"], ending["says"]) for ending in endings),
+    )
+    typer.echo(
+        "\nThe bank has bad days: by a good card's expiry date, by the exact amount whatever pays, or for the next"
+    )
+    typer.echo('orders and refunds by `POST /days {"day": …, "times": …}` at the bank, or at its desk:\n')
+    printing.columns(
+        ("day", "expiry", "amount", "the bank"),
+        ((each["day"], each["expiry"], each["amount"], each["bank"]) for each in bad_days),
     )
 
 

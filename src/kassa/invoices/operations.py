@@ -109,9 +109,10 @@ async def settle(platform: Platform, payment: Payment, outcome: Outcome) -> View
     account = await platform.accounts.by_id(payment.account_id)
     rules = await platform.accounts.moderation_rules(payment.account_id)
     failpoints.reach(Point.ANSWERED)
-    now = platform.clock.now(test_mode=payment.test_mode)
     async with transaction(platform.pool) as connection:
         view = await _locked(connection, payment.invoice_id, account_id=account.account_id)
+        # Not before the lock: whoever woke the attempt while we waited for it was earlier.
+        now = platform.clock.now(test_mode=payment.test_mode)
         current = await _current(connection, view, payment.payment_id)
         answered = settling.answered(account, view.invoice, current, outcome, asked=payment.status, now=now)
         if answered is None:

@@ -29,6 +29,9 @@ ABSENT_AFTER: Final = timedelta(seconds=2 * ANSWER_SECONDS)
 ASK_AFTER_BEGIN: Final = timedelta(seconds=ANSWER_SECONDS)
 """When the worker asks about an attempt whose own request has not reported back: it died, or is about to."""
 
+CLOCKS_APART: Final = timedelta(seconds=5)
+"""How far the clocks of two of our processes may differ."""
+
 RECHECK_AFTER: Final = timedelta(minutes=10)
 """When an attempt that failed only because nobody had heard of it is asked about once more (P2)."""
 
@@ -196,7 +199,7 @@ def answered(payment: Payment, outcome: Outcome, *, refund_late: bool, now: date
     success.
     """
     if payment.status in FAILED and not isinstance(outcome, Accepted | Pending):
-        return msgspec.structs.replace(payment, due_at=None)
+        return msgspec.structs.replace(payment, due_at=_woken(payment, now))
     match outcome:
         case Redirect():
             return _invoked(payment, outcome, now=now)
@@ -215,7 +218,9 @@ def answered(payment: Payment, outcome: Outcome, *, refund_late: bool, now: date
         case Absent():
             return _failed(payment, "provider_error", None, now=now, due_at=now + RECHECK_AFTER)
         case Declined():
-            return _failed(payment, outcome.resolution, outcome.external_id or payment.external_id, now=now)
+            # A notification that came while this answer was on its way may know better (P2): it is asked about.
+            external_id, due_at = outcome.external_id or payment.external_id, _woken(payment, now)
+            return _failed(payment, outcome.resolution, external_id, now=now, due_at=due_at)
         case Accepted():
             return _taken(payment, outcome, refund_late=refund_late, now=now)
         case _:
@@ -258,17 +263,21 @@ def heard(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
     """Return an attempt that has taken money after a question about charge-backs: asked again where nobody knows."""
     if isinstance(outcome, Pending):
         return wait(payment, external_id=None, now=now)
-    return payment if _woken(payment, now) else msgspec.structs.replace(payment, due_at=None)
+    return msgspec.structs.replace(payment, due_at=_woken(payment, now))
 
 
 def wait(payment: Payment, *, external_id: str | None, now: datetime) -> Payment:
     """Return the attempt undecided, due for the next question; at once if it was woken while this one was asked."""
-    due_at = payment.due_at if _woken(payment, now) else now + ask_delay(payment.asks)
+    due_at = _woken(payment, now) or now + ask_delay(payment.asks)
     return msgspec.structs.replace(payment, external_id=external_id or payment.external_id, due_at=due_at)
 
 
-def _woken(payment: Payment, now: datetime) -> bool:
-    return payment.due_at is not None and payment.due_at <= now
+def _woken(payment: Payment, now: datetime) -> datetime | None:
+    """Return since when an attempt is due again, if it was woken while it was asked about.
+
+    Whoever woke it may have another clock; a question too many does no harm, one too few may lose money.
+    """
+    return payment.due_at if payment.due_at is not None and payment.due_at <= now + CLOCKS_APART else None
 
 
 def _invoked(payment: Payment, outcome: Redirect, *, now: datetime) -> Payment:

@@ -106,9 +106,17 @@ async def by_id(connection: Executor, payment_id: str, *, account_id: str) -> Pa
     return None if record is None else from_record(record)
 
 
+# Locks the invoice first, as all that change a payment do: an answer that is being written down would end the wait that
+# this begins. Whatever that answer made of the attempt is seen then, for the conditions are those of the UPDATE itself.
 _WAKE: Final = """
+WITH locked AS (
+    SELECT 1 FROM invoices i
+    WHERE i.account_id = $1
+      AND i.invoice_id = (SELECT p.invoice_id FROM payments p WHERE p.account_id = $1 AND p.payment_id = $2)
+    FOR UPDATE
+)
 UPDATE payments SET due_at = $3
-WHERE account_id = $1 AND payment_id = $2 AND status <> 'invoke_pending'
+WHERE (SELECT count(*) FROM locked) = 1 AND account_id = $1 AND payment_id = $2 AND status <> 'invoke_pending'
   AND (due_at > $3 OR due_at IS NULL AND (status IN ('invoke_failed', 'process_failed') OR $4
        AND status IN ('processed', 'process_error', 'refunded', 'refund_failed', 'refund_error')))
 """

@@ -28,9 +28,6 @@ from kassa.providers.protocol import (
 )
 from kassa.providers.test import notices, wire
 
-PAY_SECONDS = 20.0
-ASK_SECONDS = 10.0
-
 _NOT_TAKEN = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
 )
@@ -39,7 +36,9 @@ _NOT_TAKEN = frozenset(
 
 def provider(settings: Settings, outbound: Outbound) -> Provider | None:
     """Return the provider, where there is a bank to talk to."""
-    return TestProvider(settings.bank_url, outbound) if settings.bank_url else None
+    if not settings.bank_url:
+        return None
+    return TestProvider(settings.bank_url, outbound, answer_seconds=settings.provider_seconds)
 
 
 class TestProvider:
@@ -48,9 +47,11 @@ class TestProvider:
     code: ClassVar[str] = "test"
     __test__ = False
 
-    def __init__(self, bank_url: str, outbound: Outbound) -> None:
+    def __init__(self, bank_url: str, outbound: Outbound, *, answer_seconds: float) -> None:
         self._bank_url = bank_url.rstrip("/")
         self._outbound = outbound
+        self._pay_seconds = answer_seconds
+        self._ask_seconds = answer_seconds / 2
 
     async def pay(self, credentials: Credentials, charge: Charge, card: Card | None) -> Outcome:
         """Place an order: with a card, at a wallet, or a scenario. The first answer may be lost: nothing is sent twice.
@@ -63,7 +64,7 @@ class TestProvider:
         if order is None:
             return Declined(external_id=None, resolution="invalid_details")
         body = msgspec.json.encode(order)
-        answer = await self._call(credentials, "PUT", f"/purchases/{charge.payment_id}", body, PAY_SECONDS)
+        answer = await self._call(credentials, "PUT", f"/purchases/{charge.payment_id}", body, self._pay_seconds)
         if answer.status in _NOT_TAKEN:
             return Declined(external_id=None, resolution="provider_error")
         outcome = self._outcome(answer, charge.payment_id, external_id=None)
@@ -78,8 +79,8 @@ class TestProvider:
     async def status(self, credentials: Credentials, asked: Attempt | Refund) -> Outcome:
         """Ask what became of an order or a refund."""
         if isinstance(asked, Refund):
-            return _refunded(await self._call(credentials, "GET", _path(asked), b"", ASK_SECONDS), asked)
-        answer = await self._call(credentials, "GET", f"/purchases/{asked.payment_id}", b"", ASK_SECONDS)
+            return _refunded(await self._call(credentials, "GET", _path(asked), b"", self._ask_seconds), asked)
+        answer = await self._call(credentials, "GET", f"/purchases/{asked.payment_id}", b"", self._ask_seconds)
         if answer.status == HTTPStatus.NOT_FOUND:
             return Absent()
         return self._outcome(answer, asked.payment_id, external_id=asked.external_id)
@@ -87,7 +88,7 @@ class TestProvider:
     async def refund(self, credentials: Credentials, refund: Refund) -> Outcome:
         """Ask for money back; the bank gives it once under each ``refund_id``."""
         body = msgspec.json.encode({"amount": refund.amount, "currency": refund.currency})
-        return _refunded(await self._call(credentials, "PUT", _path(refund), body, PAY_SECONDS), refund)
+        return _refunded(await self._call(credentials, "PUT", _path(refund), body, self._pay_seconds), refund)
 
     async def statement(
         self, credentials: Credentials, since: datetime, until: datetime, after: str | None
@@ -95,7 +96,7 @@ class TestProvider:
         """Read a page of the bank's books, whose times are whole seconds."""
         period = f"since={math.floor(since.timestamp())}&until={math.ceil(until.timestamp())}"
         path = f"/statement?{period}&after={after or ''}"
-        return wire.statement(await self._call(credentials, "GET", path, b"", ASK_SECONDS))
+        return wire.statement(await self._call(credentials, "GET", path, b"", self._ask_seconds))
 
     def receive(self, credentials: Credentials, headers: Mapping[str, str], body: bytes) -> Notice:
         """Read a notification. Raises ``Unauthorized``, ``BadRequest``."""
