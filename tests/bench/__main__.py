@@ -25,7 +25,7 @@ _COLUMNS: Final = ("per second", "p50 ms", "p99 ms", "bare statement/s", "ratio"
 def main(
     *,
     size: Annotated[str, typer.Option(help="Invoices in the database: a measurement for each number.")] = SIZES,
-    seconds: Annotated[float, typer.Option(help="How long each thing is measured.")] = 8.0,
+    seconds: Annotated[float, typer.Option(help="How long each thing is measured.")] = 6.0,
     booking: Annotated[bool, typer.Option(help="Measure postings to the ledger as well.")] = True,
 ) -> None:
     """Measure Kassa on this machine, and print a table."""
