@@ -17,11 +17,12 @@ from tests.bench.sink import Sink
 from tests.support.api import INVOICES, private_body
 from tests.support.office import Office
 from tests.support.serving import Served
+from tests.support.waiting import until
 from tests.support.world import GOOD_SECURE
 
 CLIENTS: Final = bare.CLIENTS
 PAYERS: Final = 32
-_BACKLOG: Final = 500
+_BACKLOG: Final = 2000
 """Callbacks queued for each second of their measurement: more than are delivered."""
 _FORM: Final = "Content-Type: application/x-www-form-urlencoded\r\n"
 _CARD: Final = f"number=1&card_number={GOOD_SECURE}&expiry=12%2F30&cvc=123".encode()
@@ -140,8 +141,10 @@ class Bench:
         self.sink.reset()
         now = self.office.clock.real()
         url = f"{self.sink.url}/queued"
-        await self.owner.execute(_QUEUE, self.sample, url, now, round(self.seconds * _BACKLOG))
-        await asyncio.sleep(self.seconds)
+        queued = round(self.seconds * _BACKLOG)
+        await self.owner.execute(_QUEUE, self.sample, url, now, queued)
+        end = time.monotonic() + self.seconds
+        await until(lambda: self.sink.received >= queued or time.monotonic() >= end, seconds=self.seconds + 5)
         count, seconds = self.sink.received, self.sink.last - self.sink.first
         await self.owner.execute("DELETE FROM callbacks WHERE url = $1", url)
         waits = load.rate(self._waits, self.seconds)
@@ -149,10 +152,11 @@ class Bench:
 
     async def _quiet(self) -> None:
         """Wait until nothing is told any more."""
-        deadline = time.monotonic() + 30
-        while await self.owner.fetchval("SELECT count(*) FROM callbacks WHERE due_at IS NOT NULL"):
-            assert time.monotonic() < deadline, "callbacks are still under way"
-            await asyncio.sleep(0.1)
+
+        async def quiet() -> bool:
+            return not await self.owner.fetchval("SELECT count(*) FROM callbacks WHERE due_at IS NOT NULL")
+
+        await until(quiet, seconds=30, what="the end of all callbacks under way")
 
 
 _QUEUE: Final = """
