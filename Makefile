@@ -38,8 +38,8 @@ check: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## check format, lint, types and th
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## measure postings a second, and what slow clients cost an honest one
-	@$(BIN)/python -m tests.bench.postings
+bench: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## measure Kassa here, beside PostgreSQL's bare statements (BENCH="--size 10000 --seconds 3": shorter)
+	@$(BIN)/python -m tests.bench $(BENCH)
 	@$(BIN)/python -m tests.bench.slow_clients
 
 format: $(VENV)/.stamp-dev ## put the code into its format, and mend what ruff can mend

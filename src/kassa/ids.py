@@ -33,12 +33,7 @@ def derived_id(prefix: Prefix, tag: str, key: bytes, *parts: str) -> str:
     The same parts give the same id without a look-up; without the key it cannot be guessed.
     """
     digest = hmac.digest(key, "\x1f".join(parts).encode(), hashlib.sha256)
-    number = int.from_bytes(digest, "big")
-    characters = []
-    for _ in range(RANDOM_LENGTH):
-        number, rest = divmod(number, len(ALPHABET))
-        characters.append(ALPHABET[rest])
-    return f"{prefix}_{tag}{''.join(characters)}"
+    return f"{prefix}_{tag}{_spelled(int.from_bytes(digest, 'big'), RANDOM_LENGTH)}"
 
 
 def tag_of(identifier: str, prefix: Prefix) -> str | None:
@@ -48,4 +43,13 @@ def tag_of(identifier: str, prefix: Prefix) -> str | None:
 
 
 def _random(length: int) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+    # One number asks the system's generator once, a character at a time would ask it for each.
+    return _spelled(secrets.randbelow(len(ALPHABET) ** length), length)
+
+
+def _spelled(number: int, length: int) -> str:
+    characters = []
+    for _ in range(length):
+        number, rest = divmod(number, len(ALPHABET))
+        characters.append(ALPHABET[rest])
+    return "".join(characters)

@@ -25,6 +25,8 @@ from kassa.observability import INTERNAL_ERROR, Observed, mask, mask_text
         ("key afexZCU6tZKXKAGdS_GBbSv6mPbZwQsRsP1_2CauUqU.", "key …."),
         ("postgresql://kassa_owner:word@127.0.0.1:5432/kassa", "postgresql://kassa_owner:…@127.0.0.1:5432/kassa"),
         ("Authorization: Basic Y29tYTprZXk=", "Authorization: Basic …"),
+        ("Basic x", "Basic …"),
+        ("://a:b@", "://a:…@"),
         ("invoice cpi_Pwv86nGPaIxIvqVv", "invoice cpi_Pwv86nGPaIxIvqVv"),
         ("pk_test_ueDkywZKNEkaMLpJV-DT0hzJ8qH8c9C0h1UmYQY4mnA", "pk_test_ueDkywZKNEkaMLpJV-DT0hzJ8qH8c9C0h1UmYQY4mnA"),
     ],

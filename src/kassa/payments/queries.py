@@ -11,10 +11,9 @@ from kassa.payments.declines import LATEST_CARDS, Declines, Limits
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
 
 _CARD: Final = tuple(field.name for field in msgspec.structs.fields(CardFacts))
+_MEMBERS: Final = tuple(field.name for field in msgspec.structs.fields(Payment))
 COLUMNS: Final = tuple(
-    column
-    for field in msgspec.structs.fields(Payment)
-    for column in ([f"card_{name}" for name in _CARD] if field.name == "card" else [field.name])
+    column for name in _MEMBERS for column in ([f"card_{each}" for each in _CARD] if name == "card" else [name])
 )
 
 
@@ -42,11 +41,11 @@ def from_record(record: asyncpg.Record, prefix: str = "") -> Payment | None:
 
 def _values(payment: Payment) -> list[object]:
     values: list[object] = []
-    for field in msgspec.structs.fields(Payment):
-        value = getattr(payment, field.name)
-        if field.name == "card":
-            values += [getattr(value, name) for name in _CARD] if value else [None] * len(_CARD)
-        elif field.name == "action_params":
+    for name in _MEMBERS:
+        value = getattr(payment, name)
+        if name == "card":
+            values += [getattr(value, each) for each in _CARD] if value else [None] * len(_CARD)
+        elif name == "action_params":
             values.append(None if value is None else msgspec.json.encode(value).decode())
         else:
             values.append(value)

@@ -1,0 +1,74 @@
+"""Measure Kassa on this machine, all in one run, and print a table (``make bench``)."""
+
+import asyncio
+import os
+import platform
+import tempfile
+from pathlib import Path
+from typing import Annotated, Final
+
+import asyncpg
+import typer
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import postings, sink
+from tests.bench.gateway import Bench, Line
+from tests.support import office, serving
+
+_console = Console(width=120)
+SIZES: Final = "10000,1000000"
+_COLUMNS: Final = ("per second", "p50 ms", "p99 ms", "bare statement/s", "ratio")
+
+
+def main(
+    *,
+    size: Annotated[str, typer.Option(help="Invoices in the database: a measurement for each number.")] = SIZES,
+    seconds: Annotated[float, typer.Option(help="How long each thing is measured.")] = 6.0,
+    booking: Annotated[bool, typer.Option(help="Measure postings to the ledger as well.")] = True,
+) -> None:
+    """Measure Kassa on this machine, and print a table."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_gateway(sorted(int(each) for each in size.split(",")), seconds))
+        if booking:
+            runner.run(postings.measure())
+
+
+async def _gateway(sizes: list[int], seconds: float) -> None:
+    _console.print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
+    with tempfile.TemporaryDirectory(prefix="kassa-bench-") as name:
+        os.chmod(name, 0o711)  # noqa: PTH101, S103 - the server's own user has to come in, and nothing else runs yet
+        async with serving.running(Path(name)) as running, office.opened(running) as opened, sink.listening() as told:
+            owner = await asyncpg.connect(running.served.database_url)
+            bench = Bench(office=opened, owner=owner, served=running.served, sink=told, seconds=seconds)
+            await bench.open()
+            table = Table(*("what", *_COLUMNS))
+            before: list[Line] = []
+            for size in sizes:
+                filled = await bench.grow(size)
+                _console.print(f"{size:,} invoices, filled in {filled:.0f} s")
+                lines = await bench.lines()
+                _section(table, f"at {size:,} invoices", lines, before)
+                before = before or lines
+            await owner.close()
+    _console.print(table)
+    _console.print("* how long from the payer's yes at the bank's page to the callback, in the whole lives")
+
+
+def _section(table: Table, title: str, lines: list[Line], before: list[Line]) -> None:
+    table.add_row(title, style="bold")
+    for place, line in enumerate(lines):
+        rate = line.rate
+        slower = f" ({rate.per_second / before[place].rate.per_second - 1:+.0%})" if before else ""
+        table.add_row(
+            line.what,
+            f"{rate.per_second:,.0f}{slower}",
+            *(f"{each:,.1f}" for each in (rate.p50, rate.p99)),
+            *(("–", "–") if line.bare is None else (f"{line.bare:,.0f}", f"{rate.per_second / line.bare:.2f}")),
+        )
+    table.add_section()
+
+
+if __name__ == "__main__":
+    typer.run(main)
