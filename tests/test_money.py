@@ -74,6 +74,21 @@ def test_an_amount_is_written_as_the_shortest_exact_decimal(minor: int, currency
     assert money.to_text(minor, currency) == text
 
 
+@pytest.mark.parametrize(
+    "minor, currency, text",
+    [
+        (12345, "USD", "123.45"),
+        (10000, "USD", "100.00"),
+        (-5, "USD", "-0.05"),
+        (0, "JPY", "0"),
+        (1, "KWD", "0.001"),
+    ],
+)
+def test_an_amount_is_written_with_all_decimals_of_its_currency(minor: int, currency: str, text: str) -> None:
+    assert money.to_fixed(minor, currency) == text
+    assert money.to_decimal(minor, currency) == Decimal(text)
+
+
 @given(st.integers(1, money.AMOUNT_MAX - 1), st.sampled_from(["JPY", "USD", "KWD", "XTS"]))
 def test_what_goes_out_comes_back_the_same(minor: int, currency: str) -> None:
     text = money.to_text(minor, currency)
