@@ -12,7 +12,7 @@ SOURCES := src tests
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run test torture simulate bench check format lock clean
+.PHONY: help setup run test torture simulate mutants bench check format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ torture: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## kill Kassa at every place of e
 
 simulate: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## walk 2,000 seeds of payers, faults and deaths through the heart's decisions
 	@$(BIN)/python -m tests.simulation
+
+mutants: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## break a copy of Kassa on purpose, a thousand times, and see the tests notice
+	@$(BIN)/python -m tests.mutants
 
 check: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## check format, lint, types and the layers of the code
 	$(BIN)/ruff format --check $(SOURCES)

@@ -59,3 +59,5 @@ async def test_each_mode_has_reference_ids_of_its_own(live: Client) -> None:
     assert test.data["id"] != other.data["id"]
     again = await live.create_publicly(reference_id="same", public_key=key, amount=7)
     assert (again.status, again.document["data"]["id"]) == (409, other.data["id"])
+    again = await live.create_publicly(reference_id="same")
+    assert (again.status, again.document["data"]["id"]) == (409, test.data["id"])

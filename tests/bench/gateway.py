@@ -23,7 +23,7 @@ from tests.support.world import GOOD_SECURE
 CLIENTS: Final = bare.CLIENTS
 PAYERS: Final = 32
 _BACKLOG: Final = 2000
-"""Callbacks queued for each second of their measurement: more than are delivered."""
+"""Callbacks queued for each second of their measurement, one an invoice at most: more than are delivered."""
 _FORM: Final = "Content-Type: application/x-www-form-urlencoded\r\n"
 _CARD: Final = f"number=1&card_number={GOOD_SECURE}&expiry=12%2F30&cvc=123".encode()
 
@@ -141,7 +141,7 @@ class Bench:
         self.sink.reset()
         now = self.office.clock.real()
         url = f"{self.sink.url}/queued"
-        queued = round(self.seconds * _BACKLOG)
+        queued = min(round(self.seconds * _BACKLOG), self.size)
         await self.owner.execute(_QUEUE, self.sample, url, now, queued)
         end = time.monotonic() + self.seconds
         await until(lambda: self.sink.received >= queued or time.monotonic() >= end, seconds=self.seconds + 5)

@@ -6,15 +6,17 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 import asyncpg
+import msgspec
 import pytest
 
 from kassa.accounts.model import Account
 from kassa.db import pool
 from kassa.db.pool import Connection
 from kassa.db.view import account_view
-from kassa.invoices import operations
-from kassa.invoices.model import Invoice
-from kassa.payments.model import Payment
+from kassa.invoices import operations, queries
+from kassa.invoices.model import Invoice, Status
+from kassa.payments import queries as payment_queries
+from kassa.payments.model import Payment, PaymentStatus
 from tests.support.postgres import Database
 from tests.support.world import World
 
@@ -254,3 +256,18 @@ async def test_a_change_that_was_decided_on_an_older_state_is_not_written(world:
     view = await world.view(invoice)
     await operations.expire(world.platform, invoice.invoice_id, account_id=account.account_id, test_mode=True)
     assert await world.view(invoice) == view
+
+
+async def test_a_change_is_written_over_the_status_that_it_was_decided_on_alone(world: World) -> None:
+    account, invoice = await paid(world)
+    view = await world.view(invoice)
+    assert view.payment is not None
+    later = msgspec.structs.replace(view.invoice, resolution="other")
+    payment = msgspec.structs.replace(view.payment, resolution="other")
+    executor, account_id = world.platform.pool, account.account_id
+    assert not await queries.update(executor, later, account_id=account_id, was=Status.PROCESS_PENDING)
+    assert not await payment_queries.update(executor, payment, account_id=account_id, was=PaymentStatus.PROCESS_PENDING)
+    assert await world.view(invoice) == view
+    assert await queries.update(executor, later, account_id=account_id, was=view.invoice.status)
+    assert await payment_queries.update(executor, payment, account_id=account_id, was=view.payment.status)
+    assert await world.view(invoice) == msgspec.structs.replace(view, invoice=later, payment=payment)

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from kassa.errors import InvoiceNotPayable, TransitionRefused
+from kassa.errors import InvoiceNotPayable, NotApprovable, NothingToDecide, TransitionRefused
 from kassa.invoices import model
 from kassa.invoices.model import FINAL, TRANSITIONS, Invoice, Status
+from kassa.payments.model import Payment, PaymentStatus
+from tests.support import sessions
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CREATED = NOW - timedelta(minutes=5)
@@ -199,3 +201,80 @@ def test_money_that_comes_to_an_invoice_that_has_some_goes_back(status: Status, 
 def test_a_flag_changes_no_status() -> None:
     before = invoice(updated_at=NOW)
     assert model.flag(before, now=NOW) == msgspec.structs.replace(before, moderation_required=True)
+
+
+def test_what_a_person_has_rejected_wants_no_money_whatever_the_account_says() -> None:
+    rejected = invoice(status=Status.PROCESS_FAILED, resolution=model.REJECTED)
+    assert model.unwanted(rejected, late_success="book")
+
+
+@pytest.mark.parametrize("status", [*Status])
+def test_a_new_invoice_waits_for_its_payer_once_there_is_a_page_to_pay_on(status: Status) -> None:
+    before = invoice(status=status, resolution="new")
+    if Status.PROCESS_PENDING not in TRANSITIONS[status]:
+        with pytest.raises(TransitionRefused):
+            model.offer(before, now=NOW)
+        return
+    assert model.offer(before, now=NOW) == msgspec.structs.replace(
+        before, status=Status.PROCESS_PENDING, resolution="ok", updated_at=NOW
+    )
+
+
+def held(**changes: object) -> tuple[Invoice, Payment]:
+    """Return an invoice that waits for a person, and the attempt that has taken its money."""
+    payment = msgspec.structs.replace(
+        sessions.PAYMENT, payment_id="pay_2", status=PaymentStatus.PROCESS_ERROR, processed_currency="USD", **changes
+    )
+    return invoice(status=Status.PROCESS_ERROR, resolution="antifraud", moderation_required=True), payment
+
+
+@pytest.mark.parametrize(
+    "amount, status", [(9_999, Status.PARTIALLY_PROCESSED), (10_000, Status.PROCESSED), (10_001, Status.PROCESSED)]
+)
+def test_what_is_approved_is_paid_with_what_was_taken(amount: int, status: Status) -> None:
+    before, payment = held()
+    assert model.approve(before, payment, amount=amount, now=NOW) == msgspec.structs.replace(
+        before,
+        status=status,
+        resolution="ok",
+        moderation_required=False,
+        payment_id="pay_2",
+        processed_at=NOW,
+        processed_amount=amount,
+        processed_fee=250,
+        processed_deposit=amount - 250,
+        updated_at=NOW,
+        due_at=None,
+    )
+
+
+def test_another_currency_than_asked_for_cannot_be_approved() -> None:
+    before, payment = held()
+    with pytest.raises(NotApprovable):
+        model.approve(before, msgspec.structs.replace(payment, processed_currency="EUR"), amount=10_000, now=NOW)
+
+
+def test_what_is_rejected_has_failed() -> None:
+    before, payment = held()
+    assert model.reject(before, payment, now=NOW) == msgspec.structs.replace(
+        before,
+        status=Status.PROCESS_FAILED,
+        resolution=model.REJECTED,
+        moderation_required=False,
+        failed_at=NOW,
+        updated_at=NOW,
+        due_at=None,
+    )
+
+
+@pytest.mark.parametrize("status", [*Status])
+@pytest.mark.parametrize("attempt", [*PaymentStatus])
+def test_only_what_is_held_is_decided_on(status: Status, attempt: PaymentStatus) -> None:
+    if (status, attempt) == (Status.PROCESS_ERROR, PaymentStatus.PROCESS_ERROR):
+        return
+    before, payment = held()
+    before, payment = (msgspec.structs.replace(before, status=status), msgspec.structs.replace(payment, status=attempt))
+    with pytest.raises(NothingToDecide):
+        model.approve(before, payment, amount=10_000, now=NOW)
+    with pytest.raises(NothingToDecide):
+        model.reject(before, payment, now=NOW)

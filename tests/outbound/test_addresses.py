@@ -60,6 +60,8 @@ def test_public_addresses_are_reached_on_the_ports_of_the_settings_alone() -> No
     assert not permits("1.1.1.1", 22)
     assert permits("1.1.1.1", 8443, outbound_ports="443, 8443")
     assert not permits("1.1.1.1", 80, outbound_ports="443, 8443")
+    for port in (1, 65535):
+        assert permits("1.1.1.1", port, outbound_ports=str(port))
 
 
 def test_what_the_operator_opened_is_reached_on_every_port() -> None:

@@ -174,6 +174,7 @@ def test_a_refund_ends_by_the_providers_word_alone(outcome: Outcome, status: Pay
     asked = payment(PaymentStatus.REFUND_PENDING, processed_amount=10_000, processed_currency="USD")
     after = model.refund_answered(asked, outcome, now=NOW)
     assert (after.status, after.due_at is None) == (status, status is not PaymentStatus.REFUND_PENDING)
+    assert after.resolution == (DECLINED.resolution if outcome is DECLINED else "ok")
 
 
 def test_who_has_given_an_attempt_a_name_is_not_believed_to_have_never_heard_of_it() -> None:
@@ -201,6 +202,63 @@ def test_one_that_has_taken_money_is_asked_about_charge_backs_until_the_provider
 def test_questions_grow_rarer_but_never_stop() -> None:
     delays = [model.ask_delay(asks).total_seconds() for asks in (0, 1, 2, 3, 7, 8, 1000)]
     assert delays == [2, 4, 8, 16, 256, 300, 300]
+
+
+def test_a_provider_that_has_the_order_and_no_page_for_it_is_asked_what_becomes_of_it() -> None:
+    asked = payment(PaymentStatus.INVOKE_PENDING, resolution="new")
+    after = model.answered(asked, Pending(external_id="b-1"), refund_late=False, now=NOW)
+    assert after == payment(
+        PaymentStatus.PROCESS_PENDING, external_id="b-1", updated_at=NOW, due_at=NOW + timedelta(seconds=4)
+    )
+
+
+def test_a_decline_keeps_its_reason_and_the_providers_name_for_the_attempt() -> None:
+    nameless = msgspec.structs.replace(DECLINED, external_id=None)
+    for known, outcome in ((payment(), DECLINED), (payment(external_id="b-1"), nameless)):
+        assert model.answered(known, outcome, refund_late=False, now=NOW) == payment(
+            PaymentStatus.PROCESS_FAILED,
+            external_id="b-1",
+            resolution="insufficient_funds",
+            updated_at=NOW,
+            due_at=None,
+        )
+
+
+@pytest.mark.parametrize("amount, status", [(0, PaymentStatus.PROCESS_ERROR), (1, PaymentStatus.REFUND_PENDING)])
+def test_there_is_nothing_to_give_back_where_nothing_was_taken(amount: int, status: PaymentStatus) -> None:
+    taken = msgspec.structs.replace(ACCEPTED, amount=amount)
+    after = model.answered(payment(), taken, refund_late=True, now=NOW)
+    assert (after.status, after.resolution) == (status, "expired" if amount else "invalid_amount")
+
+
+def test_what_went_back_otherwise_than_it_came_says_so() -> None:
+    asked = payment(PaymentStatus.REFUND_PENDING, processed_amount=9_999, processed_currency="USD")
+    assert model.refund_answered(asked, ACCEPTED, now=NOW).resolution == "invalid_amount"
+
+
+# A person's word ------------------------------------------------------------------------------------------------------
+
+
+def held(**changes: object) -> Payment:
+    return payment(PaymentStatus.PROCESS_ERROR, resolution="antifraud", processed_amount=10_000, **changes)
+
+
+def test_a_success_that_is_held_waits_for_a_person() -> None:
+    success = payment(PaymentStatus.PROCESSED, processed_amount=10_000)
+    assert model.hold(success, resolution="antifraud") == held()
+
+
+def test_a_held_payment_that_is_approved_has_been_taken() -> None:
+    assert model.approve(held(), now=NOW) == payment(
+        PaymentStatus.PROCESSED, processed_amount=10_000, updated_at=NOW, due_at=None
+    )
+
+
+@pytest.mark.parametrize("taken", [10_000, 1, 0, None])
+def test_a_held_payment_that_is_rejected_goes_back_if_anything_was_taken(taken: int | None) -> None:
+    rejected = model.reject(msgspec.structs.replace(held(), processed_amount=taken), resolution="no", now=NOW)
+    status, due_at = (PaymentStatus.REFUND_PENDING, NOW) if taken else (PaymentStatus.PROCESS_FAILED, None)
+    assert rejected == payment(status, resolution="no", processed_amount=taken, updated_at=NOW, due_at=due_at)
 
 
 @pytest.mark.parametrize("length, mask", [(16, "512381******0000"), (13, "512381***0000"), (19, "512381*********0000")])

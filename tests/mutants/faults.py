@@ -1,0 +1,315 @@
+"""Deliberate faults, each of which has to turn a test red: the checks on the checkers (``make mutants``)."""
+
+from typing import Final
+
+import msgspec
+
+MIGRATIONS: Final = "src/kassa/db/migrations"
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """One mistake that somebody could make."""
+
+    name: str
+    file: str
+    old: str
+    """What stands in the file, exactly once."""
+    new: str
+    red: str
+    """The test that has to notice."""
+
+
+FAULTS: Final = (
+    # Taking money once (P1) -------------------------------------------------------------------------------------------
+    Fault(
+        name="the index of one live attempt is not unique",
+        file=f"{MIGRATIONS}/0012_moderation.sql",
+        old="CREATE UNIQUE INDEX payments_one_live",
+        new="CREATE INDEX payments_one_live",
+        red="tests/invoices/test_database.py::test_an_invoice_has_one_payment_under_way",
+    ),
+    Fault(
+        name="a reference_id may be used twice",
+        file=f"{MIGRATIONS}/0001_first_payment.sql",
+        old="UNIQUE (account_id, test_mode, reference_id),\n    UNIQUE (account_id, session_id)",
+        new="UNIQUE (account_id, session_id)",
+        red="tests/invoices/test_database.py::test_a_reference_is_used_once_in_an_account_and_mode",
+    ),
+    Fault(
+        name="a payment without an answer is asked for again",
+        file="src/kassa/cardgate/charge.py",
+        old="        outcome = Pending()",
+        new="        outcome = await platform.providers.get(route.provider).pay(route.credentials, asked, card)",
+        red="tests/invoices/test_operations.py"
+        "::test_an_answer_that_was_lost_is_found_by_asking_and_never_by_charging_again",
+    ),
+    Fault(
+        name="the client sends a request again whose connection broke",
+        file="src/kassa/outbound/dialing.py",
+        old="        middlewares=(_once,),\n",
+        new="",
+        red="tests/outbound/test_client.py::test_a_request_whose_connection_breaks_is_never_sent_again",
+    ),
+    Fault(
+        name="never heard of it is believed at once",
+        file="src/kassa/payments/model.py",
+        old=" or now < payment.created_at + ABSENT_AFTER",
+        new="",
+        red="tests/payments/test_model.py"
+        "::test_a_provider_that_never_heard_of_it_is_believed_only_when_the_request_cannot_be_on_its_way",
+    ),
+    Fault(
+        name="an Idempotency-Key stands for any body",
+        file="src/kassa/idempotency/model.py",
+        old="(method.encode(), path.encode(), body)",
+        new="(method.encode(), path.encode())",
+        red="tests/idempotency/test_model.py::test_a_request_is_recognised_by_its_method_its_address_and_its_bytes",
+    ),
+    # Losing nothing (P2, P6, P7) --------------------------------------------------------------------------------------
+    Fault(
+        name="the success of an attempt that had failed is dropped",
+        file="src/kassa/invoices/settling.py",
+        old="not in payment_model.UNDECIDED | payment_model.FAILED:",
+        new="not in payment_model.UNDECIDED:",
+        red="tests/invoices/test_given_up.py::test_its_money_pays_an_invoice_that_nothing_else_has_paid",
+    ),
+    Fault(
+        name="a change is saved whatever the status has become",
+        file="src/kassa/invoices/queries.py",
+        old="AND status = $3 AND updated_at <=",
+        new="AND $3 <> '' AND updated_at <=",
+        red="tests/invoices/test_database.py::test_a_change_is_written_over_the_status_that_it_was_decided_on_alone",
+    ),
+    Fault(
+        name="the invoice is not locked",
+        file="src/kassa/invoices/queries.py",
+        old="WHERE account_id = $1 AND invoice_id = $2 FOR UPDATE",
+        new="WHERE account_id = $1 AND invoice_id = $2",
+        red="tests/invoices/returns/test_refunds.py::test_of_twenty_refunds_side_by_side_as_many_are_made_as_fit",
+    ),
+    Fault(
+        name="an invoice ends before its time",
+        file="src/kassa/invoices/model.py",
+        old="if now < invoice.expires_at:",
+        new="if now < invoice.created_at:",
+        red="tests/invoices/test_model.py::test_expiry_waits_for_its_time_and_shows_as_failed",
+    ),
+    Fault(
+        name="a settled payment is not told of",
+        file="src/kassa/invoices/operations.py",
+        old="        await _tell(connection, platform, account, after, was=view.invoice.status, now=now)\n"
+        "    failpoints.reach(Point.TELLING)",
+        new="    failpoints.reach(Point.TELLING)",
+        red="tests/invoices/test_operations.py::test_of_twenty_answers_to_one_attempt_one_is_booked_and_told",
+    ),
+    Fault(
+        name="a callback is queued outside of the transaction of its change",
+        file="src/kassa/invoices/operations.py",
+        old="    await callbacks.enqueue(\n        connection,",
+        new="    await callbacks.enqueue(\n        platform.pool,",
+        red="tests/invoices/test_operations.py::test_an_invoice_that_nobody_paid_expires_once_and_is_told",
+    ),
+    Fault(
+        name="a claimed callback stays due",
+        file="src/kassa/callbacks/queries.py",
+        old="SET due_at = $4, tries = taken.tries + 1",
+        new="SET due_at = least(taken.due_at, $4), tries = taken.tries + 1",
+        red="tests/callbacks/test_operations.py::test_parallel_claims_share_the_work_without_an_overlap",
+    ),
+    # Counting and booking (P4, P5) ------------------------------------------------------------------------------------
+    Fault(
+        name="amounts go through floats",
+        file="src/kassa/money.py",
+        old="amount.as_integer_ratio()",
+        new="float(amount).as_integer_ratio()",
+        red="tests/test_money.py::test_an_amount_is_whole_minor_units",
+    ),
+    Fault(
+        name="half a unit of a fee is rounded up",
+        file="src/kassa/fees/model.py",
+        old="max(round(exact), tariff.fee_min)",
+        new="max(int(exact + Fraction(1, 2)), tariff.fee_min)",
+        red="tests/fees/test_model.py::test_half_a_unit_of_the_currency_goes_to_the_even_one",
+    ),
+    Fault(
+        name="more is held back than the merchant gets",
+        file="src/kassa/fees/model.py",
+        old="return min(round(Fraction(amount) * Fraction(rate) / 100), deposit)",
+        new="return round(Fraction(amount) * Fraction(rate) / 100)",
+        red="tests/fees/test_model.py::test_a_reserve_is_the_exact_share_rounded_once_and_no_more_than_the_deposit",
+    ),
+    Fault(
+        name="a settled payment is not booked",
+        file="src/kassa/invoices/operations.py",
+        old="    await _book(connection, invoice, payment, was=current.status, now=now)\n",
+        new="",
+        red="tests/ledger/test_settlement.py::test_a_payment_is_booked_once_with_its_fee",
+    ),
+    Fault(
+        name="the chain says nothing of amounts",
+        file="src/kassa/ledger/chain.py",
+        old="        move.amount,\n",
+        new="",
+        red="tests/ledger/test_verification.py::test_a_changed_row_is_named_whatever_was_changed",
+    ),
+    Fault(
+        name="the application may change what is booked",
+        file=f"{MIGRATIONS}/0005_ledger.sql",
+        old="GRANT SELECT, INSERT ON ledger_transfers, ledger_journal TO kassa_app",
+        new="GRANT SELECT, INSERT, UPDATE ON ledger_transfers, ledger_journal TO kassa_app",
+        red="tests/ledger/test_books.py::test_the_application_cannot_change_what_is_written",
+    ),
+    Fault(
+        name="a refund without an answer is asked for again",
+        file="src/kassa/invoices/returns/asking.py",
+        old="provider.status(*about)",
+        new="provider.refund(*about)",
+        red="tests/invoices/returns/test_refunds.py"
+        "::test_a_refund_whose_answer_is_lost_is_asked_about_and_never_sent_twice",
+    ),
+    Fault(
+        name="more is refunded than was taken",
+        file="src/kassa/invoices/returns/model.py",
+        old="if minor > most:",
+        new="if minor > most + money.AMOUNT_MAX:",
+        red="tests/invoices/returns/test_model.py::test_what_is_asked_for_is_the_rest_or_a_part_of_it",
+    ),
+    # Whose it is (P9) -------------------------------------------------------------------------------------------------
+    Fault(
+        name="a statement forgets its account",
+        file="src/kassa/payments/queries.py",
+        old="FROM payments p WHERE p.account_id = $1 AND p.payment_id = $2",
+        new="FROM payments p WHERE $1 <> '' AND p.payment_id = $2",
+        red="tests/tooling/test_queries.py",
+    ),
+    Fault(
+        name="tables are without row-level security",
+        file=f"{MIGRATIONS}/0001_first_payment.sql",
+        old="        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', owned);\n",
+        new="",
+        red="tests/invoices/test_database.py::test_a_statement_that_forgot_its_account_shows_no_others_rows",
+    ),
+    Fault(
+        name="a view sees every account",
+        file="src/kassa/db/view.py",
+        old='ROLE: Final = "kassa_view"',
+        new='ROLE: Final = "kassa_app"',
+        red="tests/invoices/test_listing_plans.py"
+        "::test_a_view_shows_one_accounts_rows_to_a_statement_that_forgot_to_name_it",
+    ),
+    Fault(
+        name="an invoice is found by its name in either mode",
+        file="src/kassa/invoices/queries.py",
+        old="AND i.test_mode = $2 AND i.reference_id = $3",
+        new="AND $2::boolean IS NOT NULL AND i.reference_id = $3",
+        red="tests/api/test_modes.py::test_each_mode_has_reference_ids_of_its_own",
+    ),
+    # Who may ask, and what is told (P10) ------------------------------------------------------------------------------
+    Fault(
+        name="API keys are compared with ==",
+        file="src/kassa/accounts/directory.py",
+        old="hmac.compare_digest(shown, digest)",
+        new="shown == digest",
+        red="tests/tooling/test_secrets.py",
+    ),
+    Fault(
+        name="a notification's signature is compared with !=",
+        file="src/kassa/providers/test/notices.py",
+        old='not hmac.compare_digest(plain.get("bank-signature", "").encode(), right.encode())',
+        new='plain.get("bank-signature", "") != right',
+        red="tests/tooling/test_secrets.py",
+    ),
+    Fault(
+        name="an old notification is believed",
+        file="src/kassa/providers/test/notices.py",
+        old="> TOLERANCE_SECONDS",
+        new="> 1000 * TOLERANCE_SECONDS",
+        red="tests/providers/test_test_provider.py::test_a_notice_is_believed_for_five_minutes",
+    ),
+    Fault(
+        name="a token may name its own algorithm",
+        file="src/kassa/tokens.py",
+        old="if name not in (self.allowed or ()):",
+        new="if name not in self.algorithms:",
+        red="tests/test_tokens.py::test_what_another_key_another_algorithm_or_nobody_signed_is_refused",
+    ),
+    Fault(
+        name="a card prints its number",
+        file="src/kassa/providers/protocol.py",
+        old='return "Card(…)"',
+        new='return f"Card({self.number})"',
+        red="tests/cardgate/test_form.py::test_nothing_of_a_card_shows_when_the_entry_is_printed",
+    ),
+    Fault(
+        name="pages do not escape",
+        file="src/kassa/pages/templates.py",
+        old="autoescape=True",
+        new="autoescape=False",
+        red="tests/cardgate/test_views.py::test_what_the_merchant_writes_cannot_become_markup",
+    ),
+    Fault(
+        name="a body may be of any size",
+        file="src/kassa/jsonapi/body.py",
+        old="SIZE_MAX: Final = 64 * 1024",
+        new="SIZE_MAX: Final = 64 * 1024 * 1024",
+        red="tests/api/test_hostile.py::test_every_hostile_body_is_refused_and_writes_nothing",
+    ),
+    # The way out ------------------------------------------------------------------------------------------------------
+    Fault(
+        name="redirects are followed",
+        file="src/kassa/outbound/client.py",
+        old="allow_redirects=False",
+        new="allow_redirects=True",
+        red="tests/outbound/test_guard.py::test_a_redirect_is_an_answer_and_is_not_followed",
+    ),
+    Fault(
+        name="clouds' metadata may be asked for",
+        file="src/kassa/outbound/addresses.py",
+        old='        "169.254.0.0/16",  # link-local, and clouds\' metadata\n',
+        new="",
+        red="tests/outbound/test_addresses.py::test_an_address_with_a_special_purpose_is_not_public",
+    ),
+    Fault(
+        name="the addresses of a name are not checked",
+        file="src/kassa/outbound/dialing.py",
+        old="            _check(address, port, self._permits)\n",
+        new="            pass\n",
+        red="tests/outbound/test_guard.py::test_a_name_with_one_inner_address_among_others_is_refused",
+    ),
+    Fault(
+        name="the address that is connected to is not checked",
+        file="src/kassa/outbound/dialing.py",
+        old="    _check(str(address[0]), int(address[1]), permits)\n",
+        new="",
+        red="tests/outbound/test_guard.py::test_no_spelling_of_an_inner_address_is_connected_to",
+    ),
+    Fault(
+        name="the name is connected to instead of the address that was checked",
+        file="src/kassa/outbound/dialing.py",
+        old="        host=address,\n",
+        new="        host=host,\n",
+        red="tests/outbound/test_guard.py"
+        "::test_a_name_that_changes_its_address_is_checked_on_each_request_and_asked_once",
+    ),
+    Fault(
+        name="any certificate is taken",
+        file="src/kassa/outbound/dialing.py",
+        old="ssl.create_default_context()",
+        new="ssl._create_unverified_context()",
+        red="tests/outbound/test_client.py::test_a_certificate_that_proves_nothing_is_refused",
+    ),
+    Fault(
+        name="answers are decompressed",
+        file="src/kassa/outbound/dialing.py",
+        old="auto_decompress=False",
+        new="auto_decompress=True",
+        red="tests/outbound/test_client.py::test_a_compressed_bomb_stays_compressed",
+    ),
+    Fault(
+        name="an answer may be of any size",
+        file="src/kassa/outbound/client.py",
+        old="if len(content) > ANSWER_BYTES_MAX:",
+        new="if len(content) > 1024 * ANSWER_BYTES_MAX:",
+        red="tests/outbound/test_client.py::test_an_answer_of_64_kib_is_whole_and_one_byte_more_is_too_large",
+    ),
+)
