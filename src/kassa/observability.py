@@ -27,7 +27,7 @@ _OTHER = "other"
 _QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _CARD = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])")
-_SECRET_LENGTH_MIN = 7
+_MASKED_LENGTH_MIN = 7
 """Shorter texts, as most of a line's are, hold neither a card number nor one of these."""
 _SECRETS = (
     (re.compile(r"\b(sk_(?:test|live)_)[A-Za-z0-9_-]+"), r"\1…"),
@@ -134,7 +134,7 @@ def mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 
 def mask_text(text: str) -> str:
     """Return a text without card numbers and keys."""
-    if len(text) < _SECRET_LENGTH_MIN:
+    if len(text) < _MASKED_LENGTH_MIN:
         return text
     for shape, replacement in _SECRETS:
         text = shape.sub(replacement, text)

@@ -178,8 +178,8 @@ FAULTS: Final = (
     Fault(
         name="a statement forgets its account",
         file="src/kassa/payments/queries.py",
-        old="FROM payments p WHERE p.account_id = $1 AND p.payment_id = $2",
-        new="FROM payments p WHERE $1 <> '' AND p.payment_id = $2",
+        old='FROM payments p WHERE p.account_id = $1 AND p.payment_id = $2"',
+        new="FROM payments p WHERE $1 <> '' AND p.payment_id = $2\"",
         red="tests/tooling/test_queries.py",
     ),
     Fault(

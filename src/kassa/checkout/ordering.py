@@ -65,7 +65,8 @@ def keyed(data: Mapping[str, Any], in_query: object) -> Mapping[str, Any]:
     """
     if in_query is None:
         return data
-    if data.get("public_key", in_query) != in_query:
+    in_body = data.get("public_key", in_query)
+    if in_body != in_query:
         raise Unauthorized
     return {**data, "public_key": in_query}
 
