@@ -32,7 +32,8 @@ _console = Console()
 async def main() -> bool:
     """Run everything, tell what broke, and return whether anything did."""
     # What the tests' own connections to a killed database have to say.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    for name in ("asyncio", "asyncpg"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="kassa-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # noqa: ASYNC240 (nothing else runs yet; the database runs as somebody else)

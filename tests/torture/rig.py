@@ -151,11 +151,11 @@ class Rig:
 
     async def found(self, lived: Lived) -> None:
         """Check how a life ended, that its merchant knows, and that his reference stands for it for ever."""
-        shop, life = self._shop(lived.shop), lived.life
-        found = (await self.patiently(lambda: shop.read(lived.invoice_id))).attributes
+        life = lived.life
+        found = (await self.patiently(lambda: self._shop(lived.shop).read(lived.invoice_id))).attributes
         assert found["status"] in life.ends, (found["status"], found["resolution"], life.name)
         await self._told(lived.invoice_id, found["status"])
-        again = await self.patiently(lambda: shop.create(**lived.asked), statuses={409})
+        again = await self.patiently(lambda: self._shop(lived.shop).create(**lived.asked), statuses={409})
         assert again.document["data"]["id"] == lived.invoice_id
 
     async def _moved(self, life: Life, shop: Client, invoice_id: str) -> bool:
