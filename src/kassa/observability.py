@@ -7,6 +7,7 @@ import time
 import uuid
 from typing import Any
 
+import msgspec
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.requests import Request
@@ -96,21 +97,25 @@ def configure(level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    terminal = sys.stderr.isatty()
-    renderer: Processor = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                # Text without locals: a frame of the card gate holds a card.
-                structlog.processors.format_exc_info,
-                mask,
-                renderer,
-            ],
-        )
+    # Text without locals: a frame of the card gate holds a card.
+    shown: list[Processor] = [structlog.processors.format_exc_info, mask]
+    readable = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else None
+    _take_libraries_lines([*shown, readable or structlog.processors.JSONRenderer()], shared, number)
+    # Ours go their own way: there is one a request, and logging's machinery costs more than the line itself.
+    structlog.configure(
+        processors=[*shared, *shown, readable or structlog.processors.JSONRenderer(serializer=_json)],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr)
+        if readable
+        else structlog.BytesLoggerFactory(sys.stderr.buffer),
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        cache_logger_on_first_use=True,
     )
+
+
+def _take_libraries_lines(shown: list[Processor], shared: list[Processor], number: int) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shown]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=processors))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(number, logging.INFO))
@@ -118,13 +123,10 @@ def configure(level: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of every migration that it applies; ours tells the same.
     logging.getLogger("pogo_core").setLevel(logging.ERROR)
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        cache_logger_on_first_use=True,
-    )
-    logging.getLogger("kassa").setLevel(number)
+
+
+def _json(event: EventDict, **_: Any) -> bytes:
+    return msgspec.json.encode(event)
 
 
 def mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
