@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import asyncpg
+import psutil
 import typer
 import uvloop
 from rich.console import Console
@@ -19,7 +20,7 @@ from tests.support import office, serving
 
 _console = Console(width=120)
 SIZES: Final = "10000,1000000"
-_COLUMNS: Final = ("per second", "p50 ms", "p99 ms", "bare statement/s", "ratio")
+_COLUMNS: Final = ("per second", "p50 ms", "p99 ms", "Kassa µs", "PostgreSQL µs", "bare statement/s", "ratio")
 
 
 def main(
@@ -41,7 +42,10 @@ async def _gateway(sizes: list[int], seconds: float) -> None:
         os.chmod(name, 0o711)  # noqa: PTH101, S103 - the server's own user has to come in, and nothing else runs yet
         async with serving.running(Path(name)) as running, office.opened(running) as opened, sink.listening() as told:
             owner = await asyncpg.connect(running.served.database_url)
-            bench = Bench(office=opened, owner=owner, served=running.served, sink=told, seconds=seconds)
+            process = psutil.Process(running.process.pid)
+            bench = Bench(
+                office=opened, owner=owner, served=running.served, process=process, sink=told, seconds=seconds
+            )
             await bench.open()
             table = Table(*("what", *_COLUMNS))
             before: list[Line] = []
@@ -54,6 +58,9 @@ async def _gateway(sizes: list[int], seconds: float) -> None:
             await owner.close()
     _console.print(table)
     _console.print("* how long from the payer's yes at the bank's page to the callback, in the whole lives")
+    _console.print(
+        "µs: of the processors' time for each; Kassa's includes the fake bank's, PostgreSQL's all that it does"
+    )
 
 
 def _section(table: Table, title: str, lines: list[Line], before: list[Line]) -> None:
@@ -65,6 +72,7 @@ def _section(table: Table, title: str, lines: list[Line], before: list[Line]) ->
             line.what,
             f"{rate.per_second:,.0f}{slower}",
             *(f"{each:,.1f}" for each in (rate.p50, rate.p99)),
+            *([f"{each:,.0f}" for each in rate.spent] or ("–", "–")),
             *(("–", "–") if line.bare is None else (f"{line.bare:,.0f}", f"{rate.per_second / line.bare:.2f}")),
         )
     table.add_section()

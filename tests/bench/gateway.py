@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import random
 import time
@@ -10,6 +11,7 @@ from typing import Final
 
 import asyncpg
 import msgspec
+import psutil
 
 from tests.bench import bare, filling, load
 from tests.bench.load import Caller, Rate
@@ -44,6 +46,7 @@ class Bench:
     office: Office
     owner: asyncpg.Connection
     served: Served
+    process: psutil.Process
     sink: Sink
     seconds: float
     size: int = 0
@@ -76,13 +79,13 @@ class Bench:
     async def lines(self) -> list[Line]:
         """Measure everything at the present size."""
         url, seconds = self.served.database_url, self.seconds
-        creation = await load.measure(self._create, clients=CLIENTS, seconds=seconds)
+        creation = await self._measured(self._create)
         bare_creation = await bare.creations(self.owner, url, self.plain, seconds=seconds)
-        reading = await load.measure(self._read, clients=CLIENTS, seconds=seconds)
+        reading = await self._measured(self._read)
         bare_reading = await bare.reads(self.owner, url, self.sample, size=self.size, seconds=seconds)
-        listing = await load.measure(self._list, clients=CLIENTS, seconds=seconds)
+        listing = await self._measured(self._list)
         self._waits.clear()
-        living = await load.measure(self._live_once, clients=PAYERS, seconds=seconds)
+        living = await self._measured(self._live_once, clients=PAYERS)
         return [
             Line(what="creations", rate=creation, bare=bare_creation),
             Line(what="reads by id", rate=reading, bare=bare_reading),
@@ -90,6 +93,13 @@ class Bench:
             Line(what="whole lives", rate=living),
             Line(what="callback deliveries *", rate=await self._delivered()),
         ]
+
+    async def _measured(self, work: load.Work, *, clients: int = CLIENTS) -> Rate:
+        return await load.measure(work, clients=clients, seconds=self.seconds, spending=self._spent)
+
+    def _spent(self) -> tuple[float, float]:
+        """Return what Kassa, and what its PostgreSQL has had of the processors, in seconds."""
+        return _seconds([self.process]), _seconds(self.process.children(recursive=True))
 
     async def _create(self, caller: Caller) -> None:
         await self._created(caller)
@@ -157,6 +167,15 @@ class Bench:
             return not await self.owner.fetchval("SELECT count(*) FROM callbacks WHERE due_at IS NOT NULL")
 
         await until(quiet, seconds=30, what="the end of all callbacks under way")
+
+
+def _seconds(processes: list[psutil.Process]) -> float:
+    spent = 0.0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            spent += times.user + times.system
+    return spent
 
 
 _QUEUE: Final = """

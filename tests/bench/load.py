@@ -90,35 +90,47 @@ class Caller:
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """How often a second something was done, and how many milliseconds half and 99 of 100 took at most."""
+    """How often a second something was done, and how many milliseconds half and 99 of 100 took at most.
+
+    ``spent`` is what each took of the processors' time, in microseconds, by who spent it.
+    """
 
     per_second: float
     p50: float
     p99: float
+    spent: tuple[float, ...] = ()
 
 
 Work: TypeAlias = Callable[[Caller], Awaitable[None]]
+Spending: TypeAlias = Callable[[], tuple[float, ...]]
+"""Tells what some have had of the processors until now, in seconds."""
 
 
-def rate(durations: list[float], seconds: float) -> Rate:
+def rate(durations: list[float], seconds: float, spent: tuple[float, ...] = ()) -> Rate:
     """Return the rate of what took so long each, in seconds."""
     ordered = sorted(durations) or [0.0]
     at = [1000 * ordered[int(part * (len(ordered) - 1))] for part in (0.5, 0.99)]
-    return Rate(per_second=len(durations) / seconds, p50=at[0], p99=at[1])
+    return Rate(per_second=len(durations) / seconds, p50=at[0], p99=at[1], spent=spent)
 
 
-async def measure(work: Work, *, clients: int, seconds: float) -> Rate:
-    """Let so many clients do something over and over, each one after the other; what warms up is not counted."""
+async def measure(work: Work, *, clients: int, seconds: float, spending: Spending) -> Rate:
+    """Let so many clients do something over and over, each one after the other.
+
+    What warms up does not count, but for what is spent of the processors, which is spread over all that was done.
+    """
     durations: list[float] = []
+    before, all_done = spending(), 0
     begin = time.monotonic() + _WARM_UP_SECONDS
     end = begin + seconds
 
     async def client() -> None:
+        nonlocal all_done
         caller = Caller()
         began = time.monotonic()
         while began < end:
             await work(caller)
             done = time.monotonic()
+            all_done += 1
             if begin <= done < end:
                 durations.append(done - began)
             began = done
@@ -127,4 +139,5 @@ async def measure(work: Work, *, clients: int, seconds: float) -> Rate:
     async with asyncio.TaskGroup() as group:
         for _ in range(clients):
             group.create_task(client())
-    return rate(durations, seconds)
+    spent = (1e6 * (after - earlier) / max(all_done, 1) for earlier, after in zip(before, spending(), strict=True))
+    return rate(durations, seconds, tuple(spent))
