@@ -1,5 +1,7 @@
 import pytest
+from axe_playwright_python.async_playwright import Axe
 
+from tests.conftest import OpenPage
 from tests.support.bank import MERCHANT_ID, Bank, buttons
 from tests.support.merchant import Merchant
 
@@ -90,3 +92,13 @@ async def test_what_was_charged_back_is_not_refunded_but_what_was_refunded_may_b
     ]
     assert [(each["state"], each["response"]["code"]) for each in given] == [("REFUSED", "13"), ("APPROVED", "00")]
     assert await bank.charge_back("pay_1") == 303
+
+
+async def test_the_desk_fits_on_a_phone_and_is_read_to_everybody(bank: Bank, open_page: OpenPage) -> None:
+    await bank.place("pay_1", notify_url=NOWHERE)
+    await bank.place("pay_2", notify_url=NOWHERE, expiry="07/77")
+    async with open_page(viewport={"width": 320, "height": 640}) as page:
+        await page.goto(bank.url)
+        found = await Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
