@@ -245,14 +245,17 @@ def reject(payment: Payment, *, resolution: str, now: datetime) -> Payment:
 
 
 def refund_answered(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
-    """Return the attempt as it is after a provider's answer to ``refund``; what is unknown is asked for again."""
+    """Return the attempt as it is after a provider's answer to ``refund``; what is unknown is asked for again.
+
+    However it ends, what was charged back while it was under way is asked about at once.
+    """
     match outcome:
         case Accepted() if (outcome.amount, outcome.currency) != (payment.processed_amount, payment.processed_currency):
-            return move(payment, PaymentStatus.REFUND_ERROR, "invalid_amount", now=now)
+            return move(payment, PaymentStatus.REFUND_ERROR, "invalid_amount", now=now, due_at=now)
         case Accepted():
-            return move(payment, PaymentStatus.REFUNDED, "ok", now=now)
+            return move(payment, PaymentStatus.REFUNDED, "ok", now=now, due_at=now)
         case Declined():
-            return move(payment, PaymentStatus.REFUND_FAILED, outcome.resolution, now=now)
+            return move(payment, PaymentStatus.REFUND_FAILED, outcome.resolution, now=now, due_at=now)
         case Redirect() | Pending() | Absent():
             return wait(payment, external_id=None, now=now)
         case _:
