@@ -92,6 +92,15 @@ async def test_what_is_refused_again_is_listed_again_and_may_be_asked_for_again(
     assert await purses(world, account) == {Purse.PROVIDER: 10_000, Purse.PENDING: 10_000}
 
 
+async def test_an_answer_about_the_return_that_was_refused_says_nothing_of_the_next(world: World) -> None:
+    account, invoice = await refused(world)
+    first = msgspec.structs.replace(await payment_of(world, invoice), status=PaymentStatus.REFUND_PENDING)
+    await send_back(world.platform, account, invoice.invoice_id, by=ANN)
+    await operations.settle(world.platform, first, REFUSED)
+    assert (await payment_of(world, invoice)).status == "refund_pending"
+    assert not (await world.view(invoice)).invoice.moderation_required
+
+
 async def test_of_any_number_who_send_it_back_one_does(world: World) -> None:
     account, invoice = await refused(world)
     sent = [send_back(world.platform, account, invoice.invoice_id, by=ANN) for _ in range(5)]
