@@ -13,6 +13,7 @@ from kassa.invoices import operations
 from kassa.invoices import queries as invoices
 from kassa.invoices.decisions.operations import decide, send_back, settle
 from kassa.invoices.model import Invoice, Status
+from kassa.invoices.returns import operations as returns
 from kassa.ledger import operations as books
 from kassa.ledger import recipes as ledger_recipes
 from kassa.ledger.model import Purse
@@ -21,9 +22,10 @@ from kassa.moderation import queries
 from kassa.moderation.model import AmountRule, Verdict
 from kassa.payments import queries as payments
 from kassa.payments.model import Payment, PaymentStatus
-from kassa.providers.protocol import Declined
+from kassa.providers.protocol import Accepted, Declined
 from tests.support import ledger
 from tests.support.reconciling import compare_later
+from tests.support.wire import Fault
 from tests.support.world import World
 
 REFUSED = Declined(external_id=None, resolution="general_decline")
@@ -60,6 +62,10 @@ async def purses(world: World, account: Account) -> dict[str, int]:
     assert (await ledger.verified(world.platform.pool, account.account_id)).problems == ()
     found = await ledger.balances(world.platform.pool, account.account_id)
     return {str(purse): minor for (purse, _), minor in found.items() if minor}
+
+
+async def reasons(world: World, account: Account) -> list[str | None]:
+    return [each.reason for each in await queries.waiting(world.platform.pool, account_id=account.account_id)]
 
 
 async def verdicts(world: World, invoice: Invoice) -> list[str]:
@@ -112,6 +118,7 @@ async def test_of_any_number_who_send_it_back_one_does(world: World) -> None:
 async def test_what_was_put_right_elsewhere_is_off_the_list_and_moves_no_money(world: World) -> None:
     account, invoice = await refused(world)
     before, told = await purses(world, account), await world.told(invoice)
+    assert await reasons(world, account) == ["the provider would not send its money back"]
     await settle(world.platform, account, invoice.invoice_id, by=ANN, note="sent by wire")
     assert await queries.waiting(world.platform.pool, account_id=account.account_id) == []
     assert (await purses(world, account), await world.told(invoice)) == (before, told)
@@ -166,3 +173,21 @@ async def test_what_would_not_go_back_waits_on_while_another_payment_of_the_invo
     await settle(world.platform, account, invoice.invoice_id, by=ANN, note="sent by wire")
     found = await queries.decisions(pool, invoice.invoice_id, account_id=account.account_id)
     assert (found[-1].verdict, found[-1].payment_id) == (Verdict.SETTLED, first.payment_id)
+
+
+async def test_why_an_invoice_waits_is_told(world: World) -> None:
+    account = await world.account()
+    otherwise, twice = [await world.invoice(account) for _ in range(2)]
+    for invoice in (otherwise, twice):
+        await world.pay(invoice)
+    world.wire.refund_fault = Fault.LOSE
+    begun = (await world.refund(otherwise, 40)).refunds[0]
+    world.wire.refund_fault = None
+    await returns.settle(world.platform, begun, Accepted(external_id="b", amount=3_999, currency="USD"))
+    await world.refund(twice)
+    charged = Accepted(external_id="b", amount=10_000, currency="USD", charged_back=1_000)
+    await returns.charge_back(world.platform, await payment_of(world, twice), charged)
+    assert await reasons(world, account) == [
+        "money was sent back otherwise than asked",
+        "more went back than was taken",
+    ]
