@@ -7,7 +7,7 @@ import pytest
 
 from kassa.api.description import examples
 from tests.support import offers, rates
-from tests.support.api import Answer, Client, error_body
+from tests.support.api import CARD_USD, Answer, Client, error_body
 from tests.support.office import Office
 
 PATH = "/api/payment-exchange-rates"
@@ -99,3 +99,15 @@ async def test_the_prerequest_offers_services_of_other_currencies(office: Office
 async def ask(shop: Client, currency: str) -> Any:
     body = {"public_key": shop.keys.public_key_test, "currency": currency}
     return (await shop.call("POST", "/public-api/payment-prerequest", json_body=body, anonymous=True)).data
+
+
+async def test_who_takes_no_live_payments_is_told_the_rates_of_test_mode(office: Office) -> None:
+    shop = await office.account()
+    bundled = await read(shop, "SEK/NOK")
+    for query in ("", "?test_mode="):
+        assert (await read(shop, "SEK/NOK", query)).text == bundled.text
+    # What comes along is too old for live mode.
+    assert (await read(shop, "SEK/NOK", "?test_mode=false")).status == 404
+    live = await office.account()
+    await offers.stand_behind(office, live, CARD_USD)
+    assert (await read(live, "SEK/NOK", "")).status == 404

@@ -78,6 +78,10 @@ async def test_balances_are_shown_with_all_their_decimals(database: Database, ka
         ["USD", "fees", "0.50"],
     ]
     assert (await kassa("ledger", "balances", account_id, "--json")).document() == []
+    for book in ("balances", "statement"):
+        ran = await kassa("ledger", book, account_id)
+        told = "Nothing of this is booked in live mode; --mode test shows the other's books."
+        assert (ran.status, ran.err.strip()) == (0, told)
 
 
 async def test_a_statement_runs_its_balance(database: Database, kassa: Kassa) -> None:

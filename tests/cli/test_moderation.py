@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from kassa.invoices import operations
 from kassa.invoices.model import Invoice
 from kassa.moderation import operations as moderation
 from kassa.moderation.model import AmountRule
+from kassa.providers.protocol import Declined
 from tests.support import command, ledger
 from tests.support import world as worlds
 from tests.support.command import Ran
@@ -101,3 +103,26 @@ async def test_an_operator_rejects(database: Database, folder: Path, kassa: Kass
     assert (rejected.status, rejected.out.strip()) == (0, f"{invoice.invoice_id} is process_failed."), rejected.err
     assert "rejected" in (await kassa("history", invoice.invoice_id)).out
     assert (await kassa("approve", "cpi_0000000000000000")).err.strip() == "There is no such invoice."
+
+
+async def test_an_operator_sends_money_back_again_and_settles(database: Database, folder: Path, kassa: Kassa) -> None:
+    invoice = await held(database, folder)
+    assert (await kassa("reject", invoice.invoice_id)).status == 0
+    for refused in ("return", "settle"):
+        ran = await kassa(refused, invoice.invoice_id, "--note", "no")
+        assert (ran.status, ran.err.strip()) == (1, "Nothing about this invoice waits for a decision.")
+    async with worlds.opened(database, folder) as world:
+        payment = (await world.view(invoice)).payment
+        assert payment is not None
+        await operations.settle(world.platform, payment, Declined(external_id=None, resolution="general_decline"))
+    assert invoice.invoice_id in (await kassa("list")).out
+    returned = await kassa("return", invoice.invoice_id)
+    assert (returned.status, returned.out.strip()) == (0, f"{invoice.invoice_id} is process_failed."), returned.err
+    async with worlds.opened(database, folder) as world:
+        payment = (await world.view(invoice)).payment
+        assert payment is not None
+        await operations.settle(world.platform, payment, Declined(external_id=None, resolution="general_decline"))
+    assert (await kassa("settle", invoice.invoice_id)).status == 2
+    assert (await kassa("settle", invoice.invoice_id, "--note", "sent by wire")).status == 0
+    assert invoice.invoice_id not in (await kassa("list")).out
+    assert "sent by wire" in (await kassa("history", invoice.invoice_id)).out

@@ -396,6 +396,7 @@ async def test_a_late_success_goes_back_to_the_payer_where_the_account_wants_it(
     assert await world.changes(invoice) == Changes(status="process_failed", resolution="expired", attempts=["refunded"])
     lines = [line for line in await world.statement() if line["order"] == payment.payment_id]
     assert [(line["kind"], line["amount"]) for line in lines] == [("PURCHASE", 10000), ("REFUND", 10000)]
+    assert await world.ask(account) == 1, "whether it was charged back meanwhile"
     world.move_clock(days=1)
     assert await world.ask(account) == 0
 

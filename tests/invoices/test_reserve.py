@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import asyncpg
+import msgspec
 import pytest
 
 from kassa.accounts.model import Account
@@ -17,6 +18,7 @@ from kassa.invoices.due import Due
 from kassa.invoices.model import Invoice, Status
 from kassa.invoices.reserve.model import draw
 from kassa.invoices.reserve.operations import release
+from kassa.invoices.returns import operations as returns
 from kassa.ledger import operations as books
 from kassa.ledger.model import Entry, Purse, transfers
 from kassa.providers.protocol import Accepted, Card
@@ -25,6 +27,7 @@ from tests.support import ledger
 from tests.support.api import CARD_USD
 from tests.support.postgres import Database
 from tests.support.waiting import until
+from tests.support.wire import Fault
 from tests.support.world import GOOD, World
 
 CARD_EUR, CARD_JPY, CARD_KWD = (f"payment_card_{currency}_hpp" for currency in ("eur", "jpy", "kwd"))
@@ -35,7 +38,7 @@ DAY = 24 * 60
 def _time_is_real(world: World) -> Iterator[None]:
     world.platform.clock.test_offset = timedelta()
     yield
-    world.wire.fault = None
+    world.wire.fault = world.wire.refund_fault = None
 
 
 async def shop(world: World, rate: str = "10", lifetime: int = DAY, **options: str) -> Account:
@@ -335,3 +338,38 @@ async def test_the_database_refuses_a_reserve_that_cannot_be(world: World, chang
             invoice.account_id,
             invoice.invoice_id,
         )
+
+
+@pytest.mark.parametrize("minutes, released_now", [(2, 1), (DAY, 0)])
+async def test_what_a_refund_that_failed_took_is_held_again_unless_its_time_is_over(
+    world: World, minutes: int, released_now: int
+) -> None:
+    account = await shop(world)
+    invoice = await paid(world, account)
+    world.wire.refund_fault = Fault.LOSE
+    begun = (await world.refund(invoice, 40)).refunds[0]
+    assert await purses(world, account) == {"provider": 10_000, "active": 5_720, "pending": 4_000, "fees": 280}
+    world.move_clock(minutes=minutes)
+    await world.ask_about_refunds(account)
+    view = await world.view(invoice)
+    assert (view.invoice.status, view.invoice.reserve_left) == ("refund_failed", 1_000 * released_now)
+    whole = {"provider": 10_000, "active": 9_720, "fees": 280}
+    assert await purses(world, account) == (HELD if released_now else whole)
+    # Told of late, it takes from the reserve first, as it would have at once.
+    late = msgspec.structs.replace(begun, status=view.refunds[0].status)
+    await returns.settle(world.platform, late, Accepted(external_id="late", amount=4_000, currency="USD"))
+    assert await purses(world, account) == {"provider": 6_000, "active": 5_720, "fees": 280}
+
+
+async def test_what_is_held_again_is_released_on_time(world: World) -> None:
+    account = await shop(world)
+    invoice = await paid(world, account)
+    world.wire.refund_fault = Fault.LOSE
+    await world.refund(invoice)
+    world.move_clock(minutes=2)
+    await world.ask_about_refunds(account)
+    assert await purses(world, account) == HELD
+    assert await world.expire(account) == 0
+    world.move_clock(days=1)
+    assert await world.expire(account) == 1
+    assert await purses(world, account) == {"provider": 10_000, "active": 9_720, "fees": 280}

@@ -98,10 +98,13 @@ def test_an_entry_is_named_after_its_recipe_and_fact(name: str) -> None:
             partial(recipes.refunded, **REFUND, amount=4_000, fee=50, at_provider=(4_000, "USD")),
             {Purse.PENDING: -4_000, Purse.PROVIDER: -4_000, Purse.ACTIVE: -50, Purse.FEES: 50},
         ),
-        (partial(recipes.refund_failed, **REFUND, amount=4_000), {Purse.PENDING: -4_000, Purse.ACTIVE: 4_000}),
         (
-            partial(recipes.refunded_late, **REFUND, amount=4_000, fee=50, at_provider=(4_000, "USD")),
-            {Purse.ACTIVE: -4_050, Purse.PROVIDER: -4_000, Purse.FEES: 50},
+            partial(recipes.refund_failed, **REFUND, amount=4_000, reserve=1_000),
+            {Purse.PENDING: -4_000, Purse.ACTIVE: 3_000, Purse.RESERVED: 1_000},
+        ),
+        (
+            partial(recipes.refunded_late, **REFUND, amount=4_000, fee=50, reserve=1_000, at_provider=(4_000, "USD")),
+            {Purse.RESERVED: -1_000, Purse.ACTIVE: -3_050, Purse.PROVIDER: -4_000, Purse.FEES: 50},
         ),
         (
             partial(
@@ -158,8 +161,8 @@ OF_THE_GATEWAY = {(Purse.FEES, "USD"): 280, (Purse.ACTIVE, "USD"): -280}
             [
                 PAID,
                 BEGUN,
-                partial(recipes.refund_failed, **REFUND, amount=10_000),
-                partial(recipes.refunded_late, **REFUND, **BACK, fee=0),
+                partial(recipes.refund_failed, **REFUND, amount=10_000, reserve=1_000),
+                partial(recipes.refunded_late, **REFUND, **BACK, fee=0, reserve=1_000),
             ],
             OF_THE_GATEWAY,
         ),
@@ -180,11 +183,13 @@ def test_a_payment_that_went_back_leaves_nothing_behind() -> None:
 
 
 def test_a_refund_that_failed_leaves_the_merchants_money_where_it_was_and_one_told_late_takes_it() -> None:
-    begun = recipes.refund_begun(**REFUND, amount=70, reserve=0)
-    failed = applied({}, [*begun.transfers, *recipes.refund_failed(**REFUND, amount=70).transfers])
+    begun = recipes.refund_begun(**REFUND, amount=70, reserve=20)
+    failed = applied({}, [*begun.transfers, *recipes.refund_failed(**REFUND, amount=70, reserve=20).transfers])
     done = applied(
         {}, [*begun.transfers, *recipes.refunded(**REFUND, amount=70, fee=1, at_provider=(70, "USD")).transfers]
     )
-    late = applied(failed, recipes.refunded_late(**REFUND, amount=70, fee=1, at_provider=(70, "USD")).transfers)
+    late = applied(
+        failed, recipes.refunded_late(**REFUND, amount=70, fee=1, reserve=20, at_provider=(70, "USD")).transfers
+    )
     assert set(failed.values()) == {0}
     assert late == done

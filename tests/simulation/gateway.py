@@ -153,6 +153,7 @@ class Gateway:
             return
         if refund_id in self.store.refunds:
             return
+        invoice, reserve = draw(returns.begun(was, now=self.now), amount)
         refund = Refund(
             account_id=was.account_id,
             refund_id=refund_id,
@@ -165,12 +166,12 @@ class Gateway:
             provider_amount=amount,
             provider_currency="USD",
             fee=50,
+            reserve=reserve,
             created_at=self.now,
             updated_at=self.now,
             due_at=self.now + payments.ASK_AFTER_BEGIN,
         )
-        invoice, reserve = draw(returns.begun(was, now=self.now), amount)
-        entry = return_booking.begun(refund, reserve=reserve)
+        entry = return_booking.begun(refund)
         self.store.commit(Change(invoice=invoice, was=was, refund=refund, entry=entry))
         yield Wait()
         outcome = yield Call(
@@ -200,7 +201,8 @@ class Gateway:
             return
         of_now = [after if each is current else each for each in self.store.refunds_of(refund.invoice_id)]
         invoice = returns.followed(was, after, of_now, now=self.now)
-        entry = return_booking.ended(after, was=current.status)
+        invoice, reserve = returns.reserve_moved(invoice, after, was=current.status, now=self.now)
+        entry = return_booking.ended(after, was=current.status, reserve=reserve)
         self.store.commit(Change(invoice=invoice, was=was, refund=after, entry=entry))
 
     def charge_back(self, payment: Payment, outcome: Outcome) -> None:

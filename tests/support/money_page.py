@@ -39,8 +39,8 @@ EXAMPLES: Final[dict[str, dict[str, int]]] = {
     "released": {"reserve": 1_000},
     "refund_begun": {"amount": 4_000, "reserve": 1_000},
     "refunded": {"amount": 4_000, "fee": 50},
-    "refund_failed": {"amount": 4_000},
-    "refunded_late": {"amount": 4_000, "fee": 50},
+    "refund_failed": {"amount": 4_000, "reserve": 1_000},
+    "refunded_late": {"amount": 4_000, "fee": 50, "reserve": 1_000},
     "charged_back": {"total": 3_000, "amount": 3_000, "fee": 1_500, "reserve": 1_000},
 }
 """What each recipe is shown with."""

@@ -1,7 +1,7 @@
 """``kassa ledger``: proving the books, and reading them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -100,11 +100,7 @@ def balances(
             for purse in Purse
             if (purse, currency) in found
         ]
-        heads = ("currency", "purse", "balance")
-        if as_json:
-            printing.document([dict(zip(heads, row, strict=True)) for row in rows])
-            return
-        printing.columns(heads, rows)
+        _show(("currency", "purse", "balance"), rows, mode, as_json=as_json)
 
     asyncio.run(run())
 
@@ -130,15 +126,22 @@ def statement(
                     async for entry in _entries(connection, account_id, test_mode=mode is Mode.TEST)
                     for row in _lines(entry, purse, wanted)
                 ]
-        if as_json:
-            printing.document([dict(zip(_HEADS, row, strict=True)) for row in rows])
-            return
-        printing.columns(_HEADS, rows)
+        _show(_HEADS, rows, mode, as_json=as_json)
 
     asyncio.run(run())
 
 
 _HEADS: Final = ("number", "booked", "recipe", "invoice", "currency", "amount", "balance")
+
+
+def _show(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], mode: Mode, *, as_json: bool) -> None:
+    if as_json:
+        printing.document([dict(zip(heads, row, strict=True)) for row in rows])
+        return
+    printing.columns(heads, rows)
+    if not rows:
+        other = Mode.LIVE if mode is Mode.TEST else Mode.TEST
+        typer.echo(f"Nothing of this is booked in {mode} mode; --mode {other} shows the other's books.", err=True)
 
 
 def _lines(entry: Listed, purse: Purse, wanted: str | None) -> Iterable[tuple[str, ...]]:

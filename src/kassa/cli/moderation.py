@@ -2,7 +2,9 @@
 
 import asyncio
 import getpass
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Final
 
 import typer
@@ -14,7 +16,8 @@ from kassa.cli import printing
 from kassa.cli.opened import Opened, opened, opened_platform
 from kassa.db.pool import Pool
 from kassa.errors import Invalid, NotFound
-from kassa.invoices.decisions.operations import decide
+from kassa.invoices.decisions import operations as decisions
+from kassa.invoices.queries import View
 from kassa.moderation import operations, queries, terms
 from kassa.moderation.model import Rule, Verdict, words
 from kassa.moderation.queries import Waiting
@@ -138,22 +141,38 @@ def history(invoice_id: InvoiceId, as_json: Json = False) -> None:
 @app.command()
 def approve(invoice_id: InvoiceId, note: Note = None, by: By = None) -> None:
     """Approve a held payment: the invoice is processed with what was taken."""
-    asyncio.run(_decide(invoice_id, Verdict.APPROVED, note=note, by=by))
+    asyncio.run(_decide(invoice_id, partial(decisions.decide, verdict=Verdict.APPROVED), note=note, by=by))
 
 
 @app.command()
 def reject(invoice_id: InvoiceId, note: Note = None, by: By = None) -> None:
     """Reject a held payment: the invoice has failed, and the money goes back to the payer."""
-    asyncio.run(_decide(invoice_id, Verdict.REJECTED, note=note, by=by))
+    asyncio.run(_decide(invoice_id, partial(decisions.decide, verdict=Verdict.REJECTED), note=note, by=by))
 
 
-async def _decide(invoice_id: str, verdict: Verdict, *, note: str | None, by: str | None) -> None:
+@app.command("return")
+def send_back(invoice_id: InvoiceId, note: Note = None, by: By = None) -> None:
+    """Ask once more for money to go back to the payer that the provider would not send back."""
+    asyncio.run(_decide(invoice_id, decisions.send_back, note=note, by=by))
+
+
+@app.command()
+def settle(
+    invoice_id: InvoiceId, note: Annotated[str, typer.Option(help="How it was put right.")], by: By = None
+) -> None:
+    """Take an invoice off the list: what went wrong was put right elsewhere. No money moves by it."""
+    asyncio.run(_decide(invoice_id, decisions.settle, note=note, by=by))
+
+
+async def _decide(
+    invoice_id: str, deciding: Callable[..., Awaitable[View]], *, note: str | None, by: str | None
+) -> None:
     if note is not None and (len(note) > NOTE_LENGTH_MAX or not note.isprintable()):
         raise Invalid({"note": f"This value should be one line of {NOTE_LENGTH_MAX} characters or less."})
     async with opened_platform() as platform:
         account = await _owner(platform.pool, invoice_id)
         name = f"operator {by or getpass.getuser()}"
-        view = await decide(platform, account, invoice_id, verdict, by=name, note=note)
+        view = await deciding(platform, account, invoice_id, by=name, note=note)
     typer.echo(f"{invoice_id} is {view.invoice.status}.")
 
 

@@ -54,9 +54,9 @@ async def _question(platform: Platform, payment: Payment, params: Mapping[str, s
 
 
 def _refund(payment: Payment) -> Refund:
-    """Return the refund of a whole attempt; its id follows from the attempt's, so that it can only exist once."""
+    """Return the refund of a whole attempt."""
     return Refund(
-        refund_id=f"{payment.payment_id}-late",
+        refund_id=payment.return_id,
         payment_id=payment.payment_id,
         external_id=payment.external_id,
         amount=payment.amount if payment.processed_amount is None else payment.processed_amount,

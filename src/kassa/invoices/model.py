@@ -354,6 +354,16 @@ def flag(invoice: Invoice, *, now: datetime) -> Invoice:
     return msgspec.structs.replace(touch(invoice, now=now), moderation_required=True)
 
 
+def settle(invoice: Invoice, *, now: datetime) -> Invoice:
+    """Return the invoice with its status, and waiting for nobody any more.
+
+    Raises ``NothingToDecide`` where nobody is waited for, and for a held one: it is approved or rejected.
+    """
+    if not invoice.moderation_required or invoice.status is Status.PROCESS_ERROR:
+        raise NothingToDecide
+    return msgspec.structs.replace(touch(invoice, now=now), moderation_required=False)
+
+
 def touch(invoice: Invoice, *, now: datetime) -> Invoice:
     """Return the invoice with its document changed but not its status: ``updated`` moves, nobody is told."""
     return msgspec.structs.replace(invoice, updated_at=max(now, invoice.updated_at))

@@ -114,6 +114,8 @@ async def settle(platform: Platform, payment: Payment, outcome: Outcome) -> View
         # Not before the lock: whoever woke the attempt while we waited for it was earlier.
         now = platform.clock.now(test_mode=payment.test_mode)
         current = await _current(connection, view, payment.payment_id)
+        if payment.return_number != current.return_number:
+            return view  # It is about a return that was refused; another is under way.
         answered = settling.answered(account, view.invoice, current, outcome, asked=payment.status, now=now)
         if answered is None:
             return view

@@ -127,25 +127,30 @@ def refunded(
     )
 
 
-def refund_failed(*, refund_id: str, invoice_id: str, currency: str, amount: int) -> Entry:
-    """The money has not gone back, and is the merchant's again; what the reserve gave to it stays with him too."""
+def refund_failed(*, refund_id: str, invoice_id: str, currency: str, amount: int, reserve: int) -> Entry:
+    """The money has not gone back, and is the merchant's again; what the reserve gave is held again, if it has time."""
     return Entry(
         entry_id=f"refund_failed:{refund_id}",
         recipe="refund_failed",
         invoice_id=invoice_id,
-        transfers=transfers(currency, (PENDING, ACTIVE, amount)),
+        transfers=transfers(
+            currency,
+            (PENDING, ACTIVE, amount),
+            (ACTIVE, RESERVED, reserve),
+        ),
     )
 
 
 def refunded_late(
-    *, refund_id: str, invoice_id: str, currency: str, amount: int, fee: int, at_provider: tuple[int, str]
+    *, refund_id: str, invoice_id: str, currency: str, amount: int, fee: int, reserve: int, at_provider: tuple[int, str]
 ) -> Entry:
-    """A refund that was given up has gone back to the payer all the same."""
+    """A refund that was given up has gone back to the payer all the same, the reserve's money first."""
     return Entry(
         entry_id=f"refunded_late:{refund_id}",
         recipe="refunded_late",
         invoice_id=invoice_id,
         transfers=(
+            *transfers(currency, (RESERVED, ACTIVE, reserve)),
             *across(ACTIVE, PROVIDER, given=(amount, currency), got=at_provider),
             *transfers(currency, (ACTIVE, FEES, fee)),
         ),

@@ -104,6 +104,10 @@ class Verdict(StrEnum):
     HELD = "held"
     APPROVED = "approved"
     REJECTED = "rejected"
+    RETURNED = "returned"
+    """Money that the provider would not send back is to go back once more."""
+    SETTLED = "settled"
+    """What was wrong has been put right elsewhere; nothing waits for a person any more."""
 
 
 class Decision(Value, frozen=True, kw_only=True):

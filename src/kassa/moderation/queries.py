@@ -137,12 +137,20 @@ class Waiting(Value, frozen=True, kw_only=True):
     """What was taken."""
     updated_at: datetime
     reason: str | None
-    """The rules that hold it, in words."""
+    """The rules that hold it, or what went wrong with its money, in words."""
 
 
-_WAITING: Final = """
+_OF_INVOICE: Final = "x.account_id = i.account_id AND x.invoice_id = i.invoice_id"
+_WAITING: Final = f"""
 SELECT i.account_id, i.invoice_id, i.test_mode, i.reference_id, i.status, i.resolution, i.currency, i.payment_amount,
-    p.processed_currency, p.processed_amount, i.updated_at, d.note AS reason
+    p.processed_currency, p.processed_amount, i.updated_at,
+    CASE WHEN i.status = 'process_error' THEN d.note
+        WHEN EXISTS (SELECT 1 FROM payments x WHERE {_OF_INVOICE} AND x.status = 'refund_failed')
+            THEN 'the provider would not send its money back'
+        WHEN EXISTS (SELECT 1 FROM payments x WHERE {_OF_INVOICE} AND x.status = 'refund_error')
+            OR EXISTS (SELECT 1 FROM refunds x WHERE {_OF_INVOICE} AND x.status = 'refund_error')
+            THEN 'money was sent back otherwise than asked'
+        ELSE 'more went back than was taken' END AS reason
 FROM invoices i
 LEFT JOIN payments p ON p.account_id = i.account_id AND p.payment_id = i.payment_id
 LEFT JOIN moderation_decisions d ON d.account_id = i.account_id AND d.invoice_id = i.invoice_id

@@ -1,7 +1,7 @@
 """What a payment is: one attempt to take an invoice's money, and the statuses it may pass through (CONTRACT §5).
 
     process_pending ─────────────────┬──> processed ──> refund_pending ──> refunded
-      ^                              │        ^ approved      ^ rejected  └──> refund_failed
+      ^                              │        ^ approved      ^ rejected  └──> refund_failed ──> refund_pending again
     invoke_pending ──> invoked ──────┼──> process_error   (taken, but a person has to look at it first)
           └──> invoke_failed         └──> process_failed
 
@@ -161,6 +161,13 @@ class Payment(Value, frozen=True, kw_only=True):
     updated_at: datetime
     due_at: datetime | None = None
     asks: int = 0
+    return_number: int = 1
+    """Which return of its money it is that is asked for, if any: one that was refused is followed by another."""
+
+    @property
+    def return_id(self) -> str:
+        """The name under which its whole money goes back; it follows from its own, so that each exists once."""
+        return f"{self.payment_id}-late" if self.return_number == 1 else f"{self.payment_id}-late-{self.return_number}"
 
     @property
     def live(self) -> bool:
@@ -244,15 +251,29 @@ def reject(payment: Payment, *, resolution: str, now: datetime) -> Payment:
     return move(payment, PaymentStatus.REFUND_PENDING, resolution, now=now, due_at=now)
 
 
+def return_again(payment: Payment, *, now: datetime) -> Payment:
+    """Return a payment whose money the provider would not send back on its way once more, under another name.
+
+    Raises ``TransitionRefused`` for one that the provider has not refused.
+    """
+    if payment.status is not PaymentStatus.REFUND_FAILED:
+        raise TransitionRefused("The provider has not refused to send this money back.")
+    number = payment.return_number + 1
+    return move(payment, PaymentStatus.REFUND_PENDING, payment.resolution, now=now, due_at=now, return_number=number)
+
+
 def refund_answered(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
-    """Return the attempt as it is after a provider's answer to ``refund``; what is unknown is asked for again."""
+    """Return the attempt as it is after a provider's answer to ``refund``; what is unknown is asked for again.
+
+    However it ends, what was charged back while it was under way is asked about at once.
+    """
     match outcome:
         case Accepted() if (outcome.amount, outcome.currency) != (payment.processed_amount, payment.processed_currency):
-            return move(payment, PaymentStatus.REFUND_ERROR, "invalid_amount", now=now)
+            return move(payment, PaymentStatus.REFUND_ERROR, "invalid_amount", now=now, due_at=now)
         case Accepted():
-            return move(payment, PaymentStatus.REFUNDED, "ok", now=now)
+            return move(payment, PaymentStatus.REFUNDED, "ok", now=now, due_at=now)
         case Declined():
-            return move(payment, PaymentStatus.REFUND_FAILED, outcome.resolution, now=now)
+            return move(payment, PaymentStatus.REFUND_FAILED, outcome.resolution, now=now, due_at=now)
         case Redirect() | Pending() | Absent():
             return wait(payment, external_id=None, now=now)
         case _:

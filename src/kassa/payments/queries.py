@@ -66,7 +66,8 @@ async def insert(connection: Executor, payment: Payment) -> None:
 _UPDATE: Final = """
 UPDATE payments
 SET status = $4, resolution = $5, external_id = $6, processed_amount = $7, processed_currency = $8, action = $9,
-    action_method = $10, action_params = $11, rrn = $12, approval_code = $13, updated_at = $14, due_at = $15, asks = $16
+    action_method = $10, action_params = $11, rrn = $12, approval_code = $13, updated_at = $14, due_at = $15,
+    asks = $16, return_number = $17
 WHERE account_id = $1 AND payment_id = $2 AND status = $3
 """
 
@@ -92,6 +93,7 @@ async def update(connection: Executor, payment: Payment, *, account_id: str, was
         payment.updated_at,
         payment.due_at,
         payment.asks,
+        payment.return_number,
     )
     return done == "UPDATE 1"
 
@@ -103,6 +105,18 @@ async def by_id(connection: Executor, payment_id: str, *, account_id: str) -> Pa
     """Return an attempt, or None."""
     record = await connection.fetchrow(_BY_ID, account_id, payment_id)
     return None if record is None else from_record(record)
+
+
+_NOT_RETURNED: Final = f"""
+SELECT {selected("p")} FROM payments p
+WHERE p.account_id = $1 AND p.invoice_id = $2 AND p.status = 'refund_failed' ORDER BY p.number
+"""
+
+
+async def not_returned(connection: Executor, invoice_id: str, *, account_id: str) -> list[Payment]:
+    """Return an invoice's attempts whose money the provider would not send back."""
+    records: list[asyncpg.Record] = await connection.fetch(_NOT_RETURNED, account_id, invoice_id)
+    return [payment for record in records if (payment := from_record(record)) is not None]
 
 
 # Locks the invoice first, as all that change a payment do: an answer that is being written down would end the wait that

@@ -15,19 +15,27 @@ _RECIPES: Final = ", ".join(
     f"('{recipe}', '{movement}', '{prefix}', '{suffix}')" for recipe, (movement, prefix, suffix) in BOOKED.items()
 )
 
+
+def _suffix(payments: str) -> str:
+    """Return what is behind an entry's id in its ref, as ``Payment.return_id`` has it."""
+    again = f"r.suffix <> '' AND {payments}.return_number > 1"
+    return f"r.suffix || CASE WHEN {again} THEN '-' || {payments}.return_number ELSE '' END"
+
+
 _OF_PAYMENTS: Final = f"""
 WITH known AS (
     SELECT 'pay' AS prefix, payment_id AS id, payment_id, invoice_id, provider_account_id, created_at AS asked_at,
-           status, external_id
+           status, external_id, return_number
     FROM payments WHERE account_id = $1 AND payment_id = ANY($2::text[])
     UNION ALL
-    SELECT 'ref', f.refund_id, p.payment_id, p.invoice_id, p.provider_account_id, f.created_at, f.status, f.external_id
+    SELECT 'ref', f.refund_id, p.payment_id, p.invoice_id, p.provider_account_id, f.created_at, f.status,
+           f.external_id, 1
     FROM payments p JOIN refunds f ON f.account_id = p.account_id AND f.invoice_id = p.invoice_id
         AND f.payment_id = p.payment_id
     WHERE p.account_id = $1 AND p.payment_id = ANY($2::text[])
 )
-SELECT r.movement, coalesce(substr(t.entry_id, length(t.recipe) + 2), k.id) || r.suffix AS ref, k.prefix, k.payment_id,
-       k.provider_account_id, k.asked_at, k.status,
+SELECT r.movement, coalesce(substr(t.entry_id, length(t.recipe) + 2), k.id) || {_suffix("k")} AS ref, k.prefix,
+       k.payment_id, k.provider_account_id, k.asked_at, k.status,
        CASE WHEN k.prefix = 'ref' OR r.movement = 'purchase' THEN k.external_id END AS external_id,
        sum(t.amount)::bigint AS amount, min(t.currency) AS currency, min(t.created_at) AS booked_at
 FROM known k
@@ -57,8 +65,9 @@ WITH entries AS MATERIALIZED (
       AND (created_at, number) > ($3, $5::bigint)
     ORDER BY created_at, number LIMIT $7
 )
-SELECT e.created_at AS read_until, e.number, r.movement, substr(e.entry_id, length(t.recipe) + 2) || r.suffix AS ref,
-       r.prefix, p.payment_id, p.provider_account_id, coalesce(f.created_at, p.created_at) AS asked_at,
+SELECT e.created_at AS read_until, e.number, r.movement,
+       substr(e.entry_id, length(t.recipe) + 2) || {_suffix("p")} AS ref, r.prefix, p.payment_id, p.provider_account_id,
+       coalesce(f.created_at, p.created_at) AS asked_at,
        coalesce(f.status, p.status) AS status,
        CASE WHEN r.movement = 'purchase' THEN p.external_id ELSE f.external_id END AS external_id,
        t.amount, t.currency, t.created_at AS booked_at

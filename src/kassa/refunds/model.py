@@ -56,6 +56,8 @@ class Refund(Value, frozen=True, kw_only=True):
     provider_currency: str
     fee: int
     """What the merchant pays for it once it is done."""
+    reserve: int = 0
+    """What of ``amount`` the invoice's reserve gave when it began."""
     status: RefundStatus = RefundStatus.REFUND_PENDING
     resolution: str = "ok"
     description: str | None = None

@@ -210,3 +210,24 @@ async def test_one_of_money_that_is_no_merchants_is_for_a_person(world: World) -
     assert (after.status, after.charged_back_amount) == (before.status, None)
     assert after.moderation_required
     assert await purses(world, account) == {}
+
+
+async def test_one_that_comes_while_unwanted_money_goes_back_calls_for_a_person(world: World) -> None:
+    account = await world.account(late_success="refund")
+    invoice = await world.invoice(account)
+    await world.pay(invoice, expiry="07/77")
+    world.move_clock(minutes=31)
+    await world.expire(account)
+    payment = await payment_of(world, invoice)
+    await world.decide(payment.payment_id, "approve")
+    await world.ask(account)
+    world.wire.refund_fault = Fault.LOSE_ANSWER
+    await world.ask(account)
+    assert (await payment_of(world, invoice)).status == "refund_pending"
+    world.wire.refund_fault = None
+    await charge_back(world, invoice, "30")
+    assert await world.ask(account) == 1
+    assert (await payment_of(world, invoice)).status == "refunded"
+    assert await world.ask(account) == 1
+    assert (await world.view(invoice)).invoice.moderation_required
+    assert await world.ask(account) == 0

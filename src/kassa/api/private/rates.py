@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kassa import money
+from kassa.accounts.model import Account
 from kassa.api import auth
 from kassa.api.description import examples
 from kassa.api.description.operation import Caller, Gives, Operation, Parameter
@@ -35,7 +36,7 @@ READ_RATE: Final = Operation(
         Parameter(name="quote", place="path", words="The currency to convert to: the service's.", example="EUR"),
         Parameter(
             name="test_mode",
-            words="Which mode's: live mode's, which takes no old rate, unless it is true.",
+            words="Which mode's; live mode takes no old rate. By default live, or test while the account has only it.",
             schema={"enum": ["true", "false", "1", "0", ""]},
         ),
     ),
@@ -53,8 +54,7 @@ class ExchangeRates:
     async def read(self, request: Request) -> Response:
         """GET: the rate; 404 for what is no currency, and where there is no rate that may be used."""
         account = await auth.private_account(self._platform, request)
-        asked = once(request, "test_mode")
-        test_mode = flag({"test_mode": asked} if asked else {}, "test_mode") or False
+        test_mode = await self._mode(account, once(request, "test_mode"))
         base, quote = request.path_params["base"], request.path_params["quote"]
         if not (money.is_currency(base) and money.is_currency(quote)):
             raise NotFound
@@ -63,3 +63,10 @@ class ExchangeRates:
         if rate is None:
             raise NotFound
         return answer(RatesDocument(data={base: {quote: msgspec.Raw(to_text(rate).encode())}}))
+
+    async def _mode(self, account: Account, asked: str | None) -> bool:
+        """Return whether test mode's rate is meant: where nothing is said, it is for who can take no live payment."""
+        said = flag({"test_mode": asked} if asked else {}, "test_mode")
+        if said is not None:
+            return said
+        return not await self._platform.accounts.offered_currencies(account.account_id, test_mode=False)

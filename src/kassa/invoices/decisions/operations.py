@@ -1,15 +1,20 @@
-"""Approving and rejecting: what follows when a person decides on money that is held."""
+"""What follows when a person decides: on money that is held, on money that did not go back, on what went wrong."""
+
+from datetime import datetime
 
 from kassa import ids
 from kassa.accounts.model import Account
-from kassa.db.pool import transaction
+from kassa.db.pool import Connection, transaction
 from kassa.errors import NotFound, NothingToDecide
 from kassa.invoices import conversion, model, queries
-from kassa.invoices.operations import apply
+from kassa.invoices.operations import apply, give_back
 from kassa.invoices.queries import View
 from kassa.moderation import operations as moderation
+from kassa.moderation import queries as moderation_queries
 from kassa.moderation.model import Decision, Verdict
 from kassa.payments import model as payments
+from kassa.payments import queries as payment_queries
+from kassa.payments.model import Payment
 from kassa.platform import Platform
 
 
@@ -26,14 +31,13 @@ async def decide(
     """Approve or reject a held invoice, and return it as it then stands.
 
     Approved, it is processed and its money booked to the merchant. Rejected, it has failed and its money is on its way
-    back. ``by`` and ``note`` are kept beside the decision for ever, under ``decision_id`` or a new id.
+    back. ``by`` and ``note`` are kept beside the decision for ever, under ``decision_id`` or a new id. What else of the
+    invoice waits for a person waits on.
     Of any number who decide at once exactly one does; the others get ``NothingToDecide``. Raises ``NotFound``, and
     ``NotApprovable`` for the approval of money in another currency.
     """
     async with transaction(platform.pool) as connection:
-        view = await queries.lock(connection, invoice_id, account_id=account.account_id)
-        if view is None:
-            raise NotFound
+        view = await _locked(connection, invoice_id, account_id=account.account_id)
         held = view.payment
         if held is None:
             raise NothingToDecide
@@ -45,14 +49,88 @@ async def decide(
         else:
             invoice = model.reject(view.invoice, held, now=now)
             payment = payments.reject(held, resolution=invoice.resolution, now=now)
-        decision = Decision(
-            decision_id=decision_id or ids.new_id("dec", account.tag),
-            invoice_id=invoice_id,
-            payment_id=held.payment_id,
-            verdict=verdict,
-            decided_by=by,
-            note=note,
-            decided_at=now,
-        )
-        await moderation.record(connection, decision, account_id=account.account_id)
+        if await _refused(connection, view):
+            invoice = model.flag(invoice, now=now)
+        await _record(connection, account, held, verdict, by=by, note=note, now=now, decision_id=decision_id)
         return await apply(connection, platform, account, view, invoice=invoice, current=held, payment=payment, now=now)
+
+
+async def send_back(platform: Platform, account: Account, invoice_id: str, *, by: str, note: str | None = None) -> View:
+    """Let what a provider would not send back of an invoice go back once more, under another name.
+
+    Raises ``NotFound``, and ``NothingToDecide`` where no provider has refused, or where it is on its way already.
+    """
+    async with transaction(platform.pool) as connection:
+        view = await _locked(connection, invoice_id, account_id=account.account_id)
+        now = platform.clock.now(test_mode=view.invoice.test_mode)
+        invoice = model.settle(view.invoice, now=now)
+        refused = await _refused(connection, view)
+        if not refused:
+            raise NothingToDecide
+        for each in refused:
+            await _record(connection, account, each, Verdict.RETURNED, by=by, note=note, now=now)
+            view = await apply(
+                connection,
+                platform,
+                account,
+                view,
+                invoice=invoice,
+                current=each,
+                payment=payments.return_again(each, now=now),
+                now=now,
+            )
+    return view
+
+
+async def settle(platform: Platform, account: Account, invoice_id: str, *, by: str, note: str) -> View:
+    """Note that what an invoice waits for was put right elsewhere: nobody is waited for, and no money moves.
+
+    Raises ``NotFound``, and ``NothingToDecide`` where nobody is waited for, or for approval or rejection.
+    """
+    async with transaction(platform.pool) as connection:
+        view = await _locked(connection, invoice_id, account_id=account.account_id)
+        now = platform.clock.now(test_mode=view.invoice.test_mode)
+        invoice = model.settle(view.invoice, now=now)
+        shown = [view.payment] if view.payment else []
+        for each in await _refused(connection, view) or shown:
+            await _record(connection, account, each, Verdict.SETTLED, by=by, note=note, now=now)
+        return await give_back(connection, platform, account, view, invoice, now=now)
+
+
+async def _refused(connection: Connection, view: View) -> list[Payment]:
+    """Return an invoice's attempts whose money the provider would not send back, and nobody has settled."""
+    names = {"invoice_id": view.invoice.invoice_id, "account_id": view.invoice.account_id}
+    decisions = await moderation_queries.decisions(connection, **names)
+    settled = {each.payment_id for each in decisions if each.verdict is Verdict.SETTLED}
+    refused = await payment_queries.not_returned(connection, **names)
+    return [each for each in refused if each.payment_id not in settled]
+
+
+async def _record(
+    connection: Connection,
+    account: Account,
+    payment: Payment,
+    verdict: Verdict,
+    *,
+    by: str,
+    note: str | None,
+    now: datetime,
+    decision_id: str | None = None,
+) -> None:
+    decision = Decision(
+        decision_id=decision_id or ids.new_id("dec", account.tag),
+        invoice_id=payment.invoice_id,
+        payment_id=payment.payment_id,
+        verdict=verdict,
+        decided_by=by,
+        note=note,
+        decided_at=now,
+    )
+    await moderation.record(connection, decision, account_id=account.account_id)
+
+
+async def _locked(connection: Connection, invoice_id: str, *, account_id: str) -> View:
+    view = await queries.lock(connection, invoice_id, account_id=account_id)
+    if view is None:
+        raise NotFound
+    return view

@@ -1,4 +1,4 @@
-"""What may happen to an invoice's reserve once it is held: it is drawn on, and the rest is released (CONTRACT §9).
+"""What may happen to an invoice's reserve once it is held: drawn on, refilled, the rest released (CONTRACT §9).
 
 ``fees.model.reserve`` says how much is held, ``invoices.model.succeed`` holds it. Amounts are minor units of the
 invoice's currency. Pure.
@@ -24,6 +24,18 @@ def draw(invoice: Invoice, amount: int) -> tuple[Invoice, int]:
         return invoice, 0
     after = replace(invoice, reserve_left=invoice.reserve_left - drawn)
     return replace(after, due_at=after.release_at), drawn
+
+
+def refill(invoice: Invoice, amount: int, *, now: datetime) -> tuple[Invoice, int]:
+    """Put an amount that was drawn back into the reserve: it has not gone to the payer after all.
+
+    Returns the invoice and how much is held again: nothing once the reserve's time is over.
+    """
+    over = invoice.unreserved_at is not None or invoice.reserve_expires_at is None or now >= invoice.reserve_expires_at
+    if over or amount <= 0:
+        return invoice, 0
+    after = replace(invoice, reserve_left=invoice.reserve_left + amount)
+    return replace(after, due_at=after.release_at), amount
 
 
 def release(invoice: Invoice, *, now: datetime) -> Invoice:

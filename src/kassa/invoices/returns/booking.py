@@ -10,20 +10,23 @@ from kassa.payments.model import Payment
 from kassa.refunds.model import Refund, RefundStatus
 
 
-def begun(refund: Refund, *, reserve: int) -> Entry:
-    """Return the entry of a refund that is about to be asked for; ``reserve`` pays that much of it."""
-    return recipes.refund_begun(**_names(refund), amount=refund.amount, reserve=reserve)
+def begun(refund: Refund) -> Entry:
+    """Return the entry of a refund that is about to be asked for."""
+    return recipes.refund_begun(**_names(refund), amount=refund.amount, reserve=refund.reserve)
 
 
-def ended(refund: Refund, *, was: RefundStatus) -> Entry | None:
-    """Return the entry for the status that a refund has just got, or None where no money moved."""
+def ended(refund: Refund, *, was: RefundStatus, reserve: int) -> Entry | None:
+    """Return the entry for the status that a refund has just got, or None where no money moved.
+
+    ``reserve`` is what moves into the invoice's reserve or out of it with that.
+    """
     match was, refund.status:
         case (RefundStatus.REFUND_PENDING, RefundStatus.REFUNDED):
             return recipes.refunded(**_done(refund))
         case (RefundStatus.REFUND_PENDING, RefundStatus.REFUND_FAILED):
-            return recipes.refund_failed(**_names(refund), amount=refund.amount)
+            return recipes.refund_failed(**_names(refund), amount=refund.amount, reserve=reserve)
         case (RefundStatus.REFUND_FAILED, RefundStatus.REFUNDED):
-            return recipes.refunded_late(**_done(refund))
+            return recipes.refunded_late(**_done(refund), reserve=reserve)
         case (_, RefundStatus.REFUND_PENDING | RefundStatus.REFUND_ERROR):
             return None
         case _:

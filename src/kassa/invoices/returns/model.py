@@ -15,6 +15,7 @@ from kassa import money
 from kassa.errors import AmountRefused, Invalid, Message
 from kassa.invoices import conversion
 from kassa.invoices.model import Invoice, Status, give_back, next_update
+from kassa.invoices.reserve.model import draw, refill
 from kassa.payments.model import Payment, PaymentStatus
 from kassa.refunds.model import Refund, RefundStatus, claimed, claimed_at_provider, sent_back
 
@@ -100,6 +101,20 @@ def followed(invoice: Invoice, refund: Refund, refunds: Iterable[Refund], *, now
         status = invoice.status
     flagged = invoice.moderation_required or wrong
     return give_back(invoice, status, resolution=refund.resolution, now=now, moderation_required=flagged)
+
+
+def reserve_moved(invoice: Invoice, refund: Refund, *, was: RefundStatus, now: datetime) -> tuple[Invoice, int]:
+    """Return the invoice with its reserve as a refund's new status leaves it, and how much moved into it or out of it.
+
+    What a refund that failed had drawn is held again; one that the provider tells of late draws anew.
+    """
+    match was, refund.status:
+        case (RefundStatus.REFUND_PENDING, RefundStatus.REFUND_FAILED):
+            return refill(invoice, refund.reserve, now=now)
+        case (RefundStatus.REFUND_FAILED, RefundStatus.REFUNDED):
+            return draw(invoice, refund.amount)
+        case _:
+            return invoice, 0
 
 
 def charged_back(

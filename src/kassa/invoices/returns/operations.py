@@ -61,10 +61,10 @@ async def begin(
             return standing, False
         amount = model.wanted(view.invoice, view.refunds, asked.amount)
         fee = conversion.worth(view.invoice, service.refund_fee_fix) if service else 0
-        refund = _drawn_up(view, asked, refund_id, amount, fee=fee, now=now)
+        changed, reserve = draw(model.begun(view.invoice, now=now), amount)
+        refund = _drawn_up(view, asked, refund_id, amount, fee=fee, reserve=reserve, now=now)
         if await refund_queries.insert(connection, refund):
-            changed, reserve = draw(model.begun(view.invoice, now=now), amount)
-            await _book(connection, booking.begun(refund, reserve=reserve), changed, now)
+            await _book(connection, booking.begun(refund), changed, now)
             await invoices.give_back(connection, platform, account, view, changed, now=now)
             failpoints.reach(Point.REFUND_BEGINNING)
             return refund, True
@@ -75,7 +75,9 @@ async def begin(
     return standing, False
 
 
-def _drawn_up(view: View, asked: AskedRefund, refund_id: str, amount: int, *, fee: int, now: datetime) -> Refund:
+def _drawn_up(
+    view: View, asked: AskedRefund, refund_id: str, amount: int, *, fee: int, reserve: int, now: datetime
+) -> Refund:
     invoice, payment = view.invoice, view.payment
     if payment is None or payment.status is not PaymentStatus.PROCESSED:
         raise Invalid({"amount": Message("There is nothing to refund.")})
@@ -92,6 +94,7 @@ def _drawn_up(view: View, asked: AskedRefund, refund_id: str, amount: int, *, fe
         provider_amount=back,
         provider_currency=currency,
         fee=fee,
+        reserve=reserve,
         description=asked.description,
         created_at=now,
         updated_at=now,
@@ -121,8 +124,9 @@ async def settle(platform: Platform, refund: Refund, outcome: Outcome) -> View:
         unknown = after.under_way and view.invoice.status is Status.REFUNDING
         if after.status is current.status and not unknown:
             return view
-        await _book(connection, booking.ended(after, was=current.status), view.invoice, now)
         changed = model.followed(view.invoice, after, refunds, now=now)
+        changed, reserve = model.reserve_moved(changed, after, was=current.status, now=now)
+        await _book(connection, booking.ended(after, was=current.status, reserve=reserve), changed, now)
         if changed.moderation_required and not view.invoice.moderation_required:
             _log.error("a refund went wrong", refund_id=after.refund_id, status=after.status)
         done = await invoices.give_back(connection, platform, account, view, changed, now=now)
