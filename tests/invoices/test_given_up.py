@@ -15,7 +15,7 @@ from kassa.ledger import operations as ledger
 from kassa.ledger.model import Purse
 from kassa.payments import model as payment_model
 from kassa.payments import queries as payment_queries
-from kassa.payments.model import ABSENT_AFTER, RECHECK_AFTER, Payment
+from kassa.payments.model import ABSENT_AFTER, ASK_AFTER_BEGIN, RECHECK_AFTER, Payment
 from kassa.providers.protocol import Accepted, Declined
 from tests.support.waiting import until
 from tests.support.wire import Fault
@@ -195,3 +195,16 @@ async def test_money_that_cannot_go_back_waits_for_a_person(
     assert (view.payment and view.payment.status, view.invoice.status) == (status, "process_failed")
     assert view.invoice.moderation_required
     assert await balance(world, account, Purse.PENDING) == 10_000
+
+
+async def test_a_process_that_stood_still_asks_for_no_money_any_more(world: World) -> None:
+    """Whoever asks about an attempt meanwhile may have given it up, and the payer may have paid otherwise."""
+    invoice = await world.invoice(await world.account())
+    async with world.platform.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM invoices WHERE invoice_id = $1 FOR UPDATE", invoice.invoice_id)
+        paying = asyncio.create_task(world.pay(invoice))
+        await world.until_waiting()
+        world.move_clock(seconds=ASK_AFTER_BEGIN.total_seconds() + 1)
+    await paying
+    assert (await latest(world, invoice)).payment_id not in world.wire.placed
+    assert (await world.changes(invoice)).attempts == ["process_pending"]

@@ -250,7 +250,7 @@ def test_a_success_that_is_held_waits_for_a_person() -> None:
 
 def test_a_held_payment_that_is_approved_has_been_taken() -> None:
     assert model.approve(held(), now=NOW) == payment(
-        PaymentStatus.PROCESSED, processed_amount=10_000, updated_at=NOW, due_at=None
+        PaymentStatus.PROCESSED, processed_amount=10_000, updated_at=NOW, due_at=NOW
     )
 
 
@@ -276,3 +276,8 @@ def test_a_mask_shows_the_first_six_and_the_last_four(length: int, mask: str) ->
         issuer_country=None,
     )
     assert card.mask == mask
+
+
+def test_a_provider_is_asked_for_nothing_that_was_begun_long_ago() -> None:
+    assert model.in_time(NOW, now=NOW + model.ASK_AFTER_BEGIN)
+    assert not model.in_time(NOW, now=NOW + model.ASK_AFTER_BEGIN + timedelta(microseconds=1))

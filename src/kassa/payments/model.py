@@ -186,6 +186,14 @@ def move(payment: Payment, status: PaymentStatus, resolution: str, *, now: datet
     )
 
 
+def in_time(begun_at: datetime, *, now: datetime) -> bool:
+    """Tell whether a provider may still be asked for what was begun at a moment.
+
+    A process that stood still for longer asks for nothing any more: others may have given up what it was about to do.
+    """
+    return now <= begun_at + ASK_AFTER_BEGIN
+
+
 def ask_delay(asks: int) -> timedelta:
     """Return how long to wait after the ``asks``-th question to the provider: 2 s, doubling, 5 minutes at most."""
     doublings: int = 2 ** min(asks, 16)

@@ -13,7 +13,7 @@ from kassa.failpoints import Point
 from kassa.invoices.queries import View
 from kassa.invoices.returns import operations
 from kassa.payments import queries as payment_queries
-from kassa.payments.model import ANSWER_SECONDS
+from kassa.payments.model import ANSWER_SECONDS, in_time
 from kassa.platform import Platform
 from kassa.providers import protocol
 from kassa.providers.protocol import Credentials, Outcome, Pending, Provider
@@ -31,6 +31,8 @@ async def send(platform: Platform, refund: Refund) -> View:
     A provider that gives no good answer leaves the refund pending, for ``ask``: it is never asked for the money again.
     """
     failpoints.reach(Point.REFUND_BEGUN)
+    if not in_time(refund.created_at, now=platform.clock.now(test_mode=refund.test_mode)):
+        return await operations.settle(platform, refund, Pending())
     return await _settled(platform, refund, lambda provider, *about: provider.refund(*about))
 
 
