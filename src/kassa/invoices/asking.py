@@ -5,13 +5,11 @@ back from 3-D Secure; a notification only makes the attempt due. The worker's qu
 back after an outage is asked about all that happened in it, but not at once.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from aiolimiter import AsyncLimiter
 
 from kassa.errors import NotFound, ProviderGarbled, ProviderSilent
 from kassa.invoices import operations
@@ -73,8 +71,6 @@ class Asking:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        rate = platform.settings.provider_questions_per_second
-        self._paces = defaultdict[str, AsyncLimiter](lambda: AsyncLimiter(rate, time_period=1))
 
     async def due_accounts(self, now: datetime, *, test_mode: bool) -> list[str]:
         """Return the accounts with an attempt to ask about."""
@@ -89,7 +85,7 @@ class Asking:
 
     async def run(self, claim: Payment) -> None:
         """Ask about one attempt, when it is its turn with its provider."""
-        await self._paces[claim.provider].acquire()
+        await self._platform.paces.questions.wait(claim.provider)
         await ask(self._platform, claim)
 
     async def hand_back(self, claims: list[Payment], now: datetime) -> None:
