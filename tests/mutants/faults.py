@@ -59,6 +59,14 @@ FAULTS: Final = (
         "::test_a_provider_that_never_heard_of_it_is_believed_only_when_the_request_cannot_be_on_its_way",
     ),
     Fault(
+        name="never heard of it is believed though the question was early",
+        file="src/kassa/payments/model.py",
+        old="return Pending() if early else outcome",
+        new="return outcome if early else outcome",
+        red="tests/invoices/test_given_up.py"
+        "::test_never_heard_of_it_is_not_believed_where_the_answer_took_longer_than_the_payment",
+    ),
+    Fault(
         name="a process that stood still asks for what others have given up",
         file="src/kassa/payments/model.py",
         old="return now <= begun_at + ASK_AFTER_BEGIN",

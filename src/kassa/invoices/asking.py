@@ -15,7 +15,7 @@ from kassa.errors import NotFound, ProviderGarbled, ProviderSilent
 from kassa.invoices import operations
 from kassa.invoices.returns import operations as returns
 from kassa.payments import queries
-from kassa.payments.model import TAKEN, Payment, PaymentStatus
+from kassa.payments.model import TAKEN, Payment, PaymentStatus, believed
 from kassa.platform import Platform
 from kassa.providers.protocol import Attempt, Outcome, Pending, Refund
 
@@ -29,8 +29,9 @@ async def ask(platform: Platform, payment: Payment, *, params: Mapping[str, str]
 
     ``params`` is what the payer's browser brought back from 3-D Secure. It wakes the question, it never decides.
     """
+    asked_at = platform.clock.now(test_mode=payment.test_mode)
     try:
-        outcome = await _question(platform, payment, params)
+        outcome = believed(await _question(platform, payment, params), payment.created_at, asked_at=asked_at)
     except (ProviderSilent, ProviderGarbled, NotFound) as error:
         _log.info("provider did not tell", payment_id=payment.payment_id, detail=error.detail)
         outcome = Pending()

@@ -13,7 +13,7 @@ from kassa.failpoints import Point
 from kassa.invoices.queries import View
 from kassa.invoices.returns import operations
 from kassa.payments import queries as payment_queries
-from kassa.payments.model import ANSWER_SECONDS, Payment, in_time
+from kassa.payments.model import ANSWER_SECONDS, Payment, believed, in_time
 from kassa.platform import Platform
 from kassa.providers import protocol
 from kassa.providers.protocol import Credentials, Outcome, Pending, Provider
@@ -52,9 +52,11 @@ async def _payment(platform: Platform, refund: Refund) -> Payment:
 
 
 async def _settled(platform: Platform, refund: Refund, payment: Payment, verb: _Verb) -> View:
+    asked_at = platform.clock.now(test_mode=refund.test_mode)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            outcome = await _answer(platform, refund, payment, verb)
+            answer = await _answer(platform, refund, payment, verb)
+        outcome = believed(answer, refund.created_at, asked_at=asked_at)
     except (ProviderSilent, ProviderGarbled, NotFound, TimeoutError) as error:
         _log.info("provider did not tell of a refund", refund_id=refund.refund_id, detail=str(error))
         outcome = Pending()
