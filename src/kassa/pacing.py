@@ -1,4 +1,4 @@
-"""How often one visitor may ask: windows that slide over this process' own clock, kept in its memory.
+"""How often one visitor may ask, and how often we ask a provider: by this process' own clock, kept in its memory.
 
 Several processes beside each other each count for themselves, so together they admit so many times as much. What has to
 hold over all of them is counted in the database (``payments.declines``).
@@ -6,9 +6,11 @@ hold over all of them is counted in the database (``payments.declines``).
 
 import contextlib
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Hashable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from aiolimiter import AsyncLimiter
 
 from kassa.config import Settings
 from kassa.errors import NotFound, TooMany
@@ -83,8 +85,19 @@ class Pace:
         self.count(*who)
 
 
+class Turns:
+    """So many questions a second to each provider, and so many at once after a silence; whoever asks waits his turn."""
+
+    def __init__(self, per_second: int) -> None:
+        self._limiters = defaultdict[str, AsyncLimiter](lambda: AsyncLimiter(per_second, time_period=1))
+
+    async def wait(self, provider: str) -> None:
+        """Wait until this provider may be asked."""
+        await self._limiters[provider].acquire()
+
+
 class Paces:
-    """The limits on what strangers may ask for."""
+    """The limits on what strangers may ask of us, and we of providers."""
 
     def __init__(self, settings: Settings) -> None:
         self.creations = Pace("creations", settings.limit("creations_by_address"))
@@ -93,6 +106,8 @@ class Paces:
         """Ids that open nothing, from an address."""
         self.attempts = Pace("attempts", settings.limit("attempts_by_address"))
         """Cards sent from an address."""
+        self.questions = Turns(settings.provider_questions_per_second)
+        """What the worker asks providers, whatever it is about."""
 
 
 def _visitor(who: tuple[str, ...]) -> Hashable:

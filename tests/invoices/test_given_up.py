@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -15,8 +17,9 @@ from kassa.ledger import operations as ledger
 from kassa.ledger.model import Purse
 from kassa.payments import model as payment_model
 from kassa.payments import queries as payment_queries
-from kassa.payments.model import ABSENT_AFTER, RECHECK_AFTER, Payment
-from kassa.providers.protocol import Accepted, Declined
+from kassa.payments.model import ABSENT_AFTER, ASK_AFTER_BEGIN, RECHECK_AFTER, Payment
+from kassa.providers.protocol import Accepted, Declined, Outcome
+from kassa.providers.registry import Registry
 from tests.support.waiting import until
 from tests.support.wire import Fault
 from tests.support.world import GOOD, Changes, World
@@ -26,7 +29,7 @@ from tests.support.world import GOOD, Changes, World
 def _line_works_and_time_is_real(world: World) -> Iterator[None]:
     world.platform.clock.test_offset = timedelta()
     yield
-    world.wire.fault = None
+    world.wire.fault = world.wire.refund_fault = None
     world.wire.let_go.set()
     world.wire.let_go = asyncio.Event()
     world.wire.held = asyncio.Event()
@@ -195,3 +198,63 @@ async def test_money_that_cannot_go_back_waits_for_a_person(
     assert (view.payment and view.payment.status, view.invoice.status) == (status, "process_failed")
     assert view.invoice.moderation_required
     assert await balance(world, account, Purse.PENDING) == 10_000
+
+
+async def test_a_process_that_stood_still_asks_for_no_money_any_more(world: World) -> None:
+    """Whoever asks about an attempt meanwhile may have given it up, and the payer may have paid otherwise."""
+    invoice = await world.invoice(await world.account())
+    async with world.platform.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM invoices WHERE invoice_id = $1 FOR UPDATE", invoice.invoice_id)
+        paying = asyncio.create_task(world.pay(invoice))
+        await world.until_waiting()
+        world.move_clock(seconds=ASK_AFTER_BEGIN.total_seconds() + 1)
+    await paying
+    assert (await latest(world, invoice)).payment_id not in world.wire.placed
+    assert (await world.changes(invoice)).attempts == ["process_pending"]
+
+
+class Slow:
+    """The provider, whose answers to questions take ten seconds."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._provider = world.platform.providers.get("test")
+
+    async def status(self, *asked: Any) -> Outcome:
+        """Answer what was so when it was asked."""
+        outcome: Outcome = await self._provider.status(*asked)
+        self._world.move_clock(seconds=10)
+        return outcome
+
+
+def slow(world: World) -> World:
+    """Return the world with a provider whose answers take long."""
+    providers = Registry({"test": Slow(world)})  # type: ignore[dict-item]
+    return replace(world, platform=replace(world.platform, providers=providers))
+
+
+async def test_never_heard_of_it_is_not_believed_where_the_answer_took_longer_than_the_payment(world: World) -> None:
+    account = await world.account()
+    invoice = await world.invoice(account)
+    world.wire.fault = Fault.HOLD
+    paying = asyncio.create_task(world.pay(invoice))
+    await world.wire.held.wait()
+    world.move_clock(seconds=ABSENT_AFTER.total_seconds() - 5)
+    await slow(world).ask(account)
+    assert (await world.changes(invoice)).attempts == ["process_pending"]
+    await arrive(world, paying)
+    assert (await world.changes(invoice)).attempts == ["processed"]
+
+
+async def test_nor_is_it_about_a_refund(world: World) -> None:
+    account = await world.account()
+    invoice = await world.invoice(account)
+    await world.pay(invoice)
+    world.wire.refund_fault = Fault.HOLD
+    refunding = asyncio.create_task(world.refund((await world.view(invoice)).invoice, 40))
+    await world.wire.held.wait()
+    world.move_clock(seconds=ABSENT_AFTER.total_seconds() - 5)
+    await slow(world).ask_about_refunds(account)
+    assert [refund.status for refund in (await world.view(invoice)).refunds] == ["refund_pending"]
+    world.wire.let_go.set()
+    assert [refund.status for refund in (await refunding).refunds] == ["refunded"]

@@ -2,13 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
 import pytest
 
+from kassa.accounts.model import Account
 from kassa.bank.days import EXPIRIES, Day
 from kassa.invoices.asking import Asking
+from kassa.invoices.returns.asking import AskingRefunds
 from kassa.payments import queries
 from kassa.worker import Worker
 from tests.support import world as worlds
@@ -30,6 +32,18 @@ async def world(module_database: Database, tmp_path_factory: pytest.TempPathFact
         yield opened
 
 
+@pytest.fixture(autouse=True)
+def _line_works_and_time_is_real(world: World) -> Iterator[None]:
+    world.platform.clock.test_offset = timedelta()
+    yield
+    world.wire.fault = world.wire.refund_fault = None
+
+
+def questions(world: World) -> int:
+    """Return how many questions the bank got, about payments and refunds."""
+    return sum(call.startswith("GET /purchases/") for call in world.wire.calls)
+
+
 async def test_after_an_outage_of_a_day_all_is_found_out_and_no_faster_than_the_bank_is_to_be_asked(
     world: World,
 ) -> None:
@@ -41,9 +55,6 @@ async def test_after_an_outage_of_a_day_all_is_found_out_and_no_faster_than_the_
     world.wire.down = True
     world.move_clock(seconds=5)
 
-    def questions() -> int:
-        return sum(call.startswith("GET /purchases/") for call in world.wire.calls)
-
     async def processed() -> bool:
         rows = await world.platform.pool.fetch(
             "SELECT 1 FROM invoices WHERE account_id = $1 AND status = 'processed'", account.account_id
@@ -54,21 +65,51 @@ async def test_after_an_outage_of_a_day_all_is_found_out_and_no_faster_than_the_
     worker = Worker(world.platform, [Asking(world.platform)])
     working = asyncio.create_task(worker.run())
     try:
-        await until(lambda: questions() >= ATTEMPTS, what="all of it to be asked about in vain")
+        await until(lambda: questions(world) >= ATTEMPTS, what="all of it to be asked about in vain")
         world.move_clock(days=1)
         world.wire.down = False
         await until(processed, what="all of it to be found out")
     finally:
         await worker.stop()
         await working
-    assert questions() <= PER_SECOND * (1 + time.monotonic() - begun)
+    assert questions(world) <= PER_SECOND * (1 + time.monotonic() - begun)
     lines = await world.statement()
     assert len({line["order"] for line in lines}) == len(lines) == ATTEMPTS
     assert len(world.wire.placed) == ATTEMPTS
 
 
+async def test_questions_about_refunds_take_their_turns_with_those_about_payments(world: World) -> None:
+    account = await world.account()
+    paid, lost = [[await world.invoice(account) for _ in range(ATTEMPTS // 2)] for _ in range(2)]
+    for invoice in paid:
+        await world.pay(invoice)
+    world.wire.fault = world.wire.refund_fault = Fault.LOSE_ANSWER
+    for invoice in paid:
+        await world.refund((await world.view(invoice)).invoice)
+    for invoice in lost:
+        await world.pay(invoice)
+    world.move_clock(seconds=5)
+    world.wire.calls.clear()
+    begun = time.monotonic()
+    worker = Worker(world.platform, [Asking(world.platform), AskingRefunds(world.platform)])
+    working = asyncio.create_task(worker.run())
+    try:
+        await until(lambda: questions(world) >= ATTEMPTS, what="all of it to be asked about")
+    finally:
+        await worker.stop()
+        await working
+    assert questions(world) <= PER_SECOND * (1 + time.monotonic() - begun)
+    assert await _statuses(world, account) == {"processed": ATTEMPTS // 2, "refunded": ATTEMPTS // 2}
+
+
+async def _statuses(world: World, account: Account) -> dict[str, int]:
+    rows = await world.platform.pool.fetch(
+        "SELECT status, count(*) AS number FROM invoices WHERE account_id = $1 GROUP BY 1", account.account_id
+    )
+    return {row["status"]: row["number"] for row in rows}
+
+
 async def test_a_decline_that_a_notification_overtakes_is_asked_about(world: World) -> None:
-    world.platform.clock.test_offset = timedelta()
     account = await world.account()
     invoice = await world.invoice(account)
     world.wire.fault = Fault.HOLD_ANSWER
@@ -80,7 +121,6 @@ async def test_a_decline_that_a_notification_overtakes_is_asked_about(world: Wor
     await queries.wake(world.platform.pool, payment.payment_id, account_id=account.account_id, now=now)
     world.wire.let_go.set()
     await paying
-    world.wire.fault = None
     assert (await world.changes(invoice)).attempts == ["process_failed"]
     await world.ask(account)
     assert await world.changes(invoice) == Changes(status="processed", resolution="ok", attempts=["processed"])

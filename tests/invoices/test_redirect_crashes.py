@@ -106,6 +106,18 @@ async def test_an_intent_that_nobody_followed_up_is_asked_about_and_given_up_aft
     assert world.wire.placed == []
 
 
+async def test_a_process_that_stood_still_asks_for_no_page_any_more(world: World, account: Account) -> None:
+    async with world.platform.pool.acquire() as connection, connection.transaction():
+        await connection.execute("LOCK TABLE invoices IN SHARE MODE")
+        creating = asyncio.create_task(world.create(account, service=WALLET))
+        await world.until_waiting()
+        world.move_clock(seconds=ASK_AFTER_BEGIN.total_seconds() + 1)
+    with pytest.raises(ProviderSilent):
+        await creating
+    assert await world.changes((await only(world, account)).invoice) == STANDING
+    assert world.wire.placed == []
+
+
 async def test_a_request_that_still_travels_is_not_given_up(world: World, account: Account) -> None:
     world.wire.fault = Fault.HOLD
     creating = asyncio.create_task(world.create(account, service=WALLET))

@@ -59,6 +59,22 @@ FAULTS: Final = (
         "::test_a_provider_that_never_heard_of_it_is_believed_only_when_the_request_cannot_be_on_its_way",
     ),
     Fault(
+        name="never heard of it is believed though the question was early",
+        file="src/kassa/payments/model.py",
+        old="return Pending() if early else outcome",
+        new="return outcome if early else outcome",
+        red="tests/invoices/test_given_up.py"
+        "::test_never_heard_of_it_is_not_believed_where_the_answer_took_longer_than_the_payment",
+    ),
+    Fault(
+        name="a process that stood still asks for what others have given up",
+        file="src/kassa/payments/model.py",
+        old="return now <= begun_at + ASK_AFTER_BEGIN",
+        new="return begun_at <= now",
+        red="tests/invoices/returns/test_refunds.py"
+        "::test_a_process_that_stood_still_does_not_send_a_refund_that_others_have_given_up",
+    ),
+    Fault(
         name="an Idempotency-Key stands for any body",
         file="src/kassa/idempotency/model.py",
         old="(method.encode(), path.encode(), body)",

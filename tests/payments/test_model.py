@@ -277,3 +277,15 @@ def test_a_mask_shows_the_first_six_and_the_last_four(length: int, mask: str) ->
         issuer_country=None,
     )
     assert card.mask == mask
+
+
+def test_never_heard_of_it_counts_by_the_moment_of_the_question() -> None:
+    soon, late = CREATED + ABSENT_AFTER - timedelta(microseconds=1), CREATED + ABSENT_AFTER
+    assert model.believed(Absent(), CREATED, asked_at=soon) == Pending()
+    assert model.believed(Absent(), CREATED, asked_at=late) == Absent()
+    assert model.believed(DECLINED, CREATED, asked_at=soon) == DECLINED
+
+
+def test_a_provider_is_asked_for_nothing_that_was_begun_long_ago() -> None:
+    assert model.in_time(NOW, now=NOW + model.ASK_AFTER_BEGIN)
+    assert not model.in_time(NOW, now=NOW + model.ASK_AFTER_BEGIN + timedelta(microseconds=1))

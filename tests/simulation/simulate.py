@@ -1,7 +1,7 @@
 """One run: a storm of payers, merchants, faults and deaths from one seed, then a calm in which everything must end."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -39,8 +39,8 @@ def simulate(seed: int) -> Run:
     scheduler = Scheduler(seed=seed, faults=faults)
     store, bank = Store(), Bank(scheduler=scheduler)
     endpoint = Endpoint(scheduler=scheduler, deaf=0.3)
-    account = _account(late_success=scheduler.dice.choice(("book", "refund")))
-    gateway = Gateway(scheduler=scheduler, store=store, bank=bank, endpoint=endpoint, account=account)
+    shop = account(late_success=scheduler.dice.choice(("book", "refund")))
+    gateway = Gateway(scheduler=scheduler, store=store, bank=bank, endpoint=endpoint, account=shop)
     bank.notify = gateway.hear
     people = People(gateway)
     for number in range(INVOICES):
@@ -71,7 +71,7 @@ class People:
 
     def order(self, invoice_id: str) -> None:
         """A merchant creates an invoice, and its payer comes by."""
-        self._gateway.store.create(_invoice(invoice_id, self._scheduler))
+        self._gateway.store.create(_drawn(invoice_id, self._scheduler))
         self._scheduler.after(self._scheduler.dice.uniform(1, 300), lambda: self._come(invoice_id))
         self._scheduler.after(self._scheduler.dice.uniform(600, 9000), lambda: self._give_back(invoice_id))
         self._scheduler.after(self._scheduler.dice.uniform(600, 9000), lambda: self._decide(invoice_id))
@@ -144,7 +144,8 @@ def _ended(gateway: Gateway, invoice: Invoice) -> None:
         raise Broken(f"nobody has heard that {invoice.invoice_id} is {invoice.status} (P7)")
 
 
-def _account(*, late_success: str) -> Account:
+def account(*, late_success: str) -> Account:
+    """Return an account."""
     return Account(
         account_id="coma_1",
         tag="Acct",
@@ -156,9 +157,14 @@ def _account(*, late_success: str) -> Account:
     )
 
 
-def _invoice(invoice_id: str, scheduler: Scheduler) -> Invoice:
-    now, amount = scheduler.now, scheduler.dice.randint(2, 100_000)
+def _drawn(invoice_id: str, scheduler: Scheduler) -> Invoice:
+    amount = scheduler.dice.randint(2, 100_000)
     fee = min(amount, scheduler.dice.randint(0, 300))
+    return invoice(invoice_id, scheduler.now, amount=amount, fee=fee, reserve_rate=scheduler.dice.choice((0, 10, 100)))
+
+
+def invoice(invoice_id: str, now: datetime, *, amount: int, fee: int, reserve_rate: int) -> Invoice:
+    """Return an invoice that waits for its payer."""
     return Invoice(
         account_id="coma_1",
         invoice_id=invoice_id,
@@ -177,7 +183,7 @@ def _invoice(invoice_id: str, scheduler: Scheduler) -> Invoice:
         payment_amount=amount,
         fee=fee,
         deposit=amount - fee,
-        reserve_rate=Decimal(scheduler.dice.choice((0, 10, 100))),
+        reserve_rate=Decimal(reserve_rate),
         reserve_lifetime=90,
         session_id=f"cgi-{invoice_id}",
         attempts_max=3,

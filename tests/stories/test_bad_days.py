@@ -111,6 +111,12 @@ async def told(office: Office, shop: Client, merchant: Merchant) -> list[str]:
     return list(dict.fromkeys(each["status"] for each in await merchant.told(1)))
 
 
+async def called_for(office: Office, place: Served, day: Day) -> None:
+    """Let the next order or refund go as on a bad day."""
+    async with office.session.post(f"{place.bank_url}/days", json={"day": day}) as answer:
+        assert answer.status == 200
+
+
 async def paid_once(office: Office, place: Served, shop: Client, merchant: Merchant, invoice_id: str) -> None:
     """Check the end of a story that ends well."""
     found = await becomes(shop, invoice_id, "processed")
@@ -222,8 +228,7 @@ async def test_what_was_not_asked_for_is_held_and_goes_back_once(
     held = await becomes(shop, created.data["id"], "process_error")
     assert (held["resolution"], held["moderation_required"]) == ("invalid_amount", True)
     assert await books.net_agrees(office, place.bank_url)
-    async with office.session.post(f"{place.bank_url}/days", json={"day": refund_day}) as answer:
-        assert answer.status == 200
+    await called_for(office, place, refund_day)
     assert (await shop.call("POST", f"{INVOICES}/{created.data['id']}/reject")).status == 200
     assert await told(office, shop, merchant) == ["process_pending", "process_error", "process_failed"]
     lines = await books.taken_for(office, place.bank_url, created.data["id"])
@@ -233,6 +238,28 @@ async def test_what_was_not_asked_for_is_held_and_goes_back_once(
         ("REFUND", amount, currency),
     ]
     assert await books.net_agrees(office, place.bank_url)
+
+
+@pytest.mark.parametrize("day", [Day.FAILS_BEFORE, Day.SILENT_AFTER, Day.FAILS_AFTER, Day.GARBAGE, Day.HUGE])
+async def test_a_refund_goes_back_once_whatever_the_bank_answers(
+    stage: Serving, office: Office, shop: Client, merchant: Merchant, payer: Visitor, *, day: Day
+) -> None:
+    created = await shop.create()
+    await pay(payer, created, GOOD, "12/30")
+    await called_for(office, stage.served, day)
+    asked = await shop.refund(created.data["id"], amount=40)
+    assert (asked.status, asked.attributes["status"]) == (200, "refund_pending")
+    heard = ["process_pending", "processed", "refunding", "refund_pending"]
+    if day in UNHEARD:
+        await office.advance(ABSENT_AFTER + timedelta(seconds=1))
+        await becomes(shop, created.data["id"], "refund_failed")
+        assert (await shop.refund(created.data["id"], amount=40)).status == 200
+        heard += ["refund_failed"]
+    await becomes(shop, created.data["id"], "partially_refunded")
+    lines = await books.taken_for(office, stage.served.bank_url, created.data["id"])
+    assert [(line["kind"], line["amount"]) for line in lines] == [("PURCHASE", 10_000), ("REFUND", 4_000)]
+    assert await told(office, shop, merchant) == [*heard, "partially_refunded"]
+    assert await books.net_agrees(office, stage.served.bank_url)
 
 
 async def test_a_forged_notice_is_refused_and_changes_nothing(

@@ -15,7 +15,7 @@ import pytest
 from kassa.accounts import operations as accounts
 from kassa.callbacks.delivery import Delivery
 from tests.support import books, fleet
-from tests.support.api import Client
+from tests.support.api import Answer, Client
 from tests.support.buying import Buyers
 from tests.support.fleet import Fleet
 from tests.support.merchant import Merchant
@@ -23,6 +23,9 @@ from tests.support.postgres import Database
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
+
+CLIENTS = 20
+NAMES = 50
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,20 @@ async def test_a_rolling_restart_under_load_fails_no_request(ships: Fleet, merch
     told = {(each["id"], each["attributes"]["status"]) for each in (got.document["data"] for got in merchant.received)}
     assert told == {(invoice_id, status) for invoice_id in buyers.paid for status in ("process_pending", "processed")}
     assert await books.agree(ships.office, ships.bank_url)
+
+
+async def test_of_twenty_clients_over_two_processes_one_creates_each_name(ships: Fleet) -> None:
+    shop = await ships.office.account()
+    apis = [Client(ships.office.session, upstream, shop.keys) for upstream in ships.api.upstreams]
+
+    async def orders(client: int) -> list[Answer]:
+        return [await apis[(client + name) % 2].create(reference_id=f"order {name}") for name in range(NAMES)]
+
+    answers = await asyncio.gather(*(orders(client) for client in range(CLIENTS)))
+    for of_name in zip(*answers, strict=True):
+        assert sorted(answer.status for answer in of_name) == [201] + [409] * (CLIENTS - 1)
+        assert len({answer.document["data"]["id"] for answer in of_name}) == 1
+    assert (await ships.office.rows(shop.keys.id))["invoices"] == NAMES
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])

@@ -24,9 +24,13 @@ async def kassa(folders: Callable[[], Path]) -> AsyncIterator[lives.Life]:
 
 
 def _chosen() -> list[tuple[Life, Point]]:
-    """Return each place with a life that meets it, a different one each time as far as there are."""
+    """Return each place with a life that meets it, a different one each time as far as there are.
+
+    Where there is a choice, it is one in which money is taken.
+    """
     places = sorted(Point)
-    meeting = {point: [life for life in LIVES if point in life.meets] for point in places}
+    paid = [life for life in LIVES if Point.NUMBERING in life.meets]
+    meeting = {point: [life for life in paid if point in life.meets] for point in places}
     return [(meeting[point][number % len(meeting[point])], point) for number, point in enumerate(places)]
 
 

@@ -80,6 +80,8 @@ async def _went_back(office: Office, bank_url: str) -> bool:
     lines = [line for line in await statement(office, bank_url) if line["kind"] != "PURCHASE"]
     refunds = await office.fetch(
         "SELECT payment_id, refund_id, provider_amount, provider_currency FROM refunds WHERE status = 'refunded'"
+        " UNION ALL SELECT payment_id, payment_id || '-late', processed_amount, processed_currency FROM payments"
+        " WHERE status = 'refunded'"
     )
     entries = await office.fetch("SELECT invoice_id, amount, currency FROM ledger_transfers WHERE credit = 'provider'")
     invoices = await _invoices_of_orders(office)

@@ -232,6 +232,18 @@ class World:
 
         await until(known, what="the terms")
 
+    async def until_waiting(self) -> None:
+        """Wait until a statement waits for a lock."""
+
+        async def waits() -> bool:
+            rows = await self.platform.pool.fetch(
+                "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)"
+                " WHERE NOT granted AND datname = current_database()"
+            )
+            return bool(rows)
+
+        await until(waits, what="a statement that waits")
+
     async def press(self, action: str, decision: str) -> None:
         """Press a button on the payer's page: the issuer's for 3-D Secure, or a wallet's."""
         async with self.session.post(action, data={"decision": decision}, allow_redirects=False) as answer:

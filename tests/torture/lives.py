@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from kassa.bank.days import EXPIRIES, Day
 from kassa.failpoints import Point
 from kassa.providers.protocol import Value
 from tests.support.api import CARD_USD
@@ -9,6 +10,7 @@ from tests.support.world import BAD, BAD_SECURE, GOOD, GOOD_SECURE
 
 SOON: Final = "12/30"
 PENDING: Final = "07/77"
+LESS: Final = next(expiry for expiry, day in EXPIRIES.items() if day is Day.OTHER_AMOUNT)
 WALLET: Final = "applepay_usd_hpp"
 
 PAYING: Final = frozenset(
@@ -44,6 +46,10 @@ class Life(Value, frozen=True, kw_only=True):
     """What the payer's bank then takes back."""
     late: bool = False
     """Whether the desk decides only after the invoice has expired."""
+    verdict: str | None = None
+    """What the merchant decides about a payment that is held, ``approve`` or ``reject``."""
+    options: tuple[tuple[str, str], ...] = ()
+    """What his account has otherwise than others."""
 
 
 def _life(name: str, ends: str, *more: Point, **members: object) -> Life:
@@ -84,6 +90,30 @@ LIVES: Final = (
         cards=((GOOD, PENDING),) * 5,
         desk="approve",
         late=True,
+    ),
+    _life(
+        # Whether it has ended when the bank tells is a race.
+        "approved after its time and not wanted",
+        "processed process_failed",
+        *(Point.NOTIFIED, Point.EXPIRING, *_MONEY),
+        cards=((GOOD, PENDING),) * 5,
+        desk="approve",
+        late=True,
+        options=(("late_success", "refund"),),
+    ),
+    _life(
+        "less than asked for, and rejected",
+        "process_failed",
+        *_MONEY,
+        cards=((GOOD, LESS),) * 5,
+        verdict="reject",
+    ),
+    _life(
+        "less than asked for, and approved all the same",
+        "processed partially_processed",
+        *_MONEY,
+        cards=((GOOD, LESS),) * 5,
+        verdict="approve",
     ),
     Life(
         name="nobody pays",

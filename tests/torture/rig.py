@@ -21,7 +21,7 @@ from kassa.db.pool import is_unavailable
 from kassa.errors import DatabaseUnavailable
 from kassa.failpoints import Point
 from tests.support import books
-from tests.support.api import Answer, Client
+from tests.support.api import INVOICES, Answer, Client
 from tests.support.life import Life as Kassa
 from tests.support.merchant import Merchant
 from tests.support.visitor import Page, Visitor
@@ -89,7 +89,8 @@ class Rig:
     async def shop(self, life: Life) -> Client:
         """Add an account for a life."""
         office = self.kassa.office
-        made = await office.account(services=[life.service], callback_url=self.merchant.url)
+        options = {"moderation_by_api": "true", **dict(life.options)}
+        made = await office.account(services=[life.service], callback_url=self.merchant.url, **options)
         if life.reserve:
             terms = {"fee_rate": "2.5", "reserve_rate": "10", "reserve_lifetime": "60"}
             await services.add(office.pool, office.clock, made.keys.id, life.service, terms)
@@ -106,6 +107,8 @@ class Rig:
         created = await self.patiently(lambda: self._shop(shop).create(**asked), statuses={201, 409})
         lived = Lived(life=life, shop=shop, asked=asked, invoice_id=created.document["data"]["id"])
         await until(lambda: self._moved(life, shop, lived.invoice_id), seconds=90, what=f"the end of {life.name}")
+        if life.verdict is not None:
+            await self._decide(lived, life.verdict)
         await self._give_back(lived)
         if life.reserve:
             await until(lambda: self._released(lived), seconds=60, what="the reserve's release")
@@ -121,6 +124,11 @@ class Rig:
         if life.charge_back is not None:
             await self.patiently(lambda: self._charge_back(lived, str(life.charge_back)))
             await until(lambda: self._charged_back(lived), seconds=30, what="the charge-back")
+
+    async def _decide(self, lived: Lived, verdict: str) -> None:
+        """Decide on what is held; 409 tells whoever asks again that it is decided."""
+        address = f"{INVOICES}/{lived.invoice_id}/{verdict}"
+        await self.patiently(lambda: self._shop(lived.shop).call("POST", address), statuses={200, 409})
 
     async def _refund(self, lived: Lived, changes: dict[str, Any]) -> Answer:
         return await self._shop(lived.shop).refund(lived.invoice_id, **changes)

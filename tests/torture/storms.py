@@ -1,21 +1,25 @@
 """What happens to a whole machine: its database killed again and again, its disk full, under load."""
 
 import asyncio
+import itertools
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from tests.support import books
+from tests.support import visitor as visitors
 from tests.support.api import Client
 from tests.support.life import Creators
 from tests.support.life import Life as Kassa
 from tests.support.merchant import Merchant
 from tests.support.waiting import until
-from tests.torture.rig import PACE_SECONDS
+from tests.torture.lives import LIVES
+from tests.torture.rig import PACE_SECONDS, Lived, Rig
 
 LOAD: Final = 20
 """Acknowledged invoices between two deaths of the database."""
@@ -35,16 +39,24 @@ class Storm:
 
 
 async def database_killed(kassa: Kassa, merchant: Merchant, *, kills: int) -> Storm:
-    """Kill the database's first process so many times while merchants create invoices."""
+    """Kill the database's first process so many times while merchants create invoices, and lives are lived."""
     await kassa.start()
     creators = Creators(shop=await kassa.office.account(callback_url=merchant.url))
     creators.start(6)
-    for _ in range(kills):
-        before = len(creators.acknowledged)
-        await until(lambda: len(creators.acknowledged) >= before + LOAD, seconds=60, what="load")  # noqa: B023
-        kassa.kill_postmaster()
-        await until(kassa.ready, seconds=60, what="the database's return")
-    await creators.stop()
+    async with visitors.visiting() as payer:
+        rig = Rig(kassa=kassa, merchant=merchant, payer=payer, orders=kassa.folder / "orders")
+        killing = asyncio.Event()
+        living = asyncio.create_task(_lives(rig, killing))
+        for _ in range(kills):
+            before = len(creators.acknowledged)
+            await until(lambda: len(creators.acknowledged) >= before + LOAD, seconds=60, what="load")  # noqa: B023
+            kassa.kill_postmaster()
+            await until(kassa.ready, seconds=60, what="the database's return")
+        killing.set()
+        await creators.stop()
+        for lived in await living:
+            await rig.quiet(lived.shop)
+            await rig.found(lived)
     return await _judged(f"{kills} kills of the database", kassa, creators)
 
 
@@ -75,6 +87,17 @@ def small_disk(folder: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["/bin/umount", folder], check=True)
+
+
+async def _lives(rig: Rig, ended: asyncio.Event) -> list[Lived]:
+    """Live one life after the other until an event: side by side, each would move the clock that ends the others."""
+    over: list[Lived] = []
+    for life in itertools.cycle(life for life in LIVES if life.cards and not (life.desk or life.reserve)):
+        if ended.is_set():
+            break
+        shop = await rig.patiently(partial(rig.shop, life))
+        over.append(await rig.through(life, shop))
+    return over
 
 
 async def _judged(name: str, kassa: Kassa, creators: Creators) -> Storm:

@@ -5,7 +5,6 @@ Kassa sees ``CardFacts``.
 """
 
 import asyncio
-import time
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -20,7 +19,7 @@ from kassa.invoices.charges import charge
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
 from kassa.pacing import network_of
-from kassa.payments.model import ANSWER_SECONDS, Payment, PaymentStatus
+from kassa.payments.model import ANSWER_SECONDS, Payment, PaymentStatus, in_time
 from kassa.platform import Platform
 from kassa.providers.protocol import Card, Outcome, Pending, Value
 
@@ -71,7 +70,6 @@ async def pay(
     facts = card_facts(platform, card, test_mode=invoice.test_mode)
     network = str(network_of(client_ip) or client_ip) if payer_known and client_ip else None
     hushed = await velocity.admit(platform, invoice, facts, payer_network=network)
-    started = time.monotonic()
     try:
         payment = await operations.begin(
             platform,
@@ -85,8 +83,8 @@ async def pay(
         )
     except InvoiceNotPayable:
         return None
-    if time.monotonic() - started > ANSWER_SECONDS:
-        return None  # This process stood still: others may have given the attempt up, so nobody is asked any more.
+    if not in_time(payment.created_at, now=platform.clock.now(test_mode=payment.test_mode)):
+        return None
     asked = charge(platform, invoice, payment, return_url=f"{_address(platform, invoice)}/return")
     outcome: Outcome
     try:

@@ -5,19 +5,17 @@ back from 3-D Secure; a notification only makes the attempt due. The worker's qu
 back after an outage is asked about all that happened in it, but not at once.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from aiolimiter import AsyncLimiter
 
 from kassa.errors import NotFound, ProviderGarbled, ProviderSilent
 from kassa.invoices import operations
 from kassa.invoices.returns import operations as returns
 from kassa.payments import queries
-from kassa.payments.model import TAKEN, Payment, PaymentStatus
+from kassa.payments.model import TAKEN, Payment, PaymentStatus, believed
 from kassa.platform import Platform
 from kassa.providers.protocol import Attempt, Outcome, Pending, Refund
 
@@ -31,8 +29,9 @@ async def ask(platform: Platform, payment: Payment, *, params: Mapping[str, str]
 
     ``params`` is what the payer's browser brought back from 3-D Secure. It wakes the question, it never decides.
     """
+    asked_at = platform.clock.now(test_mode=payment.test_mode)
     try:
-        outcome = await _question(platform, payment, params)
+        outcome = believed(await _question(platform, payment, params), payment.created_at, asked_at=asked_at)
     except (ProviderSilent, ProviderGarbled, NotFound) as error:
         _log.info("provider did not tell", payment_id=payment.payment_id, detail=error.detail)
         outcome = Pending()
@@ -73,8 +72,6 @@ class Asking:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        rate = platform.settings.provider_questions_per_second
-        self._paces = defaultdict[str, AsyncLimiter](lambda: AsyncLimiter(rate, time_period=1))
 
     async def due_accounts(self, now: datetime, *, test_mode: bool) -> list[str]:
         """Return the accounts with an attempt to ask about."""
@@ -89,7 +86,7 @@ class Asking:
 
     async def run(self, claim: Payment) -> None:
         """Ask about one attempt, when it is its turn with its provider."""
-        await self._paces[claim.provider].acquire()
+        await self._platform.paces.questions.wait(claim.provider)
         await ask(self._platform, claim)
 
     async def hand_back(self, claims: list[Payment], now: datetime) -> None:

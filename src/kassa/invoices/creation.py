@@ -15,7 +15,7 @@ from kassa.invoices import operations, settling
 from kassa.invoices.charges import charge
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
-from kassa.payments.model import ANSWER_SECONDS, Payment, PaymentStatus
+from kassa.payments.model import ANSWER_SECONDS, Payment, PaymentStatus, in_time
 from kassa.platform import Platform
 from kassa.providers.protocol import Charge, Outcome, Pending
 
@@ -57,7 +57,7 @@ async def _invoke(platform: Platform, invoice: Invoice, payment: Payment) -> Vie
     return_url = f"{platform.settings.base_url}{return_path(invoice)}"
     asked = charge(platform, invoice, payment, return_url=return_url)
     try:
-        outcome = await _page(platform, route, asked)
+        outcome = await _page(platform, route, payment, asked)
     except (ProviderSilent, ProviderGarbled) as error:
         _log.warning("provider gave no page", payment_id=payment.payment_id, detail=error.detail)
         await operations.settle(platform, payment, Pending())
@@ -65,7 +65,9 @@ async def _invoke(platform: Platform, invoice: Invoice, payment: Payment) -> Vie
     return await operations.settle(platform, payment, outcome)
 
 
-async def _page(platform: Platform, route: Route, asked: Charge) -> Outcome:
+async def _page(platform: Platform, route: Route, payment: Payment, asked: Charge) -> Outcome:
+    if not in_time(payment.created_at, now=platform.clock.now(test_mode=payment.test_mode)):
+        raise ProviderSilent
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             return await platform.providers.get(route.provider).pay(route.credentials, asked, None)

@@ -193,6 +193,23 @@ def move(payment: Payment, status: PaymentStatus, resolution: str, *, now: datet
     )
 
 
+def in_time(begun_at: datetime, *, now: datetime) -> bool:
+    """Tell whether a provider may still be asked for what was begun at a moment.
+
+    A process that stood still for longer asks for nothing any more: others may have given up what it was about to do.
+    """
+    return now <= begun_at + ASK_AFTER_BEGIN
+
+
+def believed(outcome: Outcome, begun_at: datetime, *, asked_at: datetime) -> Outcome:
+    """Return an answer as far as it can be believed: ``Absent`` says nothing where the question may have been early.
+
+    What counts is when it was asked: the answer may have taken longer than the request for the money.
+    """
+    early = isinstance(outcome, Absent) and asked_at < begun_at + ABSENT_AFTER
+    return Pending() if early else outcome
+
+
 def ask_delay(asks: int) -> timedelta:
     """Return how long to wait after the ``asks``-th question to the provider: 2 s, doubling, 5 minutes at most."""
     doublings: int = 2 ** min(asks, 16)

@@ -11,7 +11,7 @@ from kassa.errors import Invalid
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
 from kassa.invoices.returns import operations
-from kassa.invoices.returns.asking import AskingRefunds
+from kassa.invoices.returns.asking import AskingRefunds, send
 from kassa.ledger.model import Purse
 from kassa.payments.model import ABSENT_AFTER, ASK_AFTER_BEGIN, RECHECK_AFTER
 from kassa.providers.protocol import Accepted, Declined, Pending
@@ -167,6 +167,17 @@ async def test_one_whose_request_died_before_it_was_sent_is_asked_about_in_its_t
     assert statuses(await world.view(invoice)) == ("refund_failed", ["refund_failed"])
     assert world.wire.refunds == []
     assert await purses(world, account) == {Purse.PROVIDER: 10_000, Purse.ACTIVE: 10_000}
+
+
+async def test_a_process_that_stood_still_does_not_send_a_refund_that_others_have_given_up(world: World) -> None:
+    account, invoice = await paid(world)
+    begun = await world.begin_refund(invoice, 40)
+    world.move_clock(seconds=LATE)
+    await world.ask_about_refunds(account)
+    assert statuses(await world.refund(invoice, 40)) == ("partially_refunded", ["refund_failed", "refunded"])
+    assert statuses(await send(world.platform, begun)) == ("partially_refunded", ["refund_failed", "refunded"])
+    assert (len(world.wire.refunds), await given_back(world, invoice)) == (1, [4_000])
+    assert await purses(world, account) == {Purse.PROVIDER: 6_000, Purse.ACTIVE: 6_000}
 
 
 async def test_one_that_was_given_up_and_went_back_after_all_is_booked(world: World) -> None:

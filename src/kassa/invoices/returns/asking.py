@@ -13,7 +13,7 @@ from kassa.failpoints import Point
 from kassa.invoices.queries import View
 from kassa.invoices.returns import operations
 from kassa.payments import queries as payment_queries
-from kassa.payments.model import ANSWER_SECONDS
+from kassa.payments.model import ANSWER_SECONDS, Payment, believed, in_time
 from kassa.platform import Platform
 from kassa.providers import protocol
 from kassa.providers.protocol import Credentials, Outcome, Pending, Provider
@@ -31,18 +31,32 @@ async def send(platform: Platform, refund: Refund) -> View:
     A provider that gives no good answer leaves the refund pending, for ``ask``: it is never asked for the money again.
     """
     failpoints.reach(Point.REFUND_BEGUN)
-    return await _settled(platform, refund, lambda provider, *about: provider.refund(*about))
+    if not in_time(refund.created_at, now=platform.clock.now(test_mode=refund.test_mode)):
+        return await operations.settle(platform, refund, Pending())
+    payment = await _payment(platform, refund)
+    return await _settled(platform, refund, payment, lambda provider, *about: provider.refund(*about))
 
 
 async def ask(platform: Platform, refund: Refund) -> None:
-    """Ask what became of a refund and apply what the provider says; silence and garbage leave it waiting."""
-    await _settled(platform, refund, lambda provider, *about: provider.status(*about))
+    """Ask what became of a refund, when it is its turn; silence and garbage leave it waiting."""
+    payment = await _payment(platform, refund)
+    await platform.paces.questions.wait(payment.provider)
+    await _settled(platform, refund, payment, lambda provider, *about: provider.status(*about))
 
 
-async def _settled(platform: Platform, refund: Refund, verb: _Verb) -> View:
+async def _payment(platform: Platform, refund: Refund) -> Payment:
+    payment = await payment_queries.by_id(platform.pool, refund.payment_id, account_id=refund.account_id)
+    if payment is None:
+        raise NotFound
+    return payment
+
+
+async def _settled(platform: Platform, refund: Refund, payment: Payment, verb: _Verb) -> View:
+    asked_at = platform.clock.now(test_mode=refund.test_mode)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            outcome = await _answer(platform, refund, verb)
+            answer = await _answer(platform, refund, payment, verb)
+        outcome = believed(answer, refund.created_at, asked_at=asked_at)
     except (ProviderSilent, ProviderGarbled, NotFound, TimeoutError) as error:
         _log.info("provider did not tell of a refund", refund_id=refund.refund_id, detail=str(error))
         outcome = Pending()
@@ -50,10 +64,7 @@ async def _settled(platform: Platform, refund: Refund, verb: _Verb) -> View:
     return await operations.settle(platform, refund, outcome)
 
 
-async def _answer(platform: Platform, refund: Refund, verb: _Verb) -> Outcome:
-    payment = await payment_queries.by_id(platform.pool, refund.payment_id, account_id=refund.account_id)
-    if payment is None:
-        raise NotFound
+async def _answer(platform: Platform, refund: Refund, payment: Payment, verb: _Verb) -> Outcome:
     route = await platform.accounts.credentials(payment.account_id, payment.provider_account_id)
     asked = protocol.Refund(
         refund_id=refund.refund_id,
