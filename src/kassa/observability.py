@@ -100,7 +100,9 @@ def configure(level: str) -> None:
     # Text without locals: a frame of the card gate holds a card.
     shown: list[Processor] = [structlog.processors.format_exc_info, mask]
     readable = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else None
-    _take_libraries_lines([*shown, readable or structlog.processors.JSONRenderer()], shared, number)
+    _take_libraries_lines(
+        [*shown, readable or structlog.processors.JSONRenderer(serializer=_json_text)], shared, number
+    )
     # Ours go their own way: there is one a request, and logging's machinery costs more than the line itself.
     structlog.configure(
         processors=[*shared, *shown, readable or structlog.processors.JSONRenderer(serializer=_json)],
@@ -127,6 +129,10 @@ def _take_libraries_lines(shown: list[Processor], shared: list[Processor], numbe
 
 def _json(event: EventDict, **_: Any) -> bytes:
     return msgspec.json.encode(event)
+
+
+def _json_text(event: EventDict, **_: Any) -> str:
+    return _json(event).decode()
 
 
 def mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
