@@ -57,6 +57,8 @@ class Bench:
     _headers: str = ""
     _tag: str = ""
     _waits: list[float] = field(default_factory=list)
+    _had: dict[int, float] = field(default_factory=dict)
+    """What each process has had of the processors, in seconds."""
 
     async def open(self) -> None:
         """Add the merchant, and let it have its first invoice paid."""
@@ -99,7 +101,13 @@ class Bench:
 
     def _spent(self) -> tuple[float, float]:
         """Return what Kassa, and what its PostgreSQL has had of the processors, in seconds."""
-        return _seconds([self.process]), _seconds(self.process.children(recursive=True))
+        for process in (self.process, *self.process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                # What one had that has ended since stays counted.
+                self._had[process.pid] = times.user + times.system
+        kassa = self._had[self.process.pid]
+        return kassa, sum(self._had.values()) - kassa
 
     async def _create(self, caller: Caller) -> None:
         await self._created(caller)
@@ -167,15 +175,6 @@ class Bench:
             return not await self.owner.fetchval("SELECT count(*) FROM callbacks WHERE due_at IS NOT NULL")
 
         await until(quiet, seconds=30, what="the end of all callbacks under way")
-
-
-def _seconds(processes: list[psutil.Process]) -> float:
-    spent = 0.0
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            spent += times.user + times.system
-    return spent
 
 
 _QUEUE: Final = """
