@@ -17,7 +17,8 @@ from kassa.ledger import operations as ledger
 from kassa.ledger.model import Purse
 from kassa.payments import model as payment_model
 from kassa.payments import queries as payment_queries
-from kassa.payments.model import ABSENT_AFTER, ASK_AFTER_BEGIN, RECHECK_AFTER, Payment
+from kassa.payments.model import Payment
+from kassa.payments.patience import ABSENT_AFTER, ASK_AFTER_BEGIN, RECHECK_AFTER
 from kassa.providers.protocol import Accepted, Declined, Outcome
 from kassa.providers.registry import Registry
 from tests.support.waiting import until

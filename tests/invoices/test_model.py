@@ -7,6 +7,7 @@ import pytest
 
 from kassa.errors import InvoiceNotPayable, NotApprovable, NothingToDecide, TransitionRefused
 from kassa.invoices import model
+from kassa.invoices.decisions import model as decisions
 from kassa.invoices.model import FINAL, TRANSITIONS, Invoice, Status
 from kassa.payments.model import Payment, PaymentStatus
 from tests.support import sessions
@@ -233,7 +234,7 @@ def held(**changes: object) -> tuple[Invoice, Payment]:
 )
 def test_what_is_approved_is_paid_with_what_was_taken(amount: int, status: Status) -> None:
     before, payment = held()
-    assert model.approve(before, payment, amount=amount, now=NOW) == msgspec.structs.replace(
+    assert decisions.approve(before, payment, amount=amount, now=NOW) == msgspec.structs.replace(
         before,
         status=status,
         resolution="ok",
@@ -251,12 +252,12 @@ def test_what_is_approved_is_paid_with_what_was_taken(amount: int, status: Statu
 def test_another_currency_than_asked_for_cannot_be_approved() -> None:
     before, payment = held()
     with pytest.raises(NotApprovable):
-        model.approve(before, msgspec.structs.replace(payment, processed_currency="EUR"), amount=10_000, now=NOW)
+        decisions.approve(before, msgspec.structs.replace(payment, processed_currency="EUR"), amount=10_000, now=NOW)
 
 
 def test_what_is_rejected_has_failed() -> None:
     before, payment = held()
-    assert model.reject(before, payment, now=NOW) == msgspec.structs.replace(
+    assert decisions.reject(before, payment, now=NOW) == msgspec.structs.replace(
         before,
         status=Status.PROCESS_FAILED,
         resolution=model.REJECTED,
@@ -275,6 +276,6 @@ def test_only_what_is_held_is_decided_on(status: Status, attempt: PaymentStatus)
     before, payment = held()
     before, payment = (msgspec.structs.replace(before, status=status), msgspec.structs.replace(payment, status=attempt))
     with pytest.raises(NothingToDecide):
-        model.approve(before, payment, amount=10_000, now=NOW)
+        decisions.approve(before, payment, amount=10_000, now=NOW)
     with pytest.raises(NothingToDecide):
-        model.reject(before, payment, now=NOW)
+        decisions.reject(before, payment, now=NOW)

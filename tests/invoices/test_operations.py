@@ -11,7 +11,8 @@ from kassa.cardgate.facts import card_facts
 from kassa.errors import InvoiceNotPayable, NotFound
 from kassa.invoices import operations
 from kassa.invoices.model import Invoice
-from kassa.payments.model import ABSENT_AFTER, ASK_AFTER_BEGIN, Payment
+from kassa.payments.model import Payment
+from kassa.payments.patience import ABSENT_AFTER, ASK_AFTER_BEGIN
 from kassa.providers.protocol import Accepted, Card, Declined, Outcome, Pending, Redirect
 from tests.support.wire import Fault
 from tests.support.world import BAD, GOOD, GOOD_SECURE, Changes, World

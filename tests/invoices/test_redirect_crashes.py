@@ -15,7 +15,8 @@ from kassa.invoices.asked import Asked
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
 from kassa.invoices.terms import draw_up
-from kassa.payments.model import ABSENT_AFTER, ASK_AFTER_BEGIN, Payment
+from kassa.payments.model import Payment
+from kassa.payments.patience import ABSENT_AFTER, ASK_AFTER_BEGIN
 from tests.support.wire import Fault
 from tests.support.world import Changes, World
 

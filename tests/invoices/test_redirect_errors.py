@@ -10,7 +10,7 @@ import pytest
 
 import kassa.api.app
 from kassa.cli.listening import Listener, bind, port_of
-from kassa.payments.model import ABSENT_AFTER
+from kassa.payments.patience import ABSENT_AFTER
 from tests.support import world as worlds
 from tests.support.api import INVOICES, PUBLIC_INVOICES, Answer, Client, error_body
 from tests.support.postgres import Database

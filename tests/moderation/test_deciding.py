@@ -18,7 +18,8 @@ from kassa.moderation import operations as moderation
 from kassa.moderation import queries
 from kassa.moderation.model import AmountRule, Verdict
 from kassa.payments import queries as payments
-from kassa.payments.model import ABSENT_AFTER, Payment
+from kassa.payments.model import Payment
+from kassa.payments.patience import ABSENT_AFTER
 from kassa.providers.protocol import Absent, Accepted, Card, Declined
 from tests.support import ledger
 from tests.support.postgres import Database

@@ -13,7 +13,8 @@ from kassa.invoices.model import Invoice
 from kassa.ledger.model import Purse
 from kassa.moderation import operations as moderation
 from kassa.moderation.model import AmountRule, CountryRule, Subject, Terms, VelocityRule
-from kassa.payments.model import ABSENT_AFTER, Payment
+from kassa.payments.model import Payment
+from kassa.payments.patience import ABSENT_AFTER
 from kassa.providers.protocol import Absent, Accepted, Card, Declined, Outcome, Pending
 from tests.support import ledger
 from tests.support.postgres import Database

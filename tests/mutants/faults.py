@@ -60,7 +60,7 @@ FAULTS: Final = (
     ),
     Fault(
         name="never heard of it is believed though the question was early",
-        file="src/kassa/payments/model.py",
+        file="src/kassa/payments/patience.py",
         old="return Pending() if early else outcome",
         new="return outcome if early else outcome",
         red="tests/invoices/test_given_up.py"
@@ -68,7 +68,7 @@ FAULTS: Final = (
     ),
     Fault(
         name="a process that stood still asks for what others have given up",
-        file="src/kassa/payments/model.py",
+        file="src/kassa/payments/patience.py",
         old="return now <= begun_at + ASK_AFTER_BEGIN",
         new="return begun_at <= now",
         red="tests/invoices/returns/test_refunds.py"

@@ -7,18 +7,9 @@ import pytest
 
 from kassa.clock import APART_MAX
 from kassa.errors import TransitionRefused
-from kassa.payments import model
-from kassa.payments.model import (
-    ABSENT_AFTER,
-    FAILED,
-    LIVE,
-    RECHECK_AFTER,
-    TAKEN,
-    TRANSITIONS,
-    CardFacts,
-    Payment,
-    PaymentStatus,
-)
+from kassa.payments import model, patience
+from kassa.payments.model import FAILED, LIVE, TAKEN, TRANSITIONS, CardFacts, Payment, PaymentStatus
+from kassa.payments.patience import ABSENT_AFTER, RECHECK_AFTER
 from kassa.providers.protocol import Absent, Accepted, Declined, Outcome, Pending, Redirect
 
 CREATED = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -146,7 +137,7 @@ def test_an_attempt_that_was_given_up_hears_of_nothing_but_a_success(status: Pay
 
 
 def test_an_attempt_that_was_woken_while_it_was_asked_about_is_asked_about_at_once() -> None:
-    assert model.CLOCKS_APART == APART_MAX
+    assert patience.CLOCKS_APART == APART_MAX
     for apart in (-APART_MAX, -timedelta(milliseconds=1), APART_MAX):
         woken = payment(due_at=NOW + apart, asks=9)
         assert model.answered(woken, Pending(), refund_late=False, now=NOW).due_at == woken.due_at
@@ -201,7 +192,7 @@ def test_one_that_has_taken_money_is_asked_about_charge_backs_until_the_provider
 
 
 def test_questions_grow_rarer_but_never_stop() -> None:
-    delays = [model.ask_delay(asks).total_seconds() for asks in (0, 1, 2, 3, 7, 8, 1000)]
+    delays = [patience.ask_delay(asks).total_seconds() for asks in (0, 1, 2, 3, 7, 8, 1000)]
     assert delays == [2, 4, 8, 16, 256, 300, 300]
 
 
@@ -281,11 +272,11 @@ def test_a_mask_shows_the_first_six_and_the_last_four(length: int, mask: str) ->
 
 def test_never_heard_of_it_counts_by_the_moment_of_the_question() -> None:
     soon, late = CREATED + ABSENT_AFTER - timedelta(microseconds=1), CREATED + ABSENT_AFTER
-    assert model.believed(Absent(), CREATED, asked_at=soon) == Pending()
-    assert model.believed(Absent(), CREATED, asked_at=late) == Absent()
-    assert model.believed(DECLINED, CREATED, asked_at=soon) == DECLINED
+    assert patience.believed(Absent(), CREATED, asked_at=soon) == Pending()
+    assert patience.believed(Absent(), CREATED, asked_at=late) == Absent()
+    assert patience.believed(DECLINED, CREATED, asked_at=soon) == DECLINED
 
 
 def test_a_provider_is_asked_for_nothing_that_was_begun_long_ago() -> None:
-    assert model.in_time(NOW, now=NOW + model.ASK_AFTER_BEGIN)
-    assert not model.in_time(NOW, now=NOW + model.ASK_AFTER_BEGIN + timedelta(microseconds=1))
+    assert patience.in_time(NOW, now=NOW + patience.ASK_AFTER_BEGIN)
+    assert not patience.in_time(NOW, now=NOW + patience.ASK_AFTER_BEGIN + timedelta(microseconds=1))

@@ -10,7 +10,8 @@ import structlog
 from kassa.accounts.model import Account
 from kassa.errors import Invalid
 from kassa.invoices.model import Invoice
-from kassa.payments.model import ABSENT_AFTER, RECHECK_AFTER, Payment
+from kassa.payments.model import Payment
+from kassa.payments.patience import ABSENT_AFTER, RECHECK_AFTER
 from kassa.reconciliation import comparing, operations
 from tests.support import ledger
 from tests.support.reconciling import (

@@ -9,7 +9,7 @@ import pytest
 from kassa.accounts.model import Account
 from kassa.invoices.model import Invoice
 from kassa.payments import queries as payments
-from kassa.payments.model import ABSENT_AFTER, RECHECK_AFTER
+from kassa.payments.patience import ABSENT_AFTER, RECHECK_AFTER
 from tests.support.reconciling import at_bank, compare, compare_later, found, now, proven, told, write
 from tests.support.wire import Fault
 from tests.support.world import World

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from kassa.errors import TransitionRefused
-from kassa.payments.model import ABSENT_AFTER, RECHECK_AFTER
+from kassa.payments.patience import ABSENT_AFTER, RECHECK_AFTER
 from kassa.providers.protocol import Absent, Accepted, Declined, Outcome, Pending, Redirect
 from kassa.refunds import model
 from kassa.refunds.model import TRANSITIONS, Refund, RefundStatus

@@ -15,12 +15,14 @@ from kassa.callbacks import model as callback_model
 from kassa.callbacks.model import Answered, Delivered, Retry, Unanswered
 from kassa.errors import InvoiceNotPayable
 from kassa.invoices import booking, conversion, model, settling
+from kassa.invoices.decisions import model as decisions
 from kassa.invoices.model import Invoice, Status
 from kassa.invoices.reserve.model import draw, release
 from kassa.invoices.returns import booking as return_booking
 from kassa.invoices.returns import model as returns
 from kassa.ledger import recipes
 from kassa.payments import model as payments
+from kassa.payments import patience
 from kassa.payments.model import FAILED, TAKEN, UNDECIDED, Payment, PaymentStatus
 from kassa.providers.protocol import Accepted, Credentials, Outcome, Pending
 from kassa.refunds import model as refund_model
@@ -94,7 +96,7 @@ class Gateway:
         self.store.commit(Change(invoice=begun, was=was, payment=payment))
         yield Wait()
         outcome = yield Call(
-            ask=lambda: self.bank.pay(payment_id, payment.amount), patience=float(payments.ANSWER_SECONDS)
+            ask=lambda: self.bank.pay(payment_id, payment.amount), patience=float(patience.ANSWER_SECONDS)
         )
         yield Wait()
         self.settle(payment, outcome or Pending())
@@ -134,10 +136,10 @@ class Gateway:
         held = self.store.payments[was.payment_id or ""]
         if approve:
             amount, _ = conversion.taken(was, held)
-            invoice = model.approve(was, held, amount=amount, now=self.now)
+            invoice = decisions.approve(was, held, amount=amount, now=self.now)
             payment = payments.approve(held, now=self.now)
         else:
-            invoice = model.reject(was, held, now=self.now)
+            invoice = decisions.reject(was, held, now=self.now)
             payment = payments.reject(held, resolution=invoice.resolution, now=self.now)
         entry = booking.entry(invoice, payment, was=held.status)
         self.store.commit(Change(invoice=invoice, was=was, payment=payment, payment_was=held, entry=entry))
@@ -169,14 +171,14 @@ class Gateway:
             reserve=reserve,
             created_at=self.now,
             updated_at=self.now,
-            due_at=self.now + payments.ASK_AFTER_BEGIN,
+            due_at=self.now + patience.ASK_AFTER_BEGIN,
         )
         entry = return_booking.begun(refund)
         self.store.commit(Change(invoice=invoice, was=was, refund=refund, entry=entry))
         yield Wait()
         outcome = yield Call(
             ask=lambda: self.bank.refund(refund_id, payment.payment_id, amount),
-            patience=float(payments.ANSWER_SECONDS),
+            patience=float(patience.ANSWER_SECONDS),
         )
         yield Wait()
         self.settle_refund(refund, outcome or Pending())

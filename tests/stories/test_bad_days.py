@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kassa.bank.days import AMOUNTS, EXPIRIES, Day
-from kassa.payments.model import ABSENT_AFTER
+from kassa.payments.patience import ABSENT_AFTER
 from tests.support import books, serving
 from tests.support import office as offices
 from tests.support.api import CARD_USD, INVOICES, Answer, Client

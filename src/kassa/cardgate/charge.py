@@ -19,7 +19,8 @@ from kassa.invoices.charges import charge
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
 from kassa.pacing import network_of
-from kassa.payments.model import ANSWER_SECONDS, Payment, PaymentStatus, in_time
+from kassa.payments.model import Payment, PaymentStatus
+from kassa.payments.patience import ANSWER_SECONDS, in_time
 from kassa.platform import Platform
 from kassa.providers.protocol import Card, Outcome, Pending, Value
 

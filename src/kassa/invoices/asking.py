@@ -15,7 +15,8 @@ from kassa.errors import NotFound, ProviderGarbled, ProviderSilent
 from kassa.invoices import operations
 from kassa.invoices.returns import operations as returns
 from kassa.payments import queries
-from kassa.payments.model import TAKEN, Payment, PaymentStatus, believed
+from kassa.payments.model import TAKEN, Payment, PaymentStatus
+from kassa.payments.patience import believed
 from kassa.platform import Platform
 from kassa.providers.protocol import Attempt, Outcome, Pending, Refund
 

@@ -19,7 +19,8 @@
     processed, and all below it ──> charged_back | partially_charged_back      the payer's bank has taken it back
 
 Every verb is pure: it takes an invoice and the moment, and returns the invoice as it will be or raises. What follows
-from a verb (locks, rows, callbacks) is told in ``operations``; nothing else changes an invoice.
+from a verb (locks, rows, callbacks) is told in ``operations``; nothing else changes an invoice. What a person decides
+is in ``decisions/model``, and what money that goes back makes of it in ``returns/model``, both by the verbs here.
 """
 
 from datetime import datetime, timedelta
@@ -29,9 +30,8 @@ from typing import Final
 
 import msgspec
 
-from kassa.errors import InvoiceNotPayable, NotApprovable, NothingToDecide, TransitionRefused
+from kassa.errors import InvoiceNotPayable, TransitionRefused
 from kassa.fees.model import reserve
-from kassa.payments.model import Payment, PaymentStatus
 from kassa.providers.protocol import Value
 from kassa.rates.model import convert
 
@@ -302,33 +302,6 @@ def suspend(invoice: Invoice, *, resolution: str, payment_id: str, now: datetime
     return _move(invoice, Status.PROCESS_ERROR, resolution, now, payment_id=payment_id, moderation_required=True)
 
 
-def approve(invoice: Invoice, payment: Payment, *, amount: int, now: datetime) -> Invoice:
-    """Return a held invoice paid: ``amount`` is what was taken, in part if that is less than was asked for.
-
-    Raises ``NothingToDecide`` when it is not held, ``NotApprovable`` when another currency was taken than asked for:
-    nothing tells what of the invoice that has paid.
-    """
-    _check_held(invoice, payment)
-    if payment.processed_currency != invoice.service_currency:
-        raise NotApprovable
-    return succeed(_decided(invoice), amount=amount, payment_id=payment.payment_id, now=now)
-
-
-def reject(invoice: Invoice, payment: Payment, *, now: datetime) -> Invoice:
-    """Return a held invoice given up. Raises ``NothingToDecide`` when it is not held."""
-    _check_held(invoice, payment)
-    return fail(_decided(invoice), resolution=REJECTED, now=now)
-
-
-def _check_held(invoice: Invoice, payment: Payment) -> None:
-    if (invoice.status, payment.status) != (Status.PROCESS_ERROR, PaymentStatus.PROCESS_ERROR):
-        raise NothingToDecide
-
-
-def _decided(invoice: Invoice) -> Invoice:
-    return msgspec.structs.replace(invoice, moderation_required=False)
-
-
 def unwanted(invoice: Invoice, *, late_success: str) -> bool:
     """Whether the money of a success that comes now has to go back (P1, CONTRACT §5).
 
@@ -352,16 +325,6 @@ def give_back(invoice: Invoice, status: Status, *, resolution: str, now: datetim
 def flag(invoice: Invoice, *, now: datetime) -> Invoice:
     """Return the invoice with its status, and waiting for a person: money that should have gone back has not."""
     return msgspec.structs.replace(touch(invoice, now=now), moderation_required=True)
-
-
-def settle(invoice: Invoice, *, now: datetime) -> Invoice:
-    """Return the invoice with its status, and waiting for nobody any more.
-
-    Raises ``NothingToDecide`` where nobody is waited for, and for a held one: it is approved or rejected.
-    """
-    if not invoice.moderation_required or invoice.status is Status.PROCESS_ERROR:
-        raise NothingToDecide
-    return msgspec.structs.replace(touch(invoice, now=now), moderation_required=False)
 
 
 def touch(invoice: Invoice, *, now: datetime) -> Invoice:

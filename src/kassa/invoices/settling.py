@@ -8,6 +8,7 @@ from kassa.invoices import conversion, model
 from kassa.invoices.model import Invoice, Status
 from kassa.payments import model as payment_model
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
+from kassa.payments.patience import ASK_AFTER_BEGIN
 from kassa.providers.protocol import Accepted, Declined, Outcome
 
 
@@ -34,7 +35,7 @@ def attempt(
         client_ip=client_ip,
         created_at=now,
         updated_at=now,
-        due_at=now + payment_model.ASK_AFTER_BEGIN,
+        due_at=now + ASK_AFTER_BEGIN,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Final, assert_never
 import msgspec
 
 from kassa.errors import TransitionRefused
-from kassa.payments.model import ABSENT_AFTER, RECHECK_AFTER, ask_delay
+from kassa.payments.patience import ABSENT_AFTER, RECHECK_AFTER, ask_delay
 from kassa.providers.protocol import Absent, Accepted, Declined, Outcome, Pending, Redirect, Value
 
 

@@ -13,7 +13,7 @@ from kassa.invoices.queries import View
 from kassa.invoices.returns import operations
 from kassa.invoices.returns.asking import AskingRefunds, send
 from kassa.ledger.model import Purse
-from kassa.payments.model import ABSENT_AFTER, ASK_AFTER_BEGIN, RECHECK_AFTER
+from kassa.payments.patience import ABSENT_AFTER, ASK_AFTER_BEGIN, RECHECK_AFTER
 from kassa.providers.protocol import Accepted, Declined, Pending
 from kassa.refunds.model import Refund
 from tests.support import ledger

@@ -7,6 +7,7 @@ from kassa.accounts.model import Account
 from kassa.db.pool import Connection, transaction
 from kassa.errors import NotFound, NothingToDecide
 from kassa.invoices import conversion, model, queries
+from kassa.invoices.decisions import model as decisions
 from kassa.invoices.operations import apply, give_back
 from kassa.invoices.queries import View
 from kassa.moderation import operations as moderation
@@ -44,10 +45,10 @@ async def decide(
         now = platform.clock.now(test_mode=view.invoice.test_mode)
         if verdict is Verdict.APPROVED:
             amount, _ = conversion.taken(view.invoice, held)
-            invoice = model.approve(view.invoice, held, amount=amount, now=now)
+            invoice = decisions.approve(view.invoice, held, amount=amount, now=now)
             payment = payments.approve(held, now=now)
         else:
-            invoice = model.reject(view.invoice, held, now=now)
+            invoice = decisions.reject(view.invoice, held, now=now)
             payment = payments.reject(held, resolution=invoice.resolution, now=now)
         if await _refused(connection, view):
             invoice = model.flag(invoice, now=now)
@@ -63,7 +64,7 @@ async def send_back(platform: Platform, account: Account, invoice_id: str, *, by
     async with transaction(platform.pool) as connection:
         view = await _locked(connection, invoice_id, account_id=account.account_id)
         now = platform.clock.now(test_mode=view.invoice.test_mode)
-        invoice = model.settle(view.invoice, now=now)
+        invoice = decisions.settle(view.invoice, now=now)
         refused = await _refused(connection, view)
         if not refused:
             raise NothingToDecide
@@ -90,7 +91,7 @@ async def settle(platform: Platform, account: Account, invoice_id: str, *, by: s
     async with transaction(platform.pool) as connection:
         view = await _locked(connection, invoice_id, account_id=account.account_id)
         now = platform.clock.now(test_mode=view.invoice.test_mode)
-        invoice = model.settle(view.invoice, now=now)
+        invoice = decisions.settle(view.invoice, now=now)
         shown = [view.payment] if view.payment else []
         for each in await _refused(connection, view) or shown:
             await _record(connection, account, each, Verdict.SETTLED, by=by, note=note, now=now)

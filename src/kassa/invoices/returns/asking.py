@@ -13,7 +13,8 @@ from kassa.failpoints import Point
 from kassa.invoices.queries import View
 from kassa.invoices.returns import operations
 from kassa.payments import queries as payment_queries
-from kassa.payments.model import ANSWER_SECONDS, Payment, believed, in_time
+from kassa.payments.model import Payment
+from kassa.payments.patience import ANSWER_SECONDS, believed, in_time
 from kassa.platform import Platform
 from kassa.providers import protocol
 from kassa.providers.protocol import Credentials, Outcome, Pending, Provider

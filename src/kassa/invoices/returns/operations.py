@@ -29,6 +29,7 @@ from kassa.ledger.model import Entry
 from kassa.payments import model as payment_model
 from kassa.payments import queries as payment_queries
 from kassa.payments.model import Payment, PaymentStatus
+from kassa.payments.patience import ASK_AFTER_BEGIN
 from kassa.platform import Platform
 from kassa.providers.protocol import Accepted, Outcome
 from kassa.refunds import model as refund_model
@@ -98,7 +99,7 @@ def _drawn_up(
         description=asked.description,
         created_at=now,
         updated_at=now,
-        due_at=now + payment_model.ASK_AFTER_BEGIN,
+        due_at=now + ASK_AFTER_BEGIN,
     )
 
 
