@@ -32,7 +32,7 @@ _console = Console()
 async def main() -> bool:
     """Run everything, tell what broke, and return whether anything did."""
     # What the tests' own connections to a killed database have to say.
-    for name in ("asyncio", "asyncpg"):
+    for name in ("aiohttp.server", "asyncio", "asyncpg"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="kassa-") as name:
         folder = Path(name)
