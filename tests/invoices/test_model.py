@@ -279,3 +279,16 @@ def test_only_what_is_held_is_decided_on(status: Status, attempt: PaymentStatus)
         decisions.approve(before, payment, amount=10_000, now=NOW)
     with pytest.raises(NothingToDecide):
         decisions.reject(before, payment, now=NOW)
+
+
+def test_what_was_put_right_elsewhere_waits_for_nobody() -> None:
+    before = invoice(status=Status.PROCESS_FAILED, moderation_required=True)
+    assert decisions.settle(before, now=NOW) == msgspec.structs.replace(
+        before, moderation_required=False, updated_at=NOW
+    )
+
+
+@pytest.mark.parametrize("status, required", [(Status.PROCESS_FAILED, False), (Status.PROCESS_ERROR, True)])
+def test_what_waits_for_nobody_or_is_held_cannot_be_settled(status: Status, *, required: bool) -> None:
+    with pytest.raises(NothingToDecide):
+        decisions.settle(invoice(status=status, moderation_required=required), now=NOW)
