@@ -280,3 +280,18 @@ def test_never_heard_of_it_counts_by_the_moment_of_the_question() -> None:
 def test_a_provider_is_asked_for_nothing_that_was_begun_long_ago() -> None:
     assert patience.in_time(NOW, now=NOW + patience.ASK_AFTER_BEGIN)
     assert not patience.in_time(NOW, now=NOW + patience.ASK_AFTER_BEGIN + timedelta(microseconds=1))
+
+
+def test_what_the_provider_would_not_send_back_is_sent_once_more_under_another_name() -> None:
+    refused = payment(PaymentStatus.REFUND_FAILED, resolution="expired", processed_amount=10_000)
+    again = model.return_again(refused, now=NOW)
+    assert again == msgspec.structs.replace(
+        refused, status=PaymentStatus.REFUND_PENDING, updated_at=NOW, due_at=NOW, return_number=2
+    )
+    assert (refused.return_id, again.return_id) == (f"{again.payment_id}-late", f"{again.payment_id}-late-2")
+
+
+@pytest.mark.parametrize("status", [status for status in PaymentStatus if status is not PaymentStatus.REFUND_FAILED])
+def test_only_what_the_provider_would_not_send_back_is_sent_once_more(status: PaymentStatus) -> None:
+    with pytest.raises(TransitionRefused, match=r"^The provider has not refused to send this money back\.$"):
+        model.return_again(payment(status), now=NOW)
