@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
@@ -18,6 +17,7 @@ from tests.support import balancer as balancers
 from tests.support import office as offices
 from tests.support.balancer import Balancer
 from tests.support.office import Office
+from tests.support.ports import free
 from tests.support.serving import Served, Serving
 from tests.support.waiting import until
 
@@ -107,7 +107,7 @@ class Fleet:
 @asynccontextmanager
 async def sailing(folder: Path, database_url: str) -> AsyncIterator[Fleet]:
     """Run two of each part and one bank; what runs at the end has to end well."""
-    apis, gates, (bank,) = _free_ports(2), _free_ports(2), _free_ports(1)
+    apis, gates, (bank,) = free(2), free(2), free(1)
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(balancers.balancing([f"http://127.0.0.1:{port}" for port in apis]))
         gate = await stack.enter_async_context(balancers.balancing([f"http://127.0.0.1:{port}" for port in gates]))
@@ -141,14 +141,3 @@ async def sailing(folder: Path, database_url: str) -> AsyncIterator[Fleet]:
         fleet._office = await stack.enter_async_context(offices.opened(serving))
         yield fleet
         await asyncio.gather(*(member.stop() for member in members.values()))
-
-
-def _free_ports(number: int) -> list[int]:
-    probes = [socket.socket() for _ in range(number)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

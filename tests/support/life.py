@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.support import office as offices
+from tests.support import ports
 from tests.support import serving as servings
 from tests.support import wire as wires
 from tests.support.api import Client
@@ -161,7 +162,7 @@ class Creators:
 @asynccontextmanager
 async def lived(folder: Path) -> AsyncIterator[Life]:
     """Give a Kassa that is not started yet; what runs at the end has to end well."""
-    base, gate, bank = _free_ports(3)
+    base, gate, bank = ports.free(3)
     async with wires.laid(f"http://127.0.0.1:{bank}") as wire:
         environment = {
             "KASSA_GATE_PORT": str(gate),
@@ -175,14 +176,3 @@ async def lived(folder: Path) -> AsyncIterator[Life]:
         finally:
             wire.let_go.set()
             await life.stop()
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
