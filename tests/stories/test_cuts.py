@@ -42,8 +42,8 @@ async def test_a_line_that_breaks_at_any_moment_loses_and_doubles_nothing(
         line.chance = 0.0
         await creators.stop()
         assert line.cut_commits
+        await rig.quiet(*(lived.shop for lived in over))
         for lived in over:
-            await rig.quiet(lived.shop)
             await rig.found(lived)
         shop = kassa.office.client(creators.shop.keys)
         there = [partial(rig.patiently, partial(shop.read, each)) for each in creators.acknowledged.values()]

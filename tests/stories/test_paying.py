@@ -285,6 +285,7 @@ async def test_what_the_bank_decides_late_is_booked_and_told(
     shop = await office.account(callback_url=merchant.url)
     created = await shop.create()
     await pay(payer, action(created), GOOD, "07/77")
+    await office.told(shop)
     await office.advance(timedelta(minutes=31))
     await merchant.wait_for(lambda callback: "process_failed" in callback.body.decode())
     (order,) = await office.fetch("SELECT payment_id FROM payments WHERE invoice_id = $1", created.data["id"])

@@ -38,7 +38,12 @@ async def agree(office: Office, bank_url: str) -> bool:
 
     The ledger says the same, and proves.
     """
-    at_bank = sorted(
+    return not await differences(office, bank_url)
+
+
+async def differences(office: Office, bank_url: str) -> list[str]:
+    """Say where the books do not agree, one line for each place; of movements, those that one side alone knows."""
+    at_bank = Counter(
         (line["order"], line["amount"], line["currency"], line["rrn"])
         for line in await statement(office, bank_url)
         if line["kind"] == "PURCHASE"
@@ -53,14 +58,23 @@ async def agree(office: Office, bank_url: str) -> bool:
         "SELECT split_part(entry_id, ':', 2) AS payment_id, amount, currency FROM ledger_transfers"
         " WHERE debit = 'provider'"
     )
-    in_ledger = sorted(tuple(row.values()) for row in entries)
-    return (
-        at_bank == sorted(tuple(row.values()) for row in rows)
-        and [movement[:3] for movement in at_bank] == in_ledger
-        and await _went_back(office, bank_url)
-        and await proven(office)
-        and await reserves_agree(office)
-    )
+    without_numbers = Counter(movement[:3] for movement in at_bank.elements())
+    return [
+        *_unlike("payments", at_bank, _counted(rows)),
+        *_unlike("ledger", without_numbers, _counted(entries)),
+        *await _went_back(office, bank_url),
+        *([] if await proven(office) else ["the ledger does not prove"]),
+        *([] if await reserves_agree(office) else ["the purses of reserves hold something else than the invoices say"]),
+    ]
+
+
+def _counted(rows: list[dict[str, Any]]) -> Counter[tuple[Any, ...]]:
+    return Counter(tuple(row.values()) for row in rows)
+
+
+def _unlike(name: str, at_bank: Counter[tuple[Any, ...]], ours: Counter[tuple[Any, ...]]) -> list[str]:
+    alone = [("the bank alone", at_bank - ours), (f"the {name} alone", ours - at_bank)]
+    return [f"{who} knows {movements}" for who, counted in alone if (movements := sorted(counted.elements(), key=str))]
 
 
 async def reserves_agree(office: Office) -> bool:
@@ -75,8 +89,8 @@ async def reserves_agree(office: Office) -> bool:
     return not differing
 
 
-async def _went_back(office: Office, bank_url: str) -> bool:
-    """Tell whether what went back at the bank is what Kassa has booked: by refunds, charge-backs, or as not wanted."""
+async def _went_back(office: Office, bank_url: str) -> list[str]:
+    """Say where what went back at the bank is not what Kassa has booked: by refunds, charge-backs, or as unwanted."""
     lines = [line for line in await statement(office, bank_url) if line["kind"] != "PURCHASE"]
     refunds = await office.fetch(
         "SELECT payment_id, refund_id, provider_amount, provider_currency FROM refunds WHERE status = 'refunded'"
@@ -85,13 +99,11 @@ async def _went_back(office: Office, bank_url: str) -> bool:
     )
     entries = await office.fetch("SELECT invoice_id, amount, currency FROM ledger_transfers WHERE credit = 'provider'")
     invoices = await _invoices_of_orders(office)
-    at_bank = sorted(
+    at_bank = Counter(
         (line["order"], line["refund"], line["amount"], line["currency"]) for line in lines if line["refund"]
     )
-    gone = sorted((invoices[line["order"]], line["amount"], line["currency"]) for line in lines)
-    return at_bank == sorted(tuple(row.values()) for row in refunds) and gone == sorted(
-        tuple(row.values()) for row in entries
-    )
+    gone = Counter((invoices[line["order"]], line["amount"], line["currency"]) for line in lines)
+    return [*_unlike("refunds", at_bank, _counted(refunds)), *_unlike("ledger", gone, _counted(entries))]
 
 
 async def proven(office: Office) -> bool:

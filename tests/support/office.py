@@ -75,6 +75,15 @@ class Office:
 
         await until(followed, what="the clock's move")
 
+    async def told(self, shop: Client) -> None:
+        """Wait until a merchant's callbacks are delivered: one under way while the clock moves on is sent again."""
+
+        async def told() -> bool:
+            statement = "SELECT callback_id FROM callbacks WHERE account_id = $1 AND status = 'pending'"
+            return not await self.fetch(statement, shop.keys.id)
+
+        await until(told, what="the last callback")
+
     async def fetch(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """Return rows of the database."""
         return [dict(row) for row in await self.owner.fetch(statement, *values)]

@@ -211,17 +211,20 @@ class Rig:
                     pass
         await self.kassa.advance(seconds=PACE_SECONDS)
 
-    async def quiet(self, shop: Client) -> None:
-        """Let time pass until nothing waits, and compare the books."""
+    async def quiet(self, *shops: Client) -> None:
+        """Let time pass until nothing waits for any of all the shops that live, and compare the books."""
 
         async def quiet() -> bool:
-            if await books.quiet(self.kassa.office, shop.keys.id):
+            if all([await books.quiet(self.kassa.office, shop.keys.id) for shop in shops]):
                 return True
             await self.kassa.advance(seconds=PACE_SECONDS)
             return False
 
+        async def differences() -> list[str]:
+            return await books.differences(self.kassa.office, self.kassa.serving.served.bank_url)
+
         await until(lambda: self.patiently(quiet), seconds=60, what="quiet")
-        assert await self.patiently(lambda: books.agree(self.kassa.office, self.kassa.serving.served.bank_url))
+        assert await self.patiently(differences) == []
 
     async def _told(self, invoice_id: str, status: str) -> None:
         def heard() -> bool:

@@ -54,8 +54,9 @@ async def database_killed(kassa: Kassa, merchant: Merchant, *, kills: int) -> St
             await until(kassa.ready, seconds=60, what="the database's return")
         killing.set()
         await creators.stop()
-        for lived in await living:
-            await rig.quiet(lived.shop)
+        over = await living
+        await rig.quiet(*(lived.shop for lived in over))
+        for lived in over:
             await rig.found(lived)
     return await _judged(f"{kills} kills of the database", kassa, creators)
 
