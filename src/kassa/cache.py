@@ -32,8 +32,9 @@ class Recent(Generic[Key, Answer]):
         asked = self._asked.get(key)
         if asked is None or time.monotonic() - asked[0] >= self._seconds:
             asked = self._ask(key)
+        task = asked[1]
         # One who stops waiting must not take the answer away from the others.
-        return await asyncio.shield(asked[1])
+        return task.result() if task.done() else await asyncio.shield(task)
 
     def _ask(self, key: Key) -> tuple[float, asyncio.Task[Answer]]:
         self._asked.pop(key, None)

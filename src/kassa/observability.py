@@ -2,9 +2,9 @@
 
 import logging
 import re
+import secrets
 import sys
 import time
-import uuid
 from typing import Any
 
 import msgspec
@@ -31,11 +31,12 @@ _CARD = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])")
 _MASKED_LENGTH_MIN = 7
 """Shorter texts, as most of a line's are, hold neither a card number nor one of these."""
 _SECRETS = (
-    (re.compile(r"\b(sk_(?:test|live)_)[A-Za-z0-9_-]+"), r"\1…"),
-    (re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"), "…"),
-    (re.compile(r"(://[^:/@\s]+:)[^@\s]+@"), r"\1…@"),
-    (re.compile(r"\b((?:Basic|Bearer) )[A-Za-z0-9+/=._~-]+"), r"\1…"),
+    ("sk_", re.compile(r"\b(sk_(?:test|live)_)[A-Za-z0-9_-]+"), r"\1…"),
+    ("", re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"), "…"),
+    ("://", re.compile(r"(://[^:/@\s]+:)[^@\s]+@"), r"\1…@"),
+    (" ", re.compile(r"\b((?:Basic|Bearer) )[A-Za-z0-9+/=._~-]+"), r"\1…"),
 )
+"""What a text has to hold before it is searched, which is found much faster; what is searched for; what stays."""
 
 registry = CollectorRegistry()
 requests_total = Counter(
@@ -144,8 +145,9 @@ def mask_text(text: str) -> str:
     """Return a text without card numbers and keys."""
     if len(text) < _MASKED_LENGTH_MIN:
         return text
-    for shape, replacement in _SECRETS:
-        text = shape.sub(replacement, text)
+    for sign, shape, replacement in _SECRETS:
+        if sign in text:
+            text = shape.sub(replacement, text)
     return _CARD.sub(_card_masked, text)
 
 
@@ -232,4 +234,4 @@ async def metrics(_request: Request) -> Response:
 def _request_id(scope: Scope) -> str:
     wanted = REQUEST_ID_HEADER.lower().encode()
     given = next((value for name, value in scope["headers"] if name == wanted), b"").decode("latin-1")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)

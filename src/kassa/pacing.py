@@ -8,6 +8,7 @@ import contextlib
 import time
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from aiolimiter import AsyncLimiter
@@ -20,10 +21,12 @@ Network = IPv4Network | IPv6Network
 
 _MINUTE_SECONDS = 60.0
 _VISITORS_MAX = 100_000
+_HOSTS_REMEMBERED = 10_000
 _NETWORK_BITS = 64
 """A subscriber of IPv6 has a network of his own: whoever has one address of it has all of them."""
 
 
+@lru_cache(maxsize=_HOSTS_REMEMBERED)
 def network_of(host: str) -> Network | None:
     """Return the network that a visitor is counted by, or None for what is no address."""
     try:

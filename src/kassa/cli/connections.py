@@ -13,6 +13,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from kassa.cli.joining import joined
 from kassa.errors import NoRoom, SettingsWrong
 from kassa.jsonapi.answers import refusal
 from kassa.observability import connections_cut_total
@@ -104,6 +105,7 @@ class Impatient(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Expect a request, or refuse where there is no room."""
+        transport = joined(transport, self.loop)
         host = str((transport.get_extra_info("peername") or ("",))[0])
         if not self.crowd.enter(host):
             self.transport = transport

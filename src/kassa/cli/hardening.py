@@ -1,11 +1,15 @@
-"""Hardening: no copy of a memory that holds card numbers is left behind (P10), and files do not run out."""
+"""The process: no copy of a memory that holds card numbers is left (P10), files do not run out, garbage waits."""
 
 import ctypes
+import gc
 import resource
 import sys
 
 FILES_MAX = 8192
 """Open files, of which connections are the most, that a process asks the system for."""
+
+GARBAGE_MIN = 10_000
+"""How many more objects there are than before when the collector of garbage looks at the young ones."""
 
 _PR_SET_DUMPABLE = 4
 
@@ -26,3 +30,13 @@ def open_files() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         return wanted
     return FILES_MAX if soft == unlimited else soft
+
+
+def collect_seldom() -> None:
+    """Let the collector of garbage leave alone what is there to stay, and come once in many requests.
+
+    Called when all has started. Almost nothing that a request makes is in a cycle; it took 5 % of the time to find out.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_MIN)

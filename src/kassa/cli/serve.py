@@ -116,6 +116,7 @@ async def _run(settings: Settings, only: Sequence[Role], ready_file: Path | None
         started = await _unless(stop.told, _start(stack, stop, settings, only, ready_file))
         if started is None:
             return False
+        hardening.collect_seldom()
         waiting = asyncio.create_task(stop.told.wait())
         ended, _ = await asyncio.wait({waiting, *started}, return_when=asyncio.FIRST_COMPLETED)
         if waiting not in ended:

@@ -27,7 +27,7 @@ async def migrate(url: str) -> list[str]:
     Several processes may call this at once: one works, the others wait. Each migration is one transaction, so that a
     kill half-way leaves the database as it was before it. Raises ``MigrationFailed`` or ``DatabaseUnavailable``.
     """
-    async with answering():
+    with answering():
         connection = await _connect(url)
         try:
             await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
@@ -45,7 +45,7 @@ async def migrate(url: str) -> list[str]:
 
 async def pending(url: str) -> list[str]:
     """Return the names of the migrations that the database still waits for. Raises ``DatabaseUnavailable``."""
-    async with answering():
+    with answering():
         connection = await _connect(url)
         try:
             return await _pending(connection)

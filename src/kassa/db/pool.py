@@ -58,29 +58,29 @@ def is_unavailable(error: BaseException | None) -> bool:
     return isinstance(error, _UNAVAILABLE)
 
 
-@contextlib.asynccontextmanager
-async def answering() -> AsyncIterator[None]:
+class answering:  # noqa: N801  # it is used like a function of contextlib's, which would cost more than the rest
     """Turn what a database that is away, busy or full raises into ``DatabaseUnavailable``; other errors pass.
 
     Whether a statement took effect is then unknown: the caller reads its own key back before it tries again.
     """
-    try:
-        yield
-    except Exception as error:
-        if is_unavailable(error):
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Exception) and is_unavailable(error):
             raise DatabaseUnavailable from error
-        raise
 
 
 class _Acquired(PoolAcquireContext):
     """A connection on loan: what goes wrong with it, too, is told in Kassa's words."""
 
     async def __aenter__(self) -> PoolConnectionProxy:
-        async with answering():
+        with answering():
             return await super().__aenter__()
 
     async def __aexit__(self, *exc: object) -> None:
-        async with answering():
+        with answering():
             await super().__aexit__(*exc)
         error = exc[1]
         if isinstance(error, Exception) and is_unavailable(error):
@@ -116,7 +116,7 @@ async def connect(url: str, *, role: str | None, size: int) -> Pool:
         command_timeout=ANSWER_SECONDS,
         server_settings=settings,
     )
-    async with answering():
+    with answering():
         await pool
     return pool
 

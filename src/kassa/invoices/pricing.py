@@ -61,9 +61,10 @@ def tariff(service: AccountService, currency: str, rate: Decimal) -> Tariff:
 
     An upper bound that there is stays one, however small it is in the other currency: 0 would mean none.
     """
+    back = 1 / Fraction(rate)
 
     def amount(minor: int) -> int:
-        return convert(minor, 1 / Fraction(rate), service.currency, currency)
+        return convert(minor, back, service.currency, currency)
 
     return Tariff(
         fee_rate=service.fee_rate,

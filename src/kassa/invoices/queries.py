@@ -1,6 +1,7 @@
 """Every statement over invoices. Each names its account, but for the worker's first question: whose are due."""
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 
 import asyncpg
@@ -93,6 +94,9 @@ SELECT invoice_id FROM created
 """
 
 
+_of_invoice: Final = attrgetter(*COLUMNS)
+
+
 async def create(
     connection: Executor,
     invoice: Invoice,
@@ -105,8 +109,7 @@ async def create(
 
     Returns False, having written nothing, when the account has an invoice of this mode and ``reference_id`` (P3).
     """
-    values: list[object] = [getattr(invoice, column) for column in COLUMNS]
-    values[0] = account_id
+    values: list[object] = [account_id, *_of_invoice(invoice)[1:]]
     values += [getattr(customer, column, None) for column in CUSTOMER_COLUMNS[1:]]
     values += [callback.callback_id, callback.url, callback.body] if callback else [None, None, None]
     return await connection.fetchval(_CREATE, *values) is not None

@@ -7,6 +7,7 @@ Numbers with a point become exact decimals that know how they were written.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -21,7 +22,8 @@ DEPTH_MAX: Final = 32
 _DROPPED_MAX: Final = 4 * 1024 * 1024
 _DIGITS_MAX: Final = 400
 _JSON_TYPES: Final = frozenset({"", "application/json", "application/vnd.api+json"})
-_CONTROLS: Final = frozenset(chr(code) for code in range(32)) - set("\t\n\r") | {"\x7f"}
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""Control characters but for tabs and line ends, and halves of characters."""
 
 
 async def read_json(
@@ -132,21 +134,17 @@ def _deeper_than(data: object, depth: int) -> bool:
 def unfit(data: object, name: str = "") -> Iterator[tuple[str, str]]:
     """Yield the dotted name of each value that PostgreSQL, a log or a page could not carry, and what is wrong."""
     if isinstance(data, str):
-        if _unprintable(data):
+        if _UNPRINTABLE.search(data):
             yield name, Message("This value should not contain control characters.")
     elif isinstance(data, Decimal):
         if not data.is_finite():
             yield name, Message("This value should be a number.")
     elif isinstance(data, dict):
         for key, child in data.items():
-            if _unprintable(key):
+            if _UNPRINTABLE.search(key):
                 yield name or "body", Message("A name should not contain control characters.")
             else:
                 yield from unfit(child, f"{name}.{key}" if name else key)
     elif isinstance(data, list):
         for position, child in enumerate(data):
             yield from unfit(child, f"{name}.{position}" if name else str(position))
-
-
-def _unprintable(text: str) -> bool:
-    return bool(_CONTROLS.intersection(text)) or any("\ud800" <= character <= "\udfff" for character in text)
