@@ -7,6 +7,7 @@ import secrets
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from tests.support import postgres, serving
 from tests.support import visitor as visitors
 from tests.support.life import Life as Kassa
 from tests.support.merchant import Merchant
-from tests.torture import backlog, cuts, storms
+from tests.torture import backlog, backups, cuts, storms
 from tests.torture.lives import LIVES
 from tests.torture.rig import Rig
 
@@ -32,6 +33,7 @@ TIMES: Final = 3
 DATABASE_KILLS: Final = 100
 CUTS: Final = 1000
 FULL_DISKS: Final = 10
+BACKUPS: Final = 20
 CALLBACKS: Final = 10_000
 MINUTES: Final = 10.0
 
@@ -107,6 +109,16 @@ async def _cuts(folder: Path, plan: Plan) -> object:
         return await cuts.cut(folder, database.url, merchant, payer, cuts=plan.of(CUTS))
 
 
+async def _backups(folder: Path, plan: Plan) -> object:
+    folder.mkdir(mode=0o755)  # noqa: ASYNC240 (nothing else runs yet)
+    async with (
+        postgres.server(folder) as template_url,
+        postgres.database(template_url) as database,
+        merchants.listening() as merchant,
+    ):
+        return await backups.backed_up(folder, database.url, merchant, backups=plan.of(BACKUPS))
+
+
 async def _backlog(folder: Path, plan: Plan) -> object:
     folder.mkdir(mode=0o755)  # noqa: ASYNC240 (nothing else runs yet)
     async with (
@@ -123,6 +135,7 @@ PARTS: Final[dict[str, Part]] = {
     "soak": _soak,
     "cuts": _cuts,
     "backlog": _backlog,
+    "backups": _backups,
     "disk": _disk,
 }
 
@@ -150,7 +163,8 @@ async def _told(name: str, folder: Path, plan: Plan) -> bool:
     try:
         _console.print(f"{await PARTS[name](folder, plan)} ({time.monotonic() - began:.0f} s)")
     except AssertionError as error:
-        _console.print(f"BROKEN, {name}: {error}", style="red", markup=False)
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        _console.print(f"BROKEN, {name}: {error} ({place.name}: {place.line})", style="red", markup=False)
         return False
     return True
 
