@@ -26,8 +26,8 @@ test: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## run all tests
 	@$(BIN)/python -m tests.support.chromium
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-torture: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## kill Kassa at every place of every payment, and compare the books
-	@$(BIN)/python -m tests.torture
+torture: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## kill Kassa at every place of every payment, its database, line and disk, and compare the books (TORTURE="--share 0.1": a tenth)
+	@$(BIN)/python -m tests.torture $(TORTURE)
 
 simulate: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## walk 2,000 seeds of payers, faults and deaths through the heart's decisions
 	@$(BIN)/python -m tests.simulation

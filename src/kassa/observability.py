@@ -1,11 +1,12 @@
 """What Kassa tells about itself: structured log lines, a request id, counters; never a card number or a key."""
 
+import contextlib
 import logging
 import re
 import secrets
 import sys
 import time
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import msgspec
 import structlog
@@ -109,10 +110,27 @@ def configure(level: str) -> None:
         processors=[*shared, *shown, readable or structlog.processors.JSONRenderer(serializer=_json)],
         logger_factory=structlog.WriteLoggerFactory(sys.stderr)
         if readable
-        else structlog.BytesLoggerFactory(sys.stderr.buffer),
+        else structlog.BytesLoggerFactory(cast("BinaryIO", _Forgiving(sys.stderr.buffer))),
         wrapper_class=structlog.make_filtering_bound_logger(number),
         cache_logger_on_first_use=True,
     )
+
+
+class _Forgiving:
+    """A stream for lines, whose trouble is nobody else's: where the disk is full a line is lost, and no payment is."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, line: bytes) -> None:
+        """Write a line, if there is room for it."""
+        with contextlib.suppress(OSError):
+            self._stream.write(line)
+
+    def flush(self) -> None:
+        """Let it be seen, if that can be."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 def _take_libraries_lines(shown: list[Processor], shared: list[Processor], number: int) -> None:

@@ -1,5 +1,9 @@
+import asyncio
 import json
 import logging
+import os
+import sys
+from asyncio.subprocess import PIPE
 
 import pytest
 import structlog
@@ -128,3 +132,17 @@ async def test_requests_are_counted_by_route_not_by_path() -> None:
     count = observability.registry.get_sample_value
     assert (count("kassa_requests_total", {**labels, "route": "/hello/{name}", "status": "200"}) or 0) >= 3
     assert count("kassa_requests_total", {**labels, "route": "/broken", "status": "500"}) == 1
+
+
+async def test_a_log_that_takes_no_line_stops_nobody() -> None:
+    program = (
+        "import structlog; from kassa import observability; observability.configure('info');"
+        "log = structlog.get_logger('kassa'); [log.info('a line', number=number) for number in range(10_000)];"
+        "print('went on', flush=True)"
+    )
+    read, write = os.pipe()
+    os.close(read)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=PIPE, stderr=write)
+    os.close(write)
+    out, _ = await process.communicate()
+    assert out == b"went on\n"

@@ -33,9 +33,13 @@ class Merchant:
     url: str = ""
     received: list[Received] = field(default_factory=list)
     answers: deque[int] = field(default_factory=deque)
-    """Statuses to answer with, one a callback; then 200."""
+    """Statuses to answer with, one a callback; then ``status``."""
+    status: int = 200
     open: asyncio.Event = field(default_factory=asyncio.Event)
     """While cleared, requests are recorded and left without an answer."""
+    under_way: int = 0
+    """How many callbacks wait for an answer at this moment."""
+    under_way_most: int = 0
     _came: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def wait_for(self, wanted: Callable[[Received], bool], *, seconds: float = 15) -> Received:
@@ -71,8 +75,13 @@ class Merchant:
         async with self._came:
             self.received.append(callback)
             self._came.notify_all()
-        status = self.answers.popleft() if self.answers else 200
-        await self.open.wait()
+        status = self.answers.popleft() if self.answers else self.status
+        self.under_way += 1
+        self.under_way_most = max(self.under_way_most, self.under_way)
+        try:
+            await self.open.wait()
+        finally:
+            self.under_way -= 1
         return web.Response(status=status)
 
 

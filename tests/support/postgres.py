@@ -35,7 +35,13 @@ async def server(home: Path) -> AsyncIterator[str]:
     embedded.folder.mkdir()
     programs = binaries.find(embedded.folder)
     cluster.ensure(embedded.folder, programs)
-    cluster._alone(programs, embedded.data, f"ALTER ROLE {cluster.OWNER} CREATEDB")
+    cluster._alone(
+        programs,
+        embedded.data,
+        f"ALTER ROLE {cluster.OWNER} CREATEDB",
+        # Who looks for a deadlock first is the one who gives way: tests choose.
+        f"GRANT SET ON PARAMETER deadlock_timeout TO {cluster.OWNER}",
+    )
     await embedded.start()
     try:
         await migrate.migrate(embedded.url)

@@ -1,6 +1,8 @@
 """Rules of the house that no linter knows."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -38,3 +40,18 @@ def test_statements_are_handed_the_moment_instead_of_asking_the_database_for_it(
 
 def test_no_test_guesses_how_long_a_thing_takes() -> None:
     assert [path for path, text in TESTS.items() if SLEEP.search(text)] == []
+
+
+def test_whatever_opens_a_transaction_is_a_unit_of_work() -> None:
+    users = [text for path, text in SOURCES.items() if "from kassa.db.pool import" in text and "bank" not in path.parts]
+    functions = [function for text in users for function in _functions(text) if "with transaction(" in function]
+    assert len(functions) >= 24
+    assert [function for function in functions if "@unit_of_work\n" not in function] == []
+
+
+def _functions(text: str) -> Iterator[str]:
+    """Give each function of a module as it stands there, decorators and all."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.AsyncFunctionDef):
+            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            yield "\n".join(text.splitlines()[first - 1 : node.end_lineno])

@@ -148,3 +148,6 @@ LIVES: Final = (
         meets=(PAYING | {*_MONEY}) - {Point.BEGINNING, Point.BEGUN},
     ),
 )
+
+UNDISTURBED: Final = tuple(life for life in LIVES if life.cards and not (life.desk or life.reserve))
+"""Those that need nobody to move the clock, which would end others that are lived beside them."""

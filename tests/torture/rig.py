@@ -22,6 +22,7 @@ from kassa.errors import DatabaseUnavailable
 from kassa.failpoints import Point
 from tests.support import books
 from tests.support.api import INVOICES, Answer, Client
+from tests.support.life import Creators
 from tests.support.life import Life as Kassa
 from tests.support.merchant import Merchant
 from tests.support.visitor import Page, Visitor
@@ -166,6 +167,18 @@ class Rig:
         again = await self.patiently(lambda: self._shop(lived.shop).create(**lived.asked), statuses={409})
         assert again.document["data"]["id"] == lived.invoice_id
 
+    async def kept(self, creators: Creators) -> None:
+        """Check that what creators were acknowledged is there, under the same id, and that nothing is there twice."""
+        shop = self._shop(creators.shop)
+        assert await self.patiently(lambda: creators.again(shop)) <= {HTTPStatus.CREATED, HTTPStatus.CONFLICT}
+        statement = "SELECT reference_id, invoice_id FROM invoices WHERE account_id = $1"
+        rows = await self.patiently(lambda: self.kassa.office.fetch(statement, shop.keys.id))
+        there = {row["reference_id"]: row["invoice_id"] for row in rows}
+        lost = creators.acknowledged.items() - there.items()
+        assert not lost, f"{len(lost)} that were acknowledged are lost: {sorted(lost)[:10]}"
+        assert there.keys() == creators.acknowledged.keys() | set(creators.unanswered)
+        assert len(rows) == len(there)
+
     async def _moved(self, life: Life, shop: Client, invoice_id: str) -> bool:
         """Do the next thing that somebody would do; return whether all is over."""
         found = (await self.patiently(lambda: self._shop(shop).read(invoice_id))).attributes
@@ -228,7 +241,8 @@ class Rig:
 
     async def _told(self, invoice_id: str, status: str) -> None:
         def heard() -> bool:
-            documents = [callback.document["data"] for callback in self.merchant.received]
+            sought = invoice_id.encode()
+            documents = [each.document["data"] for each in self.merchant.received if sought in each.body]
             return (invoice_id, status) in {(each["id"], each["attributes"]["status"]) for each in documents}
 
         await until(heard, what=f"the callback with {status}")

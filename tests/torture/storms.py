@@ -1,28 +1,32 @@
-"""What happens to a whole machine: its database killed again and again, its disk full, under load."""
+"""What happens to a whole machine under load: its processes killed again and again, its disk full."""
 
 import asyncio
 import itertools
+import random
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from tests.support import books
+import aiohttp
+
 from tests.support import visitor as visitors
 from tests.support.api import Client
 from tests.support.life import Creators
 from tests.support.life import Life as Kassa
 from tests.support.merchant import Merchant
 from tests.support.waiting import until
-from tests.torture.lives import LIVES
-from tests.torture.rig import PACE_SECONDS, Lived, Rig
+from tests.torture.lives import UNDISTURBED
+from tests.torture.rig import Lived, Rig
 
 LOAD: Final = 20
-"""Acknowledged invoices between two deaths of the database."""
+"""Acknowledged invoices between two blows."""
 DISK: Final = "160m"
 BALLAST: Final = "ballast"
 
@@ -33,49 +37,57 @@ class Storm:
 
     name: str
     acknowledged: int
-    lost: int
-    whole: bool
-    """Whether all books agree."""
+    lives: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {self.acknowledged} acknowledged, none lost, none doubled; "
+            f"{self.lives} lives of a payment, and the books agree"
+        )
 
 
 async def database_killed(kassa: Kassa, merchant: Merchant, *, kills: int) -> Storm:
-    """Kill the database's first process so many times while merchants create invoices, and lives are lived."""
-    await kassa.start()
-    creators = Creators(shop=await kassa.office.account(callback_url=merchant.url))
-    creators.start(6)
-    async with visitors.visiting() as payer:
-        rig = Rig(kassa=kassa, merchant=merchant, payer=payer, orders=kassa.folder / "orders")
-        killing = asyncio.Event()
-        living = asyncio.create_task(_lives(rig, killing))
+    """Kill the database's first process so many times."""
+    async with _weather(kassa, merchant) as weather:
         for _ in range(kills):
-            before = len(creators.acknowledged)
-            await until(lambda: len(creators.acknowledged) >= before + LOAD, seconds=60, what="load")  # noqa: B023
+            await weather.load(LOAD)
             kassa.kill_postmaster()
             await until(kassa.ready, seconds=60, what="the database's return")
-        killing.set()
-        await creators.stop()
-        over = await living
-        await rig.quiet(*(lived.shop for lived in over))
-        for lived in over:
-            await rig.found(lived)
-    return await _judged(f"{kills} kills of the database", kassa, creators)
+    return weather.judged(f"{kills} kills of the database")
 
 
-async def disk_filled(kassa: Kassa, merchant: Merchant) -> Storm:
-    """Fill the disk that all of Kassa is on while merchants create invoices, and make room again."""
-    await kassa.start()
-    creators = Creators(shop=await kassa.office.account(callback_url=merchant.url))
-    creators.start(6)
-    await until(lambda: len(creators.acknowledged) >= LOAD, seconds=60, what="load")
+async def disk_filled(kassa: Kassa, merchant: Merchant, *, times: int) -> Storm:
+    """Fill the disk that all of Kassa is on, the bank of the test world too, and make room again; so many times."""
     ballast = kassa.folder / BALLAST
-    await asyncio.to_thread(_fill, ballast)
-    await until(lambda: 503 in creators.statuses, seconds=120, what="a disk that is full")
-    ballast.unlink()
-    before = len(creators.acknowledged)
-    await until(lambda: len(creators.acknowledged) > before + LOAD, seconds=60, what="the load's return")
-    await creators.stop()
-    assert creators.statuses <= {201, 409, 503}, creators.statuses
-    return await _judged("a disk that was full", kassa, creators)
+    async with _weather(kassa, merchant) as weather:
+        for _ in range(times):
+            over = len(weather.over)
+            await weather.load(LOAD)
+            weather.creators.statuses.clear()
+            await asyncio.to_thread(_fill, ballast)
+            await until(lambda: 503 in weather.creators.statuses, seconds=120, what="a disk that is full")
+            assert weather.creators.statuses <= {201, 409, 503}, weather.creators.statuses
+            ballast.unlink()
+            await until(lambda: len(weather.over) > over, seconds=90, what="the end of a life")  # noqa: B023
+    return weather.judged(f"a disk that was full {times} times")
+
+
+async def soaked(kassa: Kassa, merchant: Merchant, *, minutes: float, seed: int) -> Storm:
+    """Kill Kassa, its database, or both, at moments that a seed chooses, for so many minutes."""
+    dice, kills = random.Random(seed), Counter[str]()  # noqa: S311 (the same seed is to bring the same)
+    end = time.monotonic() + 60 * minutes
+    async with _weather(kassa, merchant) as weather:
+        while time.monotonic() < end:
+            await weather.load(dice.randrange(1, 2 * LOAD))
+            victims = dice.choice((("the database",), ("Kassa",), ("the database", "Kassa")))
+            kills.update(victims)
+            if "the database" in victims:
+                kassa.kill_postmaster()
+            if "Kassa" in victims:
+                # Whoever lives his life next finds that it is dead, and starts it.
+                kassa.serving.process.kill()
+    told = " and ".join(f"{count} kills of {victim}" for victim, count in sorted(kills.items()))
+    return weather.judged(f"{minutes:g} minutes with {told} (seed {seed})")
 
 
 @contextmanager
@@ -90,39 +102,54 @@ def small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["/bin/umount", folder], check=True)
 
 
-async def _lives(rig: Rig, ended: asyncio.Event) -> list[Lived]:
-    """Live one life after the other until an event: side by side, each would move the clock that ends the others."""
-    over: list[Lived] = []
-    for life in itertools.cycle(life for life in LIVES if life.cards and not (life.desk or life.reserve)):
-        if ended.is_set():
-            break
-        shop = await rig.patiently(partial(rig.shop, life))
-        over.append(await rig.through(life, shop))
-    return over
+@dataclass(frozen=True, kw_only=True)
+class _Weather:
+    """Merchants who create invoices, and one life after the other, whatever happens meanwhile."""
+
+    rig: Rig
+    creators: Creators
+    over: list[Lived]
+
+    async def load(self, count: int) -> None:
+        """Wait until so many more invoices were acknowledged."""
+        before = len(self.creators.acknowledged)
+        await until(lambda: len(self.creators.acknowledged) >= before + count, seconds=90, what="load")
+
+    async def live(self, ended: asyncio.Event) -> None:
+        """Live lives until an event: side by side, each would move the clock that ends the others."""
+        for life in itertools.cycle(UNDISTURBED):
+            if ended.is_set():
+                break
+            shop = await self.rig.patiently(partial(self.rig.shop, life))
+            self.over.append(await self.rig.through(life, shop))
+
+    def judged(self, name: str) -> Storm:
+        """Say what came of it, once all has been found in order."""
+        return Storm(name=name, acknowledged=len(self.creators.acknowledged), lives=len(self.over))
 
 
-async def _judged(name: str, kassa: Kassa, creators: Creators) -> Storm:
-    shop: Client = kassa.office.client(creators.shop.keys)
-    await creators.again(shop)
-
-    async def quiet() -> bool:
-        if await books.quiet(kassa.office, shop.keys.id):
-            return True
-        await kassa.advance(seconds=PACE_SECONDS)
-        return False
-
-    await until(quiet, seconds=300, what="quiet")
-    there = {row["reference_id"] for row in await _invoices(kassa, shop)}
-    return Storm(
-        name=name,
-        acknowledged=len(creators.acknowledged),
-        lost=len(set(creators.acknowledged) - there),
-        whole=await books.agree(kassa.office, kassa.serving.served.bank_url),
-    )
-
-
-async def _invoices(kassa: Kassa, shop: Client) -> list[dict[str, str]]:
-    return await kassa.office.fetch("SELECT reference_id FROM invoices WHERE account_id = $1", shop.keys.id)
+@asynccontextmanager
+async def _weather(kassa: Kassa, merchant: Merchant) -> AsyncIterator[_Weather]:
+    """Put a Kassa under load; at the end let it come to rest, and compare all books. Raises ``AssertionError``."""
+    await kassa.start()
+    keys = (await kassa.office.account(callback_url=merchant.url)).keys
+    async with visitors.visiting() as payer, aiohttp.ClientSession() as session:
+        rig = Rig(kassa=kassa, merchant=merchant, payer=payer, orders=kassa.folder / "orders")
+        # They outlive Kassa and its operator.
+        creators = Creators(shop=Client(session, kassa.office.base_url, keys))
+        weather, ended = _Weather(rig=rig, creators=creators, over=[]), asyncio.Event()
+        living = asyncio.create_task(weather.live(ended))
+        creators.start(6)
+        try:
+            yield weather
+        finally:
+            ended.set()
+            await creators.stop()
+            await living
+        await rig.quiet(creators.shop, *(lived.shop for lived in weather.over))
+        for lived in weather.over:
+            await rig.found(lived)
+        await rig.kept(creators)
 
 
 def _fill(ballast: Path) -> None:

@@ -12,7 +12,7 @@ from kassa.accounts.services import operations as services_operations
 from kassa.accounts.services import queries as services_queries
 from kassa.accounts.services.operations import TEST_PROVIDER
 from kassa.clock import Clock
-from kassa.db.pool import Executor, Pool, transaction
+from kassa.db.pool import Executor, Pool, transaction, unit_of_work
 from kassa.errors import Invalid, KeyNeeded, NotFound
 from kassa.sealing import Root
 
@@ -83,6 +83,7 @@ def draft(
     return options.apply(account, texts or {})
 
 
+@unit_of_work
 async def add(pool: Pool, root: Root, account: Account, drawn: Keys, *, services: Sequence[str]) -> bool:
     """Keep an account with its keys, provider account and services; False, and nothing, when its tag is taken."""
     async with transaction(pool) as connection:
@@ -103,6 +104,7 @@ async def add(pool: Pool, root: Root, account: Account, drawn: Keys, *, services
     return True
 
 
+@unit_of_work
 async def set_options(pool: Pool, account_id: str, texts: Mapping[str, str]) -> Account:
     """Set options from their text, all or none. Raises ``NotFound``, ``Invalid``."""
     async with transaction(pool) as connection:
@@ -118,6 +120,7 @@ async def archive(pool: Pool, clock: Clock, account_id: str) -> None:
         raise NotFound("There is no such account that is open.")
 
 
+@unit_of_work
 async def roll_key(
     pool: Pool, root: Root, clock: Clock, *, account_id: str, kind: KeyKind, test_mode: bool | None
 ) -> NewKey:
@@ -136,6 +139,7 @@ async def roll_key(
     return NewKey(key_id=key_id, text=text)
 
 
+@unit_of_work
 async def revoke_key(pool: Pool, clock: Clock, *, account_id: str, key_id: str) -> None:
     """Let a key work no more; what is revoked already stays so.
 
@@ -155,6 +159,7 @@ async def revoke_key(pool: Pool, clock: Clock, *, account_id: str, key_id: str) 
             await queries.revoke_key(connection, account_id=account_id, key_id=key_id, revoked_at=now)
 
 
+@unit_of_work
 async def switch_services_on(pool: Pool, clock: Clock, account_id: str, codes: Sequence[str]) -> None:
     """Switch services of the catalogue on, all or none, with the test provider behind each in test mode.
 
@@ -165,6 +170,7 @@ async def switch_services_on(pool: Pool, clock: Clock, account_id: str, codes: S
         await services_operations.switch_on(connection, account, codes, clock.now(test_mode=False))
 
 
+@unit_of_work
 async def switch_services_off(pool: Pool, account_id: str, codes: Sequence[str]) -> None:
     """Switch services off, all or none. Raises ``NotFound``; ``Invalid`` for codes that the account does not have."""
     async with transaction(pool) as connection:

@@ -9,7 +9,7 @@ from kassa.catalogue.model import Currency, Method, Saved, Service
 from kassa.catalogue.openfintech import rows
 from kassa.catalogue.openfintech.files import CurrencyRow, Files, MethodRow, Refusal, Rows, ServiceRow
 from kassa.catalogue.openfintech.rows import RowRefused
-from kassa.db.pool import Executor, Pool, transaction
+from kassa.db.pool import Executor, Pool, transaction, unit_of_work
 from kassa.providers.protocol import Value
 
 BATCH: Final = 200
@@ -50,6 +50,7 @@ class Report(Value, frozen=True, kw_only=True):
         return any(tally.new or tally.changed for tally in self.tallies)
 
 
+@unit_of_work
 async def load_builtin(pool: Pool) -> None:
     """Bring the built-in methods and services to what this version of Kassa says; everything else stays.
 
@@ -139,6 +140,7 @@ class _Loading:
             )
         )
 
+    @unit_of_work
     async def _save(self, batch: Sequence[V], save: Callable[[Executor, Sequence[V]], Awaitable[Saved]]) -> Saved:
         async with transaction(self._pool) as connection:
             saved = await save(connection, batch)

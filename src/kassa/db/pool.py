@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import functools
+import random
 import re
-from collections.abc import AsyncIterator
-from typing import TypeAlias, cast
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import asyncpg
 from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
@@ -15,6 +17,8 @@ Connection: TypeAlias = asyncpg.Connection
 """One connection, such as ``transaction`` gives."""
 Executor: TypeAlias = asyncpg.Connection | asyncpg.Pool
 """Whatever runs a statement: a connection in a transaction, or a pool for a statement of its own."""
+
+Work = TypeVar("Work", bound=Callable[..., Awaitable[Any]])
 
 ACQUIRE_SECONDS = 3.0
 CONNECT_SECONDS = 5.0
@@ -43,6 +47,12 @@ _UNAVAILABLE = (
     # The primary was made a replica: another one takes writes now.
     asyncpg.ReadOnlySQLTransactionError,
 )
+_UNDONE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""How PostgreSQL says that it has rolled a transaction back because of another one, and that it may well go through
+the next time. A lock or a statement that took too long is none of these: it would only take as long again."""
+AGAIN_SECONDS: Final = (0.05, 0.1, 0.2)
+"""The longest pause before each new try; as long as chance says, or those who were in each other's way met again."""
+
 # InterfaceError also tells of mistakes in our own code, which must stay visible as such.
 _CLOSED = re.compile(r"\b(closed|closing)\b")
 # A server that dies says so on idle connections too; until such a one is seen closed, this is how it takes a statement.
@@ -72,6 +82,26 @@ class answering:  # noqa: N801  # it is used like a function of contextlib's, wh
             raise DatabaseUnavailable from error
 
 
+def unit_of_work(work: Work) -> Work:
+    """Run the whole of ``work`` again, at most three times, when PostgreSQL has rolled back the transaction in it.
+
+    Everything that opens a ``transaction`` is one. Nothing in it may speak to a stranger, who would hear it again.
+    """
+
+    @functools.wraps(work)
+    async def tried(*args: object, **kwargs: object) -> object:
+        for seconds in AGAIN_SECONDS:
+            try:
+                return await work(*args, **kwargs)
+            except DatabaseUnavailable as error:
+                if not isinstance(error.__cause__, _UNDONE):
+                    raise
+            await asyncio.sleep(random.uniform(0, seconds))  # noqa: S311 (nobody gains by guessing it)
+        return await work(*args, **kwargs)
+
+    return cast("Work", tried)
+
+
 class _Acquired(PoolAcquireContext):
     """A connection on loan: what goes wrong with it, too, is told in Kassa's words."""
 
@@ -88,7 +118,15 @@ class _Acquired(PoolAcquireContext):
 
 
 class Pool(asyncpg.Pool):
-    """A pool that raises ``DatabaseUnavailable`` when the database is, from its own statements too."""
+    """A pool that raises ``DatabaseUnavailable`` when the database is, from its own statements too.
+
+    Each of these is a unit of work.
+    """
+
+    execute = unit_of_work(asyncpg.Pool.execute)
+    fetch = unit_of_work(asyncpg.Pool.fetch)
+    fetchrow = unit_of_work(asyncpg.Pool.fetchrow)
+    fetchval = unit_of_work(asyncpg.Pool.fetchval)
 
     def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext:
         """Wait for a free connection, never longer than a request may wait."""

@@ -16,7 +16,7 @@ import structlog
 from kassa import failpoints, ids
 from kassa.accounts.model import Account, Route
 from kassa.callbacks import operations as callbacks
-from kassa.db.pool import transaction
+from kassa.db.pool import transaction, unit_of_work
 from kassa.errors import InvoiceNotPayable, NotFound, TransitionRefused
 from kassa.failpoints import Point
 from kassa.invoices import booking, document, model, queries, settling
@@ -53,6 +53,7 @@ async def create(platform: Platform, account: Account, drawn: View) -> tuple[Vie
     return standing, False
 
 
+@unit_of_work
 async def _insert(platform: Platform, account: Account, drawn: View) -> bool:
     insert = partial(queries.create, invoice=drawn.invoice, account_id=account.account_id, customer=drawn.customer)
     if drawn.payment is None:
@@ -64,6 +65,7 @@ async def _insert(platform: Platform, account: Account, drawn: View) -> bool:
     return created
 
 
+@unit_of_work
 async def begin(
     platform: Platform,
     invoice: Invoice,
@@ -99,6 +101,7 @@ async def begin(
     return payment
 
 
+@unit_of_work
 async def settle(platform: Platform, payment: Payment, outcome: Outcome) -> View:
     """Apply what a provider answered about an attempt, and return the invoice as it then stands.
 
@@ -176,6 +179,7 @@ async def _current(connection: asyncpg.Connection, view: View, payment_id: str) 
     return current
 
 
+@unit_of_work
 async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_mode: bool) -> bool:
     """End an invoice whose time is over, and tell whether it did.
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from kassa import failpoints
-from kassa.db.pool import Connection, Executor, Pool, transaction
+from kassa.db.pool import Connection, Executor, Pool, transaction, unit_of_work
 from kassa.failpoints import Point
 from kassa.ledger import queries
 from kassa.ledger.chain import GENESIS, chained
@@ -29,6 +29,7 @@ async def post(connection: Executor, entry: Entry, *, account_id: str, test_mode
         await queries.insert(connection, entry, account_id=account_id, test_mode=test_mode, now=now)
 
 
+@unit_of_work
 async def number(pool: Pool, *, account_id: str, test_mode: bool) -> int:
     """Give an account's new entries their place in the journal; return how many, 0 if somebody else does it.
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from kassa import money
 from kassa.config import Settings
-from kassa.db.pool import Executor, Pool, transaction
+from kassa.db.pool import Executor, Pool, transaction, unit_of_work
 from kassa.errors import Invalid, NotFound, RatesUnreadable
 from kassa.outbound import Outbound
 from kassa.rates import queries
@@ -46,6 +46,7 @@ async def update(pool: Pool, outbound: Outbound, settings: Settings, source: Sou
     return quotes
 
 
+@unit_of_work
 async def add(
     pool: Pool, *, base: str, quote: str, rate: Decimal, valid_until: datetime | None, now: datetime
 ) -> Quote:

@@ -10,7 +10,7 @@ import structlog
 
 from kassa import ids
 from kassa.accounts.model import Account
-from kassa.db.pool import Executor, Pool, transaction
+from kassa.db.pool import Executor, Pool, transaction, unit_of_work
 from kassa.errors import Invalid, NotFound
 from kassa.payments import queries as payments
 from kassa.reconciliation.cases import queries
@@ -21,6 +21,7 @@ from kassa.refunds.model import RefundStatus
 _log = structlog.get_logger(__name__)
 
 
+@unit_of_work
 async def see(
     pool: Pool,
     account: Account,

@@ -11,13 +11,14 @@ from kassa.accounts.providers import queries
 from kassa.accounts.services import queries as services_queries
 from kassa.accounts.services.operations import TEST_PROVIDER, refuse_unknown
 from kassa.clock import Clock
-from kassa.db.pool import Executor, Pool, transaction
+from kassa.db.pool import Executor, Pool, transaction, unit_of_work
 from kassa.errors import Invalid, NotFound
 from kassa.sealing import Root
 
 _LENGTH_MAX: Final = 255
 
 
+@unit_of_work
 async def add(
     pool: Pool,
     root: Root,

@@ -9,12 +9,13 @@ from kassa.accounts import queries as accounts
 from kassa.accounts.model import Account, AccountService
 from kassa.accounts.services import queries, terms
 from kassa.clock import Clock
-from kassa.db.pool import Executor, Pool, transaction
+from kassa.db.pool import Executor, Pool, transaction, unit_of_work
 from kassa.errors import Invalid, NotFound
 
 TEST_PROVIDER: Final = "test"
 
 
+@unit_of_work
 async def add(pool: Pool, clock: Clock, account_id: str, code: str, texts: Mapping[str, str]) -> AccountService:
     """Switch a service of the catalogue on, on the terms that are given; those that are not stay as they are.
 

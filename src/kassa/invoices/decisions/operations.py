@@ -4,7 +4,7 @@ from datetime import datetime
 
 from kassa import ids
 from kassa.accounts.model import Account
-from kassa.db.pool import Connection, transaction
+from kassa.db.pool import Connection, transaction, unit_of_work
 from kassa.errors import NotFound, NothingToDecide
 from kassa.invoices import conversion, model, queries
 from kassa.invoices.decisions import model as decisions
@@ -19,6 +19,7 @@ from kassa.payments.model import Payment
 from kassa.platform import Platform
 
 
+@unit_of_work
 async def decide(
     platform: Platform,
     account: Account,
@@ -56,6 +57,7 @@ async def decide(
         return await apply(connection, platform, account, view, invoice=invoice, current=held, payment=payment, now=now)
 
 
+@unit_of_work
 async def send_back(platform: Platform, account: Account, invoice_id: str, *, by: str, note: str | None = None) -> View:
     """Let what a provider would not send back of an invoice go back once more, under another name.
 
@@ -83,6 +85,7 @@ async def send_back(platform: Platform, account: Account, invoice_id: str, *, by
     return view
 
 
+@unit_of_work
 async def settle(platform: Platform, account: Account, invoice_id: str, *, by: str, note: str) -> View:
     """Note that what an invoice waits for was put right elsewhere: nobody is waited for, and no money moves.
 

@@ -1,7 +1,7 @@
 """What follows when a reserve's time is over: its release, in the steps that ``invoices.operations`` tells of."""
 
 from kassa import failpoints
-from kassa.db.pool import transaction
+from kassa.db.pool import transaction, unit_of_work
 from kassa.errors import NotFound, TransitionRefused
 from kassa.failpoints import Point
 from kassa.invoices import queries
@@ -11,6 +11,7 @@ from kassa.ledger import recipes
 from kassa.platform import Platform
 
 
+@unit_of_work
 async def release(platform: Platform, invoice_id: str, *, account_id: str, test_mode: bool) -> None:
     """Make what is left of a reserve the merchant's to have, once its time is over.
 

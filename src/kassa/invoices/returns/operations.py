@@ -12,7 +12,7 @@ import structlog
 
 from kassa import failpoints
 from kassa.accounts.model import Account
-from kassa.db.pool import Connection, transaction
+from kassa.db.pool import Connection, transaction, unit_of_work
 from kassa.errors import Invalid, Message, NotFound, TransitionRefused
 from kassa.failpoints import Point
 from kassa.invoices import conversion
@@ -39,6 +39,7 @@ from kassa.refunds.model import Refund
 _log = structlog.get_logger(__name__)
 
 
+@unit_of_work
 async def begin(
     platform: Platform, account: Account, invoice: Invoice, asked: AskedRefund, *, refund_id: str
 ) -> tuple[Refund, bool]:
@@ -103,6 +104,7 @@ def _drawn_up(
     )
 
 
+@unit_of_work
 async def settle(platform: Platform, refund: Refund, outcome: Outcome) -> View:
     """Apply what a provider answered about a refund, and return the invoice as it then stands.
 
@@ -135,6 +137,7 @@ async def settle(platform: Platform, refund: Refund, outcome: Outcome) -> View:
     return done
 
 
+@unit_of_work
 async def charge_back(platform: Platform, payment: Payment, outcome: Outcome) -> None:
     """Apply what a provider answered about an attempt that has taken money: how much was charged back of it.
 
