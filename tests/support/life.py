@@ -98,8 +98,17 @@ class Life:
 
     def kill_postmaster(self) -> None:
         """Kill the database's first process; its children see to themselves."""
-        text = (self.folder / "home" / "postgres" / "data" / "postmaster.pid").read_text()
-        os.kill(int(text.splitlines()[0]), signal.SIGKILL)
+        number = self.postmaster()
+        assert number is not None
+        os.kill(number, signal.SIGKILL)
+
+    def postmaster(self) -> int | None:
+        """Return the number of the database's first process, as its file tells it; None while there is no file."""
+        try:
+            text = (self.folder / "home" / "postgres" / "data" / "postmaster.pid").read_text()
+        except FileNotFoundError:
+            return None
+        return int(text.splitlines()[0]) if text else None
 
     async def advance(self, **step: float) -> None:
         """Move the clock of test mode on."""

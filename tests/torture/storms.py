@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import time
+from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -81,13 +82,21 @@ async def soaked(kassa: Kassa, merchant: Merchant, *, minutes: float, seed: int)
             await weather.load(dice.randrange(1, 2 * LOAD))
             victims = dice.choice((("the database",), ("Kassa",), ("the database", "Kassa")))
             kills.update(victims)
+            before = (kassa.postmaster(), kassa.serving.process if "Kassa" in victims else None)
             if "the database" in victims:
                 kassa.kill_postmaster()
             if "Kassa" in victims:
-                # Whoever lives his life next finds that it is dead, and starts it.
+                # Whoever lives his life next finds that it is dead, and starts it; its database goes with it.
                 kassa.serving.process.kill()
+            await until(partial(_replaced, kassa, *before), seconds=90, what="the next life")
     told = " and ".join(f"{count} kills of {victim}" for victim, count in sorted(kills.items()))
     return weather.judged(f"{minutes:g} minutes with {told} (seed {seed})")
+
+
+def _replaced(kassa: Kassa, postmaster: int | None, process: Process | None) -> bool:
+    """Tell whether what was killed has been started again: nobody's number may be taken for another's."""
+    database = kassa.postmaster() not in (None, postmaster)
+    return database and kassa.serving.process is not process
 
 
 @contextmanager
