@@ -144,6 +144,9 @@ class Payment(Value, frozen=True, kw_only=True):
     updated_at: datetime
     due_at: datetime | None = None
     asks: int = 0
+    returned_amount: int | None = None
+    """What the provider has sent back where that is not what it was asked for, in ``returned_currency``."""
+    returned_currency: str | None = None
     return_number: int = 1
     """Which return of its money it is that is asked for, if any: one that was refused is followed by another."""
 
@@ -239,6 +242,16 @@ def return_again(payment: Payment, *, now: datetime) -> Payment:
     return move(payment, PaymentStatus.REFUND_PENDING, payment.resolution, now=now, due_at=now, return_number=number)
 
 
+def settle(payment: Payment, *, now: datetime) -> Payment:
+    """Return a payment whose money went back otherwise than asked as one that has gone back; questions stay due.
+
+    Raises ``TransitionRefused`` for any other.
+    """
+    if payment.status is not PaymentStatus.REFUND_ERROR:
+        raise TransitionRefused("The payment has not gone back otherwise than asked.")
+    return move(payment, PaymentStatus.REFUNDED, "ok", now=now, due_at=payment.due_at)
+
+
 def refund_answered(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
     """Return the attempt as it is after a provider's answer to ``refund``; what is unknown is asked for again.
 
@@ -246,7 +259,8 @@ def refund_answered(payment: Payment, outcome: Outcome, *, now: datetime) -> Pay
     """
     match outcome:
         case Accepted() if (outcome.amount, outcome.currency) != (payment.processed_amount, payment.processed_currency):
-            return move(payment, PaymentStatus.REFUND_ERROR, "invalid_amount", now=now, due_at=now)
+            back = {"returned_amount": outcome.amount, "returned_currency": outcome.currency}
+            return move(payment, PaymentStatus.REFUND_ERROR, "invalid_amount", now=now, due_at=now, **back)
         case Accepted():
             return move(payment, PaymentStatus.REFUNDED, "ok", now=now, due_at=now)
         case Declined():

@@ -48,7 +48,9 @@ BOOKED: Final[dict[str, tuple[Movement, Prefix, str]]] = {
     "suspended": ("purchase", "pay", ""),
     "unwanted": ("purchase", "pay", ""),
     "returned": ("refund", "pay", "-late"),
+    "returned_otherwise": ("refund", "pay", "-late"),
     "refunded": ("refund", "ref", ""),
+    "refunded_otherwise": ("refund", "ref", ""),
     "refunded_late": ("refund", "ref", ""),
     "charged_back": ("charge_back", "pay", ""),
 }

@@ -27,6 +27,10 @@ def ended(refund: Refund, *, was: RefundStatus, reserve: int) -> Entry | None:
             return recipes.refund_failed(**_names(refund), amount=refund.amount, reserve=reserve)
         case (RefundStatus.REFUND_FAILED, RefundStatus.REFUNDED):
             return recipes.refunded_late(**_done(refund), reserve=reserve)
+        case (RefundStatus.REFUND_FAILED, RefundStatus.REFUND_ERROR):
+            return recipes.refund_begun_again(**_names(refund), amount=refund.amount, reserve=reserve)
+        case (RefundStatus.REFUND_ERROR, RefundStatus.REFUNDED):
+            return recipes.refunded_otherwise(**_done(refund), set_aside=refund.amount, reserve=reserve)
         case (_, RefundStatus.REFUND_PENDING | RefundStatus.REFUND_ERROR):
             return None
         case _:
@@ -49,8 +53,7 @@ def charged_back(before: Invoice, invoice: Invoice, payment: Payment, *, fee: in
 
 
 def _done(refund: Refund) -> dict[str, Any]:
-    back = (refund.provider_amount, refund.provider_currency)
-    return {**_names(refund), "amount": refund.amount, "fee": refund.fee, "at_provider": back}
+    return {**_names(refund), "amount": refund.counted, "fee": refund.fee, "at_provider": refund.at_provider}
 
 
 def _names(refund: Refund) -> dict[str, str]:

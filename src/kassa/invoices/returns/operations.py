@@ -8,6 +8,7 @@ decide, save, book, tell.
 from datetime import datetime
 from functools import partial
 
+import msgspec
 import structlog
 
 from kassa import failpoints
@@ -34,7 +35,7 @@ from kassa.platform import Platform
 from kassa.providers.protocol import Accepted, Outcome
 from kassa.refunds import model as refund_model
 from kassa.refunds import queries as refund_queries
-from kassa.refunds.model import Refund
+from kassa.refunds.model import Refund, RefundStatus
 
 _log = structlog.get_logger(__name__)
 
@@ -119,20 +120,44 @@ async def settle(platform: Platform, refund: Refund, outcome: Outcome) -> View:
         after = refund_model.answered(current, outcome, now=now)
         if after == current:
             return view
-        if not await refund_queries.update(connection, after, account_id=account.account_id, was=current.status):
-            raise TransitionRefused
-        refunds = [after if each is current else each for each in view.refunds]
         unknown = after.under_way and view.invoice.status is Status.REFUNDING
         if after.status is current.status and not unknown:
+            await _save(connection, after, was=current)
             return view
-        changed = model.followed(view.invoice, after, refunds, now=now)
-        changed, reserve = model.reserve_moved(changed, after, was=current.status, now=now)
-        await _book(connection, booking.ended(after, was=current.status, reserve=reserve), changed, now)
+        changed = await _ended(connection, view.invoice, view.refunds, current, after, now=now)
         if changed.moderation_required and not view.invoice.moderation_required:
             _log.error("a refund went wrong", refund_id=after.refund_id, status=after.status)
         done = await invoices.give_back(connection, platform, account, view, changed, now=now)
         failpoints.reach(Point.REFUND_ENDING)
     return done
+
+
+async def finish(connection: Connection, view: View, invoice: Invoice, *, now: datetime) -> Invoice:
+    """Book what refunds of a locked invoice sent back otherwise than asked, and return the invoice after it."""
+    refunds = view.refunds
+    for wrong in [each for each in refunds if each.status is RefundStatus.REFUND_ERROR]:
+        payment = await payment_queries.by_id(connection, wrong.payment_id, account_id=invoice.account_id)
+        if payment is None:
+            raise NotFound
+        amount = model.came_to(invoice, payment, refunds, wrong)
+        done = refund_model.settle(wrong, amount=amount, now=now)
+        invoice = await _ended(connection, invoice, refunds, wrong, done, now=now)
+        refunds = [done if each is wrong else each for each in refunds]
+    return invoice
+
+
+async def _ended(
+    connection: Connection, invoice: Invoice, refunds: list[Refund], current: Refund, after: Refund, *, now: datetime
+) -> Invoice:
+    """Save and book a refund's new status, and return its invoice as that leaves it."""
+    of_now = [after if each is current else each for each in refunds]
+    changed = model.followed(invoice, after, of_now, now=now)
+    changed, reserve = model.reserve_moved(changed, after, was=current.status, now=now)
+    if after.status is RefundStatus.REFUND_ERROR and current.status is RefundStatus.REFUND_FAILED:
+        after = msgspec.structs.replace(after, reserve=reserve)
+    await _save(connection, after, was=current)
+    await _book(connection, booking.ended(after, was=current.status, reserve=reserve), changed, now)
+    return changed
 
 
 async def charge_back(platform: Platform, payment: Payment, outcome: Outcome) -> None:
@@ -188,6 +213,11 @@ async def _locked(connection: Connection, invoice_id: str, *, account_id: str) -
     if view is None:
         raise NotFound
     return view
+
+
+async def _save(connection: Connection, refund: Refund, *, was: Refund) -> None:
+    if not await refund_queries.update(connection, refund, account_id=refund.account_id, was=was.status):
+        raise TransitionRefused
 
 
 async def _book(connection: Connection, entry: Entry | None, invoice: Invoice, now: datetime) -> None:
