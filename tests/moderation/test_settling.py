@@ -176,10 +176,8 @@ async def test_one_that_was_given_up_is_set_aside_again_until_it_is_settled(worl
 
 async def test_two_of_one_invoice_are_settled_together_while_a_third_waits_on(world: World) -> None:
     account, invoice = await paid(world)
-    wrong: list[Refund] = []
     world.wire.refund_fault = Fault.LOSE_ANSWER
-    for amount in (40, 30, 20):
-        wrong.append((await world.refund(invoice, amount)).refunds[-1])
+    wrong = [(await world.refund(invoice, amount)).refunds[-1] for amount in (40, 30, 20)]
     world.wire.refund_fault = None
     for refund, change in zip(wrong, (3_000, 3_500), strict=False):
         write(world, "UPDATE refunds SET amount = ? WHERE refund_ref = ?", change, refund.refund_id)

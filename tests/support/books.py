@@ -115,7 +115,8 @@ async def _went_back(office: Kept, bank_url: str) -> list[str]:
     refunds = await office.fetch(
         "SELECT payment_id, refund_id, coalesce(returned_amount, provider_amount) AS amount,"
         " coalesce(returned_currency, provider_currency) AS currency FROM refunds WHERE status = 'refunded'"
-        " UNION ALL SELECT payment_id, payment_id || '-late', coalesce(returned_amount, processed_amount),"
+        " UNION ALL SELECT payment_id, payment_id || '-late' || CASE WHEN return_number > 1"
+        " THEN '-' || return_number ELSE '' END, coalesce(returned_amount, processed_amount),"
         " coalesce(returned_currency, processed_currency) FROM payments WHERE status = 'refunded'"
     )
     entries = await office.fetch("SELECT invoice_id, amount, currency FROM ledger_transfers WHERE credit = 'provider'")

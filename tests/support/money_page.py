@@ -44,6 +44,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "refund_failed": {"amount": 4_000, "reserve": 1_000},
     "refund_begun_again": {"amount": 4_000, "reserve": 1_000},
     "refunded_late": {"amount": 4_000, "fee": 50, "reserve": 1_000},
+    "charged_back_unwanted": {"total": 3_000, "amount": 3_000, "held": 3_000},
     "charged_back": {"total": 3_000, "amount": 3_000, "fee": 1_500, "reserve": 1_000},
 }
 """What each recipe is shown with."""
@@ -70,6 +71,7 @@ AFTER: Final = {
     "refund_begun_again": "refund_failed",
     "refunded_late": "refund_failed",
     "charged_back": "processed",
+    "charged_back_unwanted": "unwanted",
 }
 """Recipes that are shown on top of another, without which they would not happen."""
 

@@ -68,10 +68,15 @@ def balances(rows: Rows, charge_back_fees: Mapping[str, int]) -> dict[tuple[Purs
     """Return what each purse holds that is not empty; ``charge_back_fees`` is what one costs, by currency."""
     total = Amounts()
     for payment in rows.payments:
+        currency, back = payment["processed_currency"], payment["charged_back_amount"]
         if payment["status"] in (*HELD, "processed"):
-            total[Purse.PROVIDER, payment["processed_currency"]] += payment["processed_amount"]
+            total[Purse.PROVIDER, currency] += payment["processed_amount"] - back
         if payment["status"] in HELD:
-            total[Purse.PENDING, payment["processed_currency"]] += payment["processed_amount"]
+            total[Purse.PENDING, currency] += payment["processed_amount"] - back
+        if payment["status"] == "refunded":
+            sent = payment["processed_amount"] if payment["returned_amount"] is None else payment["returned_amount"]
+            for purse in (Purse.PROVIDER, Purse.ACTIVE):
+                total[purse, currency] += payment["processed_amount"] - sent - back
     for invoice in rows.invoices:
         if invoice["processed_amount"] is not None:
             _add_paid(total, invoice, *rows.of(invoice["invoice_id"]))
@@ -150,7 +155,7 @@ def _check_told(invoice: Mapping[str, Any], statuses: list[Status]) -> None:
 async def at_bank(world: World, rows: Rows) -> dict[str, int]:
     """Return what the bank holds of these attempts, by currency.
 
-    But for charge-backs of money that is not the merchant's: those are not booked, a person is called.
+    But for charge-backs of money that waits for a person's decision: those are booked once it has been made.
     """
     payments = {each["payment_id"]: each for each in rows.payments}
     total: Counter[str] = Counter()
@@ -158,7 +163,7 @@ async def at_bank(world: World, rows: Rows) -> dict[str, int]:
         if line["order"] not in payments:
             continue
         sign = 1 if line["kind"] == "PURCHASE" else -1
-        if line["kind"] == "CHARGE_BACK" and payments[line["order"]]["status"] != "processed":
+        if line["kind"] == "CHARGE_BACK" and payments[line["order"]]["status"] == "process_error":
             sign = 0
         total[line["currency"]] += sign * line["amount"]
     return {currency: minor for currency, minor in total.items() if minor}

@@ -245,3 +245,22 @@ def charged_back(
             *transfers(currency, (ACTIVE, FEES, fee)),
         ),
     )
+
+
+def charged_back_unwanted(
+    *, payment_id: str, invoice_id: str, currency: str, total: int, amount: int, held: int
+) -> Entry:
+    """The payer's bank has taken back money that nobody wanted: ``held`` is pending still, the rest had gone back.
+
+    What is taken twice the merchant owes: it is his account at the provider that it is taken from.
+    """
+    return Entry(
+        entry_id=f"charged_back_unwanted:{payment_id}:{total}",
+        recipe="charged_back_unwanted",
+        invoice_id=invoice_id,
+        transfers=transfers(
+            currency,
+            (PENDING, ACTIVE, held),
+            (ACTIVE, PROVIDER, amount),
+        ),
+    )

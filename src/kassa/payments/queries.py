@@ -67,7 +67,8 @@ _UPDATE: Final = """
 UPDATE payments
 SET status = $4, resolution = $5, external_id = $6, processed_amount = $7, processed_currency = $8, action = $9,
     action_method = $10, action_params = $11, rrn = $12, approval_code = $13, updated_at = $14, due_at = $15,
-    asks = $16, return_number = $17, returned_amount = $18, returned_currency = $19
+    asks = $16, return_number = $17, returned_amount = $18, returned_currency = $19,
+    charged_back_amount = $20
 WHERE account_id = $1 AND payment_id = $2 AND status = $3
 """
 
@@ -96,6 +97,7 @@ async def update(connection: Executor, payment: Payment, *, account_id: str, was
         payment.return_number,
         payment.returned_amount,
         payment.returned_currency,
+        payment.charged_back_amount,
     )
     return done == "UPDATE 1"
 

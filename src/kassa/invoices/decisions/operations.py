@@ -66,7 +66,8 @@ async def send_back(platform: Platform, account: Account, invoice_id: str, *, by
         view = await _locked(connection, invoice_id, account_id=account.account_id)
         now = platform.clock.now(test_mode=view.invoice.test_mode)
         invoice = decisions.settle(view.invoice, now=now)
-        refused = [each for each in await _refused(connection, view) if each.status is PaymentStatus.REFUND_FAILED]
+        failed = [each for each in await _refused(connection, view) if each.status is PaymentStatus.REFUND_FAILED]
+        refused = [each for each in failed if each.returnable]
         if not refused:
             raise NothingToDecide
         for each in refused:

@@ -6,7 +6,7 @@ from kassa.errors import TransitionRefused
 from kassa.invoices.model import Invoice
 from kassa.ledger import recipes
 from kassa.ledger.model import Entry
-from kassa.payments.model import Payment
+from kassa.payments.model import Payment, PaymentStatus
 from kassa.refunds.model import Refund, RefundStatus
 
 
@@ -49,6 +49,18 @@ def charged_back(before: Invoice, invoice: Invoice, payment: Payment, *, fee: in
         fee=fee,
         reserve=reserve,
         at_provider=(total - taken, invoice.service_currency),
+    )
+
+
+def charged_back_unwanted(before: Payment, payment: Payment, amount: int) -> Entry:
+    """Return the entry of what was charged back of money that nobody wanted, which was as ``before``."""
+    return recipes.charged_back_unwanted(
+        payment_id=payment.payment_id,
+        invoice_id=payment.invoice_id,
+        currency=payment.processed_currency or payment.currency,
+        total=payment.charged_back_amount,
+        amount=amount,
+        held=0 if payment.status is PaymentStatus.REFUNDED else min(before.returnable, amount),
     )
 
 

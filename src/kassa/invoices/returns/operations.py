@@ -7,6 +7,7 @@ decide, save, book, tell.
 
 from datetime import datetime
 from functools import partial
+from itertools import accumulate
 
 import msgspec
 import structlog
@@ -161,9 +162,10 @@ async def _ended(
 
 
 async def charge_back(platform: Platform, payment: Payment, outcome: Outcome) -> None:
-    """Apply what a provider answered about an attempt that has taken money: how much was charged back of it.
+    """Apply what a provider answered about an attempt that has taken money: what was charged back of it.
 
-    What was taken back of money that is not the merchant's is for a person.
+    Each charge-back is booked, costs and is told by itself, however many are heard of together. What was taken back of
+    money that is not the merchant's is for a person as well, and costs nothing.
     """
     account = await platform.accounts.by_id(payment.account_id)
     fee = await _charge_back_fee(platform, payment)
@@ -176,17 +178,19 @@ async def charge_back(platform: Platform, payment: Payment, outcome: Outcome) ->
         heard = payment_model.heard(current, outcome, now=now)
         if heard != current:
             await payment_queries.update(connection, heard, account_id=account.account_id, was=current.status)
-        if not isinstance(outcome, Accepted) or not outcome.charged_back:
+        if not isinstance(outcome, Accepted) or not outcome.charge_backs:
             return
-        if not model.merchants(view.invoice, current, currency=outcome.currency):
-            _log.error("money that is not the merchant's was charged back", payment_id=current.payment_id)
-            changed = invoice_model.flag(view.invoice, now=now)
-        elif outcome.charged_back > (view.invoice.charged_back_service_amount or 0):
-            changed = await _taken(connection, view, current, outcome.charged_back, fee=fee, now=now)
-        else:
-            return
-        await invoices.give_back(connection, platform, account, view, changed, now=now)
-        failpoints.reach(Point.CHARGED_BACK)
+        wanted = model.merchants(view.invoice, heard, currency=outcome.currency)
+        for total in accumulate(outcome.charge_backs):
+            if wanted:
+                changed = await _taken(connection, view, heard, total, fee=fee, now=now)
+            else:
+                heard, changed = await _taken_unwanted(
+                    connection, view.invoice, heard, (total, outcome.currency), now=now
+                )
+            if changed is not view.invoice:
+                view = await invoices.give_back(connection, platform, account, view, changed, now=now)
+                failpoints.reach(Point.CHARGED_BACK)
 
 
 async def _charge_back_fee(platform: Platform, payment: Payment) -> int:
@@ -200,12 +204,32 @@ async def _charge_back_fee(platform: Platform, payment: Payment) -> int:
 async def _taken(
     connection: Connection, view: View, payment: Payment, total: int, *, fee: int, now: datetime
 ) -> Invoice:
-    """Book what was charged back, ``total`` in the provider's currency, and return the invoice after it."""
+    """Book a charge-back, ``total`` in the provider's currency with those before it; return the invoice after it."""
     before = view.invoice
+    if total <= (before.charged_back_service_amount or 0):
+        return before
     after = model.charged_back(before, payment, view.refunds, total, now=now)
     changed, reserve = draw(after, (after.charged_back_amount or 0) - (before.charged_back_amount or 0))
     await _book(connection, booking.charged_back(before, changed, payment, fee=fee, reserve=reserve), changed, now)
     return changed
+
+
+async def _taken_unwanted(
+    connection: Connection, invoice: Invoice, payment: Payment, total: tuple[int, str], *, now: datetime
+) -> tuple[Payment, Invoice]:
+    """Book a charge-back of money that is not the merchant's, and return the attempt and the invoice after it.
+
+    ``total`` is as the provider tells it. What is still held for a decision is booked once that has been made.
+    """
+    after, amount = payment_model.charge_back(payment, total=total[0], currency=total[1])
+    if not amount and total[0] <= payment.charged_back_amount:
+        return payment, invoice
+    _log.error("money that is not the merchant's was charged back", payment_id=payment.payment_id)
+    changed = invoice_model.flag(invoice, now=now)
+    if amount:
+        await payment_queries.update(connection, after, account_id=invoice.account_id, was=payment.status)
+        await _book(connection, booking.charged_back_unwanted(payment, after, amount), changed, now)
+    return after, changed
 
 
 async def _locked(connection: Connection, invoice_id: str, *, account_id: str) -> View:
