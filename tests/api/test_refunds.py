@@ -44,6 +44,7 @@ async def test_a_part_is_refunded_and_shown(shop: Client, paid: Answer) -> None:
         "reference_id": "part",
         "amount": Decimal("25.5"),
         "currency": "USD",
+        "refunded_amount": Decimal("25.5"),
         "fee": 0,
         "status": "refunded",
         "resolution": "ok",

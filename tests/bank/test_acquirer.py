@@ -38,7 +38,7 @@ async def test_a_purchase_is_taken_and_shown(bank: Bank) -> None:
         "confirmation": None,
         "rrn": "700000000001",
         "approval_code": placed["approval_code"],
-        "charged_back": 0,
+        "charge_backs": [],
     }
     assert len(placed["approval_code"]) == 6
     assert await bank.call("GET", "/purchases/pay_1") == (200, placed)

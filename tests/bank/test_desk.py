@@ -57,10 +57,10 @@ async def test_what_was_approved_is_charged_back_in_parts_or_whole_and_told(bank
     assert f'action="/desk/{MERCHANT_ID}/pay_1/charge-back"' in page
     assert [await bank.charge_back("pay_1", amount) for amount in ("2.50", "", "0.01")] == [303, 303, 409]
     _, charged = await bank.call("GET", "/purchases/pay_1")
-    assert (charged["state"], charged["charged_back"]) == ("APPROVED", 1000)
+    assert (charged["state"], charged["charge_backs"]) == ("APPROVED", [250, 750])
     notices = [notice.document for notice in await merchant.wait_for_count(3)]
-    told = [each["purchase"]["charged_back"] for each in notices if each["event"] == "purchase.charged_back"]
-    assert sorted(told) == [250, 1000]
+    told = [each["purchase"]["charge_backs"] for each in notices if each["event"] == "purchase.charged_back"]
+    assert sorted(told) == [[250], [250, 750]]
     _, statement = await bank.call("GET", "/statement")
     assert [(line["kind"], line["amount"]) for line in statement["lines"]] == [
         ("PURCHASE", 1000),

@@ -37,6 +37,7 @@ def told(draw: st.DrawFn) -> Entry:
     fee = draw(st.integers(0, paid))
     reserve = draw(st.integers(0, paid - fee))
     amounts = {"paid": paid, "amount": paid, "total": paid, "fee": fee, "reserve": reserve}
+    amounts |= {"set_aside": draw(st.integers(0, AMOUNT_MAX)), "held": draw(st.integers(0, paid))}
     at_provider = draw(st.sampled_from([(paid, "USD"), (draw(st.integers(1, AMOUNT_MAX)), "EUR")]))
     return made(name, {**amounts, "at_provider": at_provider})
 
@@ -58,13 +59,13 @@ def test_a_recipe_balances_and_moves_nothing_that_is_not_positive(entry: Entry) 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_an_entry_is_named_after_its_recipe_and_fact(name: str) -> None:
-    amounts = dict.fromkeys(("paid", "amount", "total", "fee", "reserve"), 70)
+    amounts = dict.fromkeys(("paid", "amount", "total", "fee", "reserve", "set_aside", "held"), 70)
     entry = made(name, {**amounts, "at_provider": (70, "USD")})
     recipe, *fact = entry.entry_id.split(":")
     assert recipe == entry.recipe == name
     assert fact[0] in (TEXTS["payment_id"], TEXTS["invoice_id"], REFUND["refund_id"])
     # A payment may be charged back several times, each time to another total.
-    assert len(fact) == (2 if recipe == "charged_back" else 1)
+    assert len(fact) == (2 if recipe.startswith("charged_back") else 1)
     assert entry.invoice_id == TEXTS["invoice_id"]
 
 
@@ -99,12 +100,62 @@ def test_an_entry_is_named_after_its_recipe_and_fact(name: str) -> None:
             {Purse.PENDING: -4_000, Purse.PROVIDER: -4_000, Purse.ACTIVE: -50, Purse.FEES: 50},
         ),
         (
+            partial(
+                recipes.refunded_otherwise,
+                **REFUND,
+                set_aside=4_000,
+                amount=3_900,
+                fee=50,
+                reserve=-30,
+                at_provider=(3_900, "USD"),
+            ),
+            {
+                Purse.PENDING: -4_000,
+                Purse.PROVIDER: -3_900,
+                Purse.ACTIVE: 20,
+                Purse.RESERVED: 30,
+                Purse.FEES: 50,
+            },
+        ),
+        (
+            partial(
+                recipes.refunded_otherwise,
+                **REFUND,
+                set_aside=4_000,
+                amount=4_100,
+                fee=0,
+                reserve=60,
+                at_provider=(4_100, "USD"),
+            ),
+            {Purse.PENDING: -4_000, Purse.PROVIDER: -4_100, Purse.ACTIVE: -40, Purse.RESERVED: -60},
+        ),
+        (
+            partial(recipes.returned_otherwise, **TEXTS, paid=10_000, at_provider=(9_000, "USD")),
+            {Purse.PENDING: -10_000, Purse.PROVIDER: -9_000, Purse.ACTIVE: 1_000},
+        ),
+        (
+            partial(recipes.returned_otherwise, **TEXTS, paid=10_000, at_provider=(10_500, "USD")),
+            {Purse.PENDING: -10_000, Purse.PROVIDER: -10_500, Purse.ACTIVE: -500},
+        ),
+        (
+            partial(recipes.refund_begun_again, **REFUND, amount=4_000, reserve=1_000),
+            {Purse.RESERVED: -1_000, Purse.ACTIVE: -3_000, Purse.PENDING: 4_000},
+        ),
+        (
             partial(recipes.refund_failed, **REFUND, amount=4_000, reserve=1_000),
             {Purse.PENDING: -4_000, Purse.ACTIVE: 3_000, Purse.RESERVED: 1_000},
         ),
         (
             partial(recipes.refunded_late, **REFUND, amount=4_000, fee=50, reserve=1_000, at_provider=(4_000, "USD")),
             {Purse.RESERVED: -1_000, Purse.ACTIVE: -3_050, Purse.PROVIDER: -4_000, Purse.FEES: 50},
+        ),
+        (
+            partial(recipes.charged_back_unwanted, **TEXTS, total=3_000, amount=3_000, held=3_000),
+            {Purse.PENDING: -3_000, Purse.PROVIDER: -3_000, Purse.ACTIVE: 0},
+        ),
+        (
+            partial(recipes.charged_back_unwanted, **TEXTS, total=3_000, amount=3_000, held=0),
+            {Purse.ACTIVE: -3_000, Purse.PROVIDER: -3_000},
         ),
         (
             partial(

@@ -185,7 +185,7 @@ async def test_why_an_invoice_waits_is_told(world: World) -> None:
     world.wire.refund_fault = None
     await returns.settle(world.platform, begun, Accepted(external_id="b", amount=3_999, currency="USD"))
     await world.refund(twice)
-    charged = Accepted(external_id="b", amount=10_000, currency="USD", charged_back=1_000)
+    charged = Accepted(external_id="b", amount=10_000, currency="USD", charge_backs=(1_000,))
     await returns.charge_back(world.platform, await payment_of(world, twice), charged)
     assert await reasons(world, account) == [
         "money was sent back otherwise than asked",

@@ -142,6 +142,29 @@ FAULTS: Final = (
     ),
     # Counting and booking (P4, P5) ------------------------------------------------------------------------------------
     Fault(
+        name="what went back otherwise than asked stays pending though a person has settled it",
+        file="src/kassa/invoices/decisions/operations.py",
+        old="decisions.settled(await returns.finish(connection, view, invoice, now=now))",
+        new="decisions.settled(invoice)",
+        red="tests/moderation/test_settling.py::test_a_refund_is_booked_as_the_provider_made_it",
+    ),
+    Fault(
+        name="a charge-back of money that nobody wanted is not booked",
+        file="src/kassa/invoices/returns/operations.py",
+        old="        await _book(connection, booking.charged_back_unwanted(payment, after, amount), changed, now)\n",
+        new="",
+        red="tests/invoices/returns/test_charge_backs.py"
+        "::test_of_money_that_nobody_wanted_and_went_back_the_merchant_owes_it_and_no_fee",
+    ),
+    Fault(
+        name="charge-backs that are heard of together are one",
+        file="src/kassa/invoices/returns/operations.py",
+        old="accumulate(outcome.charge_backs)",
+        new="[sum(outcome.charge_backs)]",
+        red="tests/invoices/returns/test_charge_backs.py"
+        "::test_several_that_are_heard_of_together_cost_a_fee_and_are_told_each",
+    ),
+    Fault(
         name="amounts go through floats",
         file="src/kassa/money.py",
         old="amount.as_integer_ratio()",

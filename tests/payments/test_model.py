@@ -176,7 +176,7 @@ def test_who_has_given_an_attempt_a_name_is_not_believed_to_have_never_heard_of_
 
 
 def test_what_was_charged_back_already_when_it_was_taken_is_asked_about_at_once() -> None:
-    charged = msgspec.structs.replace(ACCEPTED, charged_back=1)
+    charged = msgspec.structs.replace(ACCEPTED, charge_backs=(1,))
     after = model.answered(payment(), charged, refund_late=False, now=NOW)
     assert (after.status, after.due_at) == (PaymentStatus.PROCESSED, NOW)
 

@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 
 from kassa.accounts.model import Account
+from kassa.invoices.decisions.operations import decide, send_back
 from kassa.invoices.model import Invoice
+from kassa.invoices.returns import operations as returns
+from kassa.moderation.model import Verdict
 from kassa.payments import queries as payments
 from kassa.payments.patience import ABSENT_AFTER, RECHECK_AFTER
+from kassa.providers.protocol import Accepted
 from tests.support.reconciling import at_bank, compare, compare_later, found, now, proven, told, write
 from tests.support.wire import Fault
 from tests.support.world import World
@@ -57,7 +61,7 @@ async def test_what_went_back_as_both_books_have_it_makes_no_case(world: World) 
     await charged_back(world, account, payment_id, "30")
     await charged_back(world, account, payment_id, "10", "7", "8")
     result = await compare_later(world, account)
-    assert (result.lines, result.entries, result.kinds, result.open) == (7, 5, {}, 0)
+    assert (result.lines, result.entries, result.kinds, result.open) == (7, 7, {}, 0)
 
 
 async def test_what_went_back_much_later_than_it_came_is_compared_too(world: World) -> None:
@@ -159,7 +163,7 @@ async def test_charge_backs_that_we_did_not_hear_of_are_mended_by_asking(world: 
     assert await world.ask(account) == 1
     assert (await world.view(invoice)).invoice.charged_back_amount == total
     result = await compare_later(world, account)
-    assert (result.lines, result.entries) == (3 + len(heard), 2 + len(heard))
+    assert (result.lines, result.entries) == (3 + len(heard), 3 + len(heard))
     assert (result.kinds, result.closed, result.open) == ({}, 2, 0)
     await proven(world, account)
 
@@ -200,15 +204,22 @@ async def test_a_charge_back_that_the_bank_does_not_have_or_has_otherwise_is_tol
 async def test_of_charge_backs_that_were_booked_together_one_that_is_not_there_is_told(
     world: World, change: str, kind: str
 ) -> None:
-    account, _, payment_id = await paid(world)
-    await charged_back(world, account, payment_id, "30", "5")
+    account, invoice, payment_id = await paid(world)
+    for amount in ("30", "5"):
+        await world.charge_back(payment_id, amount)
+    payment = (await world.view(invoice)).payment
+    assert payment is not None
+    # A provider that tells of both by their sum.
+    together = Accepted(external_id=payment.external_id or "", amount=10_000, currency="USD", charge_backs=(3_500,))
+    await returns.charge_back(world.platform, payment, together)
+    assert (await compare_later(world, account)).kinds == {}
     assert write(world, change, payment_id)
     assert kind in (await compare_later(world, account)).kinds
     assert ("processed", 3_500) in {told(case)[0] for case in await found(world, account)}
     assert (await compare(world, account)).open == (2 if kind == "status" else 1)
 
 
-async def test_a_charge_back_of_money_that_is_no_merchants_stays_a_case_for_a_person(world: World) -> None:
+async def test_a_charge_back_of_money_that_is_no_merchants_is_mended_by_asking_and_for_a_person(world: World) -> None:
     account = await world.account(late_success="refund")
     invoice = await world.invoice(account)
     world.wire.fault = Fault.LOSE_ANSWER
@@ -224,7 +235,31 @@ async def test_a_charge_back_of_money_that_is_no_merchants_stays_a_case_for_a_pe
     assert await world.ask(account) == 1
     assert (await world.view(invoice)).invoice.moderation_required
     result = await compare_later(world, account)
-    assert (result.kinds, result.asked, result.open) == ({"status": 1}, 0, 1)
+    assert (result.kinds, result.closed, result.open) == ({}, 1, 0)
+    await proven(world, account)
+
+
+async def test_a_charge_back_of_money_that_is_held_is_a_case_until_it_is_decided_on(world: World) -> None:
+    account = await world.account()
+    world.wire.fault = Fault.HALVE
+    invoice = await world.invoice(account)
+    await world.pay(invoice)
+    world.wire.fault = None
+    await world.charge_back((await world.view(invoice)).invoice.payment_id or "", "30")
+    for asked in (1, 0):
+        result = await compare_later(world, account)
+        assert (result.kinds, result.asked, result.open) == ({"status": 1}, asked, 1)
+        assert await world.ask(account) == 1
+    await decide(world.platform, account, invoice.invoice_id, Verdict.REJECTED, by="operator Ann")
+    # The bank has not as much any more as was taken: it refuses, and what it still has is asked for by a person.
+    assert [await world.ask(account) for _ in range(2)] == [1, 1]
+    result = await compare_later(world, account)
+    assert (result.kinds, result.closed, result.open) == ({}, 1, 0)
+    await send_back(world.platform, account, invoice.invoice_id, by="operator Ann")
+    assert await world.ask(account) == 1
+    result = await compare_later(world, account)
+    assert (result.lines, result.kinds) == (3, {})
+    await proven(world, account)
 
 
 async def test_a_charge_back_of_a_payment_that_is_not_ours_is_told(world: World) -> None:

@@ -54,7 +54,27 @@ def test_every_status_has_its_place_in_the_table() -> None:
 def test_an_answer_ends_it(outcome: Outcome, status: RefundStatus, resolution: str) -> None:
     later = NOW + timedelta(seconds=1)
     after = model.answered(refund(), outcome, now=later)
-    assert after == refund(status, resolution=resolution, external_id="bank-1", updated_at=later, due_at=None)
+    expected = refund(status, resolution=resolution, external_id="bank-1", updated_at=later, due_at=None)
+    if status is RefundStatus.REFUND_ERROR and isinstance(outcome, Accepted):
+        back = {"returned_amount": outcome.amount, "returned_currency": outcome.currency}
+        expected = msgspec.structs.replace(expected, **back)
+    assert after == expected
+
+
+def test_what_went_back_otherwise_counts_as_asked_until_a_person_has_settled_what_it_came_to() -> None:
+    less = msgspec.structs.replace(ACCEPTED, amount=3_900)
+    wrong = model.answered(refund(), less, now=NOW)
+    assert (model.claimed([wrong]), model.claimed_at_provider([wrong]), model.sent_back([wrong])) == (4_000, 4_000, 0)
+    assert model.answered(wrong, ACCEPTED, now=NOW) == wrong
+    done = model.settle(wrong, amount=3_900, now=NOW)
+    assert (done.status, done.resolution, done.at_provider) == (RefundStatus.REFUNDED, "ok", (3_900, "USD"))
+    assert (model.claimed([done]), model.claimed_at_provider([done]), model.sent_back([done])) == (3_900, 3_900, 3_900)
+
+
+@pytest.mark.parametrize("status", [*set(RefundStatus) - {RefundStatus.REFUND_ERROR}])
+def test_nothing_else_is_settled(status: RefundStatus) -> None:
+    with pytest.raises(TransitionRefused):
+        model.settle(refund(status), amount=4_000, now=NOW)
 
 
 @pytest.mark.parametrize("outcome", [Pending(), Absent(), REDIRECT])

@@ -23,7 +23,7 @@ class Purchase:
     denies: bool = False
     """Whether it says "refused" for a while although it has taken the money."""
     refunds: dict[str, int] = field(default_factory=dict)
-    charged_back: int = 0
+    charge_backs: list[int] = field(default_factory=list)
     asked: int = 0
     """How often it was asked to take the money."""
 
@@ -31,7 +31,7 @@ class Purchase:
     def kept(self) -> int:
         """What of the money is still there."""
         taken = self.paid if self.state == "approved" else 0
-        return taken - sum(self.refunds.values()) - self.charged_back
+        return taken - sum(self.refunds.values()) - sum(self.charge_backs)
 
 
 @dataclass(kw_only=True)
@@ -71,7 +71,8 @@ class Bank:
             return Redirect(external_id=name, action="https://bank.example", method="GET", params={})
         if purchase.state == "open":
             return Pending(external_id=name)
-        return Accepted(external_id=name, amount=purchase.paid, currency="USD", charged_back=purchase.charged_back)
+        taken_back = tuple(purchase.charge_backs)
+        return Accepted(external_id=name, amount=purchase.paid, currency="USD", charge_backs=taken_back)
 
     def decide(self, payment_id: str) -> None:
         """Approve or refuse what is on its page or open, and tell."""
@@ -108,7 +109,7 @@ class Bank:
         """Take back a part of what is there, and tell."""
         purchase = self.purchases[payment_id]
         if purchase.kept > 0:
-            purchase.charged_back += self.scheduler.dice.randint(1, purchase.kept)
+            purchase.charge_backs.append(self.scheduler.dice.randint(1, purchase.kept))
             self._tell(payment_id, charge_back=True)
 
     def _admit(self, payment_id: str) -> None:

@@ -6,6 +6,7 @@ two commits and never inside one. A process may die at every step.
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Final
 
 from msgspec.structs import replace
@@ -105,7 +106,7 @@ class Gateway:
     def ask(self, payment: Payment) -> Steps:
         """The worker's question, or the returning payer's."""
         if payment.status is PaymentStatus.REFUND_PENDING:
-            amount = payment.processed_amount or 0
+            amount = payment.returnable
             call = Call(
                 ask=lambda: self.bank.refund(f"{payment.payment_id}-late", payment.payment_id, amount),
                 patience=ASK_SECONDS,
@@ -212,16 +213,23 @@ class Gateway:
         was, current = self.store.invoices[payment.invoice_id], self.store.payments[payment.payment_id]
         heard = payments.heard(current, outcome, now=self.now)
         self.store.payments[payment.payment_id] = heard
-        if not isinstance(outcome, Accepted) or not outcome.charged_back:
-            return
-        if not returns.merchants(was, heard, currency="USD"):
-            self.store.commit(Change(invoice=model.flag(was, now=self.now), was=was))
-        elif outcome.charged_back > (was.charged_back_service_amount or 0):
-            refunds = self.store.refunds_of(was.invoice_id)
-            after = returns.charged_back(was, heard, refunds, outcome.charged_back, now=self.now)
-            invoice, reserve = draw(after, (after.charged_back_amount or 0) - (was.charged_back_amount or 0))
-            entry = return_booking.charged_back(was, invoice, heard, fee=1_500, reserve=reserve)
-            self.store.commit(Change(invoice=invoice, was=was, entry=entry, told=True))
+        for total in accumulate(outcome.charge_backs) if isinstance(outcome, Accepted) else ():
+            was, heard = self.store.invoices[payment.invoice_id], self.store.payments[payment.payment_id]
+            if not returns.merchants(was, heard, currency="USD"):
+                self._charge_back_unwanted(was, heard, total)
+            elif total > (was.charged_back_service_amount or 0):
+                refunds = self.store.refunds_of(was.invoice_id)
+                after = returns.charged_back(was, heard, refunds, total, now=self.now)
+                invoice, reserve = draw(after, (after.charged_back_amount or 0) - (was.charged_back_amount or 0))
+                entry = return_booking.charged_back(was, invoice, heard, fee=1_500, reserve=reserve)
+                self.store.commit(Change(invoice=invoice, was=was, entry=entry, told=True))
+
+    def _charge_back_unwanted(self, was: Invoice, heard: Payment, total: int) -> None:
+        after, amount = payments.charge_back(heard, total=total, currency="USD")
+        if amount or total > heard.charged_back_amount:
+            entry = return_booking.charged_back_unwanted(heard, after, amount) if amount else None
+            invoice = model.flag(was, now=self.now)
+            self.store.commit(Change(invoice=invoice, was=was, payment=after, payment_was=heard, entry=entry))
 
     def hear(self, payment_id: str, charge_back: bool) -> None:  # noqa: FBT001
         """A genuine notification: ``payments.queries.wake``."""

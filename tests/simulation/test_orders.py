@@ -20,7 +20,7 @@ PACE_SECONDS: Final = 15
 """Between two answers: of seven, the last come when "never heard of it" is believed."""
 
 PAID: Final = Accepted(external_id="b", amount=AMOUNT, currency="USD")
-CHARGED_BACK: Final = Accepted(external_id="b", amount=AMOUNT, currency="USD", charged_back=3_000)
+CHARGED_BACK: Final = Accepted(external_id="b", amount=AMOUNT, currency="USD", charge_backs=(3_000,))
 LESS: Final = Accepted(external_id="b", amount=4_000, currency="USD")
 REFUSED: Final = Declined(external_id="b", resolution="declined")
 OLDER: Final = (

@@ -31,7 +31,7 @@ from kassa.accounts.operations import BANK_MERCHANT_ID
 from kassa.cardgate import charge
 from kassa.errors import Invalid, NothingToDecide
 from kassa.failpoints import Died, Point
-from kassa.invoices.decisions.operations import decide
+from kassa.invoices.decisions.operations import decide, settle
 from kassa.invoices.model import OPEN, Invoice
 from kassa.invoices.returns.asking import send
 from kassa.ledger import operations as books
@@ -93,6 +93,7 @@ SEED: Final = 8
 RECIPES: Final = {
     *("processed", "suspended", "approved", "unwanted", "returned", "released"),
     *("refund_begun", "refunded", "refund_failed", "charged_back"),
+    *("refunded_otherwise", "charged_back_unwanted"),
 }
 """What the walks have to have met among them, or they prove little."""
 POINTS: Final = {
@@ -258,7 +259,7 @@ class Walk(RuleBasedStateMachine):
         """Send money back, all that is left or an amount; never more than there is."""
         self.run(self._refund(invoice, amount))
 
-    @rule(invoice=invoices, amount=PARTS, fault=st.sampled_from(FAULTS), death=REFUNDING)
+    @rule(invoice=invoices, amount=PARTS, fault=st.sampled_from([*FAULTS, Fault.HALVE]), death=REFUNDING)
     def refund_badly(self, invoice: Invoice, amount: int | None, fault: Fault | None, death: int) -> None:
         """Do so on a line that may be bad, and die of it."""
         self.world.wire.refund_fault = fault
@@ -268,7 +269,7 @@ class Walk(RuleBasedStateMachine):
     async def _refund(self, invoice: Invoice, amount: int | None) -> None:
         before = await self.world.view(invoice)
         left = (before.invoice.processed_amount or 0) - (before.invoice.charged_back_amount or 0)
-        left -= sum(each.amount for each in before.refunds if each.status != "refund_failed")
+        left -= sum(each.counted for each in before.refunds if each.status != "refund_failed")
         try:
             begun = await self.world.begin_refund(invoice, amount)
         except Invalid:
@@ -294,6 +295,15 @@ class Walk(RuleBasedStateMachine):
             assert not held
         else:
             assert held
+
+    @rule(invoice=invoices, death=DECIDING)
+    def settle(self, invoice: Invoice, death: int) -> None:
+        """Settle what went wrong with an invoice's money, if anything did."""
+        self.run(self._settle(invoice.invoice_id), death)
+
+    async def _settle(self, invoice_id: str) -> None:
+        with contextlib.suppress(NothingToDecide):
+            await settle(self.world.platform, self.owner, invoice_id, by="operator Ann", note="so be it")
 
     # What time and the worker do ---------------------------------------------------------------------------------
 
@@ -334,6 +344,8 @@ class Walk(RuleBasedStateMachine):
                 await self._decide(payment["payment_id"])
                 await self._hear(payment["payment_id"])
             await self._quiet(days=round_)
+            for invoice in rows.invoices:
+                await self._settle(invoice["invoice_id"])
         await ledger.number(world.platform.pool, account.account_id)
         assert not (await ledger.verified(world.platform.pool, account.account_id)).problems
         rows = await oracle.check(world, account, self.charge_back_fees)

@@ -2,16 +2,36 @@
 
 from collections import Counter
 from itertools import product
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
 from kassa.accounts.operations import BANK_MERCHANT_ID, bank_merchant_secret
+from kassa.db.pool import Pool
+from kassa.sealing import Root
 from tests.support import ledger
-from tests.support.office import Office
 
 
-async def statement(office: Office, bank_url: str) -> list[dict[str, Any]]:
+class Kept(Protocol):
+    """Who can see both books: the operator of a running Kassa, or a test that has no servers."""
+
+    @property
+    def pool(self) -> Pool:
+        """Connections to Kassa's database."""
+
+    @property
+    def root(self) -> Root:
+        """What the bank's secret follows from."""
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """A client for the bank."""
+
+    async def fetch(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """Return rows of Kassa's database."""
+
+
+async def statement(office: Kept, bank_url: str) -> list[dict[str, Any]]:
     """Return every movement in the bank's books."""
     lines: list[dict[str, Any]] = []
     authorization = aiohttp.encode_basic_auth(BANK_MERCHANT_ID, bank_merchant_secret(office.root))
@@ -26,14 +46,14 @@ async def statement(office: Office, bank_url: str) -> list[dict[str, Any]]:
     return lines
 
 
-async def taken_for(office: Office, bank_url: str, invoice_id: str) -> list[dict[str, Any]]:
+async def taken_for(office: Kept, bank_url: str, invoice_id: str) -> list[dict[str, Any]]:
     """Return the bank's movements for one invoice."""
     rows = await office.fetch("SELECT payment_id FROM payments WHERE invoice_id = $1", invoice_id)
     ids = {row["payment_id"] for row in rows}
     return [line for line in await statement(office, bank_url) if line["order"] in ids]
 
 
-async def agree(office: Office, bank_url: str) -> bool:
+async def agree(office: Kept, bank_url: str) -> bool:
     """Tell whether what the bank took is what Kassa has booked: each once, with its amount, currency and number.
 
     The ledger says the same, and proves.
@@ -41,7 +61,7 @@ async def agree(office: Office, bank_url: str) -> bool:
     return not await differences(office, bank_url)
 
 
-async def differences(office: Office, bank_url: str) -> list[str]:
+async def differences(office: Kept, bank_url: str) -> list[str]:
     """Say where the books do not agree, one line for each place; of movements, those that one side alone knows."""
     at_bank = Counter(
         (line["order"], line["amount"], line["currency"], line["rrn"])
@@ -77,7 +97,7 @@ def _unlike(name: str, at_bank: Counter[tuple[Any, ...]], ours: Counter[tuple[An
     return [f"{who} knows {movements}" for who, counted in alone if (movements := sorted(counted.elements(), key=str))]
 
 
-async def reserves_agree(office: Office) -> bool:
+async def reserves_agree(office: Kept) -> bool:
     """Tell whether each purse of reserves holds what is left for its invoices."""
     differing = await office.fetch(
         "SELECT account_id FROM ("
@@ -89,13 +109,15 @@ async def reserves_agree(office: Office) -> bool:
     return not differing
 
 
-async def _went_back(office: Office, bank_url: str) -> list[str]:
+async def _went_back(office: Kept, bank_url: str) -> list[str]:
     """Say where what went back at the bank is not what Kassa has booked: by refunds, charge-backs, or as unwanted."""
     lines = [line for line in await statement(office, bank_url) if line["kind"] != "PURCHASE"]
     refunds = await office.fetch(
-        "SELECT payment_id, refund_id, provider_amount, provider_currency FROM refunds WHERE status = 'refunded'"
-        " UNION ALL SELECT payment_id, payment_id || '-late', processed_amount, processed_currency FROM payments"
-        " WHERE status = 'refunded'"
+        "SELECT payment_id, refund_id, coalesce(returned_amount, provider_amount) AS amount,"
+        " coalesce(returned_currency, provider_currency) AS currency FROM refunds WHERE status = 'refunded'"
+        " UNION ALL SELECT payment_id, payment_id || '-late' || CASE WHEN return_number > 1"
+        " THEN '-' || return_number ELSE '' END, coalesce(returned_amount, processed_amount),"
+        " coalesce(returned_currency, processed_currency) FROM payments WHERE status = 'refunded'"
     )
     entries = await office.fetch("SELECT invoice_id, amount, currency FROM ledger_transfers WHERE credit = 'provider'")
     invoices = await _invoices_of_orders(office)
@@ -106,7 +128,7 @@ async def _went_back(office: Office, bank_url: str) -> list[str]:
     return [*_unlike("refunds", at_bank, _counted(refunds)), *_unlike("ledger", gone, _counted(entries))]
 
 
-async def proven(office: Office) -> bool:
+async def proven(office: Kept) -> bool:
     """Tell whether the books of every account and mode are whole."""
     accounts = [row["account_id"] for row in await office.fetch("SELECT account_id FROM accounts")]
     for account_id, test_mode in product(accounts, (False, True)):
@@ -115,7 +137,7 @@ async def proven(office: Office) -> bool:
     return True
 
 
-async def quiet(office: Office, account_id: str) -> bool:
+async def quiet(office: Kept, account_id: str) -> bool:
     """Tell whether no attempt or refund of an account waits for the bank's word, and no callback for its merchant."""
     waiting = await office.fetch(
         "SELECT payment_id FROM payments WHERE account_id = $1"
@@ -127,7 +149,7 @@ async def quiet(office: Office, account_id: str) -> bool:
     return not waiting
 
 
-async def net_agrees(office: Office, bank_url: str) -> bool:
+async def net_agrees(office: Kept, bank_url: str) -> bool:
     """Tell whether for each invoice the bank keeps what Kassa's books say that it does, refunds taken off.
 
     Unlike ``agree`` it is true of money that waits for a person, or went back, as well.
@@ -144,6 +166,6 @@ async def net_agrees(office: Office, bank_url: str) -> bool:
     return at_bank == Counter({(row["invoice_id"], row["currency"]): row["net"] for row in rows})
 
 
-async def _invoices_of_orders(office: Office) -> dict[str, str]:
+async def _invoices_of_orders(office: Kept) -> dict[str, str]:
     rows = await office.fetch("SELECT payment_id, invoice_id FROM payments")
     return {row["payment_id"]: row["invoice_id"] for row in rows}

@@ -30,17 +30,21 @@ _NAMES: Final = {
 }
 _PAID: Final = 10_000
 
-EXAMPLES: Final[dict[str, dict[str, int]]] = {
+EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "processed": {"paid": _PAID, "fee": 280, "reserve": 1_000},
     "suspended": {"paid": 9_900},
     "approved": {"paid": 9_900, "fee": 280, "reserve": 990},
     "unwanted": {"paid": _PAID},
     "returned": {"paid": _PAID},
+    "returned_otherwise": {"paid": _PAID, "at_provider": (9_900, _CURRENCY)},
     "released": {"reserve": 1_000},
     "refund_begun": {"amount": 4_000, "reserve": 1_000},
     "refunded": {"amount": 4_000, "fee": 50},
+    "refunded_otherwise": {"set_aside": 4_000, "amount": 3_900, "fee": 50, "reserve": -100},
     "refund_failed": {"amount": 4_000, "reserve": 1_000},
+    "refund_begun_again": {"amount": 4_000, "reserve": 1_000},
     "refunded_late": {"amount": 4_000, "fee": 50, "reserve": 1_000},
+    "charged_back_unwanted": {"total": 3_000, "amount": 3_000, "held": 3_000},
     "charged_back": {"total": 3_000, "amount": 3_000, "fee": 1_500, "reserve": 1_000},
 }
 """What each recipe is shown with."""
@@ -48,7 +52,9 @@ CONVERTED: Final[dict[str, dict[str, Any]]] = {
     "processed": {"at_provider": (10_820, "USD")},
     "suspended": {"paid": 10_712, "currency": "USD"},
     "approved": {"at_provider": (10_712, "USD")},
+    "returned_otherwise": {"at_provider": (_PAID, "USD")},
     "refunded": {"at_provider": (4_328, "USD")},
+    "refunded_otherwise": {"at_provider": (4_220, "USD")},
     "refunded_late": {"at_provider": (4_328, "USD")},
     "charged_back": {"at_provider": (3_246, "USD")},
 }
@@ -56,12 +62,16 @@ CONVERTED: Final[dict[str, dict[str, Any]]] = {
 AFTER: Final = {
     "approved": "suspended",
     "returned": "unwanted",
+    "returned_otherwise": "unwanted",
     "released": "processed",
     "refund_begun": "processed",
     "refunded": "refund_begun",
+    "refunded_otherwise": "refund_begun",
     "refund_failed": "refund_begun",
+    "refund_begun_again": "refund_failed",
     "refunded_late": "refund_failed",
     "charged_back": "processed",
+    "charged_back_unwanted": "unwanted",
 }
 """Recipes that are shown on top of another, without which they would not happen."""
 

@@ -33,6 +33,8 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     callbacks: list[Mapping[str, Any]]
     charge_backs: Mapping[str, int]
     """How many an invoice has had."""
+    settled: frozenset[str]
+    """Invoices that a person has taken off his list."""
 
     def of(self, invoice_id: str) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
         """Return an invoice's attempts and refunds."""
@@ -55,12 +57,16 @@ async def read(world: World, account: Account) -> Rows:
         " WHERE account_id = $1 AND recipe = 'charged_back' GROUP BY 1",
         account.account_id,
     )
+    settled = await pool.fetch(
+        "SELECT invoice_id FROM moderation_decisions WHERE account_id = $1 AND verdict = 'settled'", account.account_id
+    )
     return Rows(
         invoices=await rows("invoices", "created_at, invoice_id"),
         payments=await rows("payments", "invoice_id, number"),
         refunds=await rows("refunds", "created_at, refund_id"),
         callbacks=await rows("callbacks", "invoice_id, logged_at"),
         charge_backs={row["invoice_id"]: row["times"] for row in taken},
+        settled=frozenset(row["invoice_id"] for row in settled),
     )
 
 
@@ -68,10 +74,15 @@ def balances(rows: Rows, charge_back_fees: Mapping[str, int]) -> dict[tuple[Purs
     """Return what each purse holds that is not empty; ``charge_back_fees`` is what one costs, by currency."""
     total = Amounts()
     for payment in rows.payments:
+        currency, back = payment["processed_currency"], payment["charged_back_amount"]
         if payment["status"] in (*HELD, "processed"):
-            total[Purse.PROVIDER, payment["processed_currency"]] += payment["processed_amount"]
+            total[Purse.PROVIDER, currency] += payment["processed_amount"] - back
         if payment["status"] in HELD:
-            total[Purse.PENDING, payment["processed_currency"]] += payment["processed_amount"]
+            total[Purse.PENDING, currency] += payment["processed_amount"] - back
+        if payment["status"] == "refunded":
+            sent = payment["processed_amount"] if payment["returned_amount"] is None else payment["returned_amount"]
+            for purse in (Purse.PROVIDER, Purse.ACTIVE):
+                total[purse, currency] += payment["processed_amount"] - sent - back
     for invoice in rows.invoices:
         if invoice["processed_amount"] is not None:
             _add_paid(total, invoice, *rows.of(invoice["invoice_id"]))
@@ -86,8 +97,8 @@ def _add_paid(
     currency, there = invoice["currency"], invoice["service_currency"]
     back = [each for each in refunds if each["status"] == "refunded"]
     set_aside = sum(each["amount"] for each in refunds if each["status"] in ("refund_pending", "refund_error"))
-    gone = sum(each["amount"] for each in back) + (invoice["charged_back_amount"] or 0)
-    gone_there = sum(each["provider_amount"] for each in back) + (invoice["charged_back_service_amount"] or 0)
+    gone = sum(counted(each) for each in back) + (invoice["charged_back_amount"] or 0)
+    gone_there = sum(_sent(each) for each in back) + (invoice["charged_back_service_amount"] or 0)
     taken = sum(each["processed_amount"] for each in payments if each["status"] == "processed")
     total[Purse.PROVIDER, there] -= gone_there
     if currency != there:
@@ -97,6 +108,16 @@ def _add_paid(
     _move(total, Purse.ACTIVE, Purse.PENDING, currency, set_aside)
     _move(total, Purse.ACTIVE, Purse.RESERVED, currency, invoice["reserve_left"])
     _move(total, Purse.ACTIVE, Purse.FEES, currency, invoice["processed_fee"] + sum(each["fee"] for each in back))
+
+
+def counted(refund: Mapping[str, Any]) -> int:
+    """Return what of its invoice a refund takes: what was asked for, or what a person has settled."""
+    return refund["amount"] if refund["settled_amount"] is None else refund["settled_amount"]
+
+
+def _sent(refund: Mapping[str, Any]) -> int:
+    """Return what the provider sent back by a refund, which here is never another currency."""
+    return refund["provider_amount"] if refund["returned_amount"] is None else refund["returned_amount"]
 
 
 def _move(total: Amounts, source: Purse, target: Purse, currency: str, minor: int) -> None:
@@ -113,14 +134,16 @@ async def check(world: World, account: Account, charge_back_fees: Mapping[str, i
         assert minor >= 0 or purse not in (Purse.PENDING, Purse.RESERVED), (purse, currency, minor)
     told = {key: list(each) for key, each in groupby(rows.callbacks, key=lambda row: row["invoice_id"])}
     for invoice in rows.invoices:
-        _check_invoice(invoice, *rows.of(invoice["invoice_id"]))
+        called = invoice["moderation_required"] or invoice["invoice_id"] in rows.settled
+        _check_invoice(invoice, *rows.of(invoice["invoice_id"]), called=called)
         _check_told(invoice, [Status(row["invoice_status"]) for row in told[invoice["invoice_id"]]])
     return rows
 
 
 def _check_invoice(
-    invoice: Mapping[str, Any], payments: list[Mapping[str, Any]], refunds: list[Mapping[str, Any]]
+    invoice: Mapping[str, Any], payments: list[Mapping[str, Any]], refunds: list[Mapping[str, Any]], *, called: bool
 ) -> None:
+    """Hold one invoice against what may be; ``called`` where a person was called to it."""
     statuses = Counter(each["status"] for each in payments)
     assert sum(statuses[status] for status in WAITING) <= 1, statuses
     assert statuses["processed"] == (invoice["processed_amount"] is not None), statuses
@@ -130,11 +153,11 @@ def _check_invoice(
         assert (refunds, invoice["charged_back_amount"]) == ([], None)
         return
     charged_back = invoice["charged_back_amount"] or 0
-    claimed = sum(each["amount"] for each in refunds if each["status"] != "refund_failed")
-    sent_back = sum(each["amount"] for each in refunds if each["status"] == "refunded")
+    claimed = sum(counted(each) for each in refunds if each["status"] != "refund_failed")
+    sent_back = sum(counted(each) for each in refunds if each["status"] == "refunded")
     # The payer's bank alone may take more than is left: from what refunds that are under way have set aside.
     assert claimed <= invoice["processed_amount"]
-    assert sent_back + charged_back <= invoice["processed_amount"] or invoice["moderation_required"]
+    assert sent_back + charged_back <= invoice["processed_amount"] or called
     assert 0 <= invoice["reserve_left"] <= (invoice["reserved_amount"] or 0)
 
 
@@ -150,7 +173,7 @@ def _check_told(invoice: Mapping[str, Any], statuses: list[Status]) -> None:
 async def at_bank(world: World, rows: Rows) -> dict[str, int]:
     """Return what the bank holds of these attempts, by currency.
 
-    But for charge-backs of money that is not the merchant's: those are not booked, a person is called.
+    But for charge-backs of money that waits for a person's decision: those are booked once it has been made.
     """
     payments = {each["payment_id"]: each for each in rows.payments}
     total: Counter[str] = Counter()
@@ -158,7 +181,7 @@ async def at_bank(world: World, rows: Rows) -> dict[str, int]:
         if line["order"] not in payments:
             continue
         sign = 1 if line["kind"] == "PURCHASE" else -1
-        if line["kind"] == "CHARGE_BACK" and payments[line["order"]]["status"] != "processed":
+        if line["kind"] == "CHARGE_BACK" and payments[line["order"]]["status"] == "process_error":
             sign = 0
         total[line["currency"]] += sign * line["amount"]
     return {currency: minor for currency, minor in total.items() if minor}

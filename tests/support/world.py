@@ -24,6 +24,7 @@ from kassa.cardgate import charge
 from kassa.cardgate.charge import Session
 from kassa.cli.listening import Listener, bind, port_of
 from kassa.config import Settings
+from kassa.db.pool import Pool
 from kassa.invoices import queries
 from kassa.invoices.asked import Asked
 from kassa.invoices.asking import Asking
@@ -38,6 +39,7 @@ from kassa.invoices.terms import draw_up
 from kassa.platform import Platform
 from kassa.providers.protocol import Card, Value
 from kassa.refunds.model import Refund
+from kassa.sealing import Root
 from tests.support import wire
 from tests.support.api import CARD_USD
 from tests.support.postgres import Database
@@ -68,6 +70,20 @@ class World:
     wire: Wire
     session: aiohttp.ClientSession
     bank_url: str
+
+    @property
+    def pool(self) -> Pool:
+        """Kassa's own connections."""
+        return self.platform.pool
+
+    @property
+    def root(self) -> Root:
+        """Kassa's root of secrets."""
+        return self.platform.root
+
+    async def fetch(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """Return rows of the database."""
+        return [dict(row) for row in await self.pool.fetch(statement, *values)]
 
     async def account(self, *, services: Sequence[str] = (CARD_USD,), **options: str) -> Account:
         """Add an account that takes cards, or has other services."""

@@ -57,7 +57,7 @@ class PurchaseAnswer(msgspec.Struct, frozen=True, kw_only=True):
     confirmation: Confirmation | None
     rrn: str | None
     approval_code: str | None
-    charged_back: int
+    charge_backs: tuple[int, ...]
     created_at: int
     updated_at: int
 
@@ -93,7 +93,7 @@ def purchase_answer(purchase: Purchase) -> PurchaseAnswer:
         confirmation=_confirmation(purchase),
         rrn=purchase.rrn,
         approval_code=purchase.approval_code,
-        charged_back=purchase.charged_back,
+        charge_backs=purchase.charge_backs,
         created_at=int(purchase.created_at.timestamp()),
         updated_at=int(purchase.updated_at.timestamp()),
     )

@@ -88,8 +88,8 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     page_until: datetime | None = None
     rrn: str | None = None
     approval_code: str | None = None
-    charged_back: int = 0
-    """What the payer's bank has taken back in all."""
+    charge_backs: tuple[int, ...] = ()
+    """What the payer's bank has taken back, the oldest first; the books keep each in a row of its own."""
     day: Day | None = None
     """What goes wrong with it."""
     created_at: datetime
@@ -100,6 +100,11 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     def facts(self) -> instruments.Facts:
         """What the books keep of the instrument."""
         return msgspec.convert(self, instruments.Facts, from_attributes=True)
+
+    @property
+    def charged_back(self) -> int:
+        """What the payer's bank has taken back in all."""
+        return sum(self.charge_backs)
 
     def asks_the_same(self, order: Order) -> bool:
         """Tell whether an order that comes again under the same name is the same order."""
@@ -228,4 +233,4 @@ def charged_back(purchase: Purchase, amount: int | None) -> Purchase:
     wanted = left if amount is None else amount
     if purchase.state is not State.APPROVED or purchase.check_only or not 0 < wanted <= left:
         raise Conflict("This purchase has not as much to charge back.")
-    return msgspec.structs.replace(purchase, charged_back=purchase.charged_back + wanted)
+    return msgspec.structs.replace(purchase, charge_backs=(*purchase.charge_backs, wanted))

@@ -126,13 +126,12 @@ def charge_back(books: Books, *, merchant_id: str, order_ref: str, amount: int |
             merchant_id=merchant_id,
             order_ref=order_ref,
             transaction_id=secrets.token_hex(10),
-            amount=after.charged_back - before.charged_back,
+            amount=after.charge_backs[-1],
             currency=after.currency,
             rrn=_rrn(connection),
             created_at=now,
         )
         queries.insert_charge_back(connection, taken)
-        queries.update_purchase(connection, after)
         _tell(connection, after, [notices.of_charge_back(after)])
         return after
 

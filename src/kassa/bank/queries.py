@@ -7,9 +7,14 @@ import msgspec
 
 from kassa.bank.model import ChargeBack, Purchase, Refund
 
-_PURCHASE_COLUMNS = tuple(field.name for field in msgspec.structs.fields(Purchase))
+_PURCHASE_COLUMNS = tuple(field.name for field in msgspec.structs.fields(Purchase) if field.name != "charge_backs")
 _REFUND_COLUMNS = tuple(field.name for field in msgspec.structs.fields(Refund))
 _CHARGE_BACK_COLUMNS = tuple(field.name for field in msgspec.structs.fields(ChargeBack))
+_PURCHASES = (
+    "SELECT p.*, (SELECT json_group_array(c.amount) FROM (SELECT amount FROM charge_backs c"
+    " WHERE c.merchant_id = p.merchant_id AND c.order_ref = p.order_ref ORDER BY rrn) c) AS charge_backs"
+    " FROM purchases p"
+)
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +37,7 @@ def update_purchase(connection: sqlite3.Connection, purchase: Purchase) -> None:
     """Write what changed in a purchase."""
     connection.execute(
         "UPDATE purchases SET state = :state, response_code = :response_code, rrn = :rrn,"
-        " approval_code = :approval_code, charged_back = :charged_back, updated_at = :updated_at"
+        " approval_code = :approval_code, updated_at = :updated_at"
         " WHERE merchant_id = :merchant_id AND order_ref = :order_ref",
         _values(purchase),
     )
@@ -41,7 +46,7 @@ def update_purchase(connection: sqlite3.Connection, purchase: Purchase) -> None:
 def find_purchase(connection: sqlite3.Connection, *, merchant_id: str, order_ref: str) -> Purchase | None:
     """Return a merchant's purchase by the merchant's own name for it."""
     row = connection.execute(
-        "SELECT * FROM purchases WHERE merchant_id = ? AND order_ref = ?", (merchant_id, order_ref)
+        f"{_PURCHASES} WHERE p.merchant_id = ? AND p.order_ref = ?", (merchant_id, order_ref)
     ).fetchone()
     return _purchase(row) if row else None
 
@@ -51,20 +56,20 @@ def find_purchase_by_transaction(
 ) -> Purchase | None:
     """Return a merchant's purchase by the bank's name for it."""
     row = connection.execute(
-        "SELECT * FROM purchases WHERE merchant_id = ? AND transaction_id = ?", (merchant_id, transaction_id)
+        f"{_PURCHASES} WHERE p.merchant_id = ? AND p.transaction_id = ?", (merchant_id, transaction_id)
     ).fetchone()
     return _purchase(row) if row else None
 
 
 def find_purchase_by_page(connection: sqlite3.Connection, page_id: str) -> Purchase | None:
     """Return the purchase of a payer's page; the unguessable id is the payer's credential."""
-    row = connection.execute("SELECT * FROM purchases WHERE page_id = ?", (page_id,)).fetchone()
+    row = connection.execute(f"{_PURCHASES} WHERE p.page_id = ?", (page_id,)).fetchone()
     return _purchase(row) if row else None
 
 
 def recent_purchases(connection: sqlite3.Connection, *, limit: int) -> list[Purchase]:
     """Return the newest purchases of all merchants, for the bank's own desk."""
-    rows = connection.execute("SELECT * FROM purchases ORDER BY rowid DESC LIMIT ?", (limit,))
+    rows = connection.execute(f"{_PURCHASES} ORDER BY p.rowid DESC LIMIT ?", (limit,))
     return [_purchase(row) for row in rows]
 
 
@@ -181,4 +186,5 @@ def _values(row: Purchase | Refund | ChargeBack) -> dict[str, Any]:
 
 
 def _purchase(row: sqlite3.Row) -> Purchase:
-    return msgspec.convert({**dict(row), "check_only": bool(row["check_only"])}, Purchase)
+    read = {"check_only": bool(row["check_only"]), "charge_backs": msgspec.json.decode(row["charge_backs"])}
+    return msgspec.convert({**dict(row), **read}, Purchase)

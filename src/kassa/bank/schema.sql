@@ -23,7 +23,6 @@ CREATE TABLE IF NOT EXISTS purchases (
     page_until TEXT,
     rrn TEXT UNIQUE CHECK (length(rrn) = 12),
     approval_code TEXT CHECK (length(approval_code) = 6),
-    charged_back INTEGER NOT NULL CHECK (charged_back BETWEEN 0 AND amount),
     day TEXT,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
@@ -78,4 +77,4 @@ CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, number INTEGER NOT N
 -- Twelve digits from the first to the last (ISO 8583, field 37).
 INSERT OR IGNORE INTO counters VALUES ('rrn', 700000000000);
 
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;

@@ -160,7 +160,10 @@ def send_back(invoice_id: InvoiceId, note: Note = None, by: By = None) -> None:
 def settle(
     invoice_id: InvoiceId, note: Annotated[str, typer.Option(help="How it was put right.")], by: By = None
 ) -> None:
-    """Take an invoice off the list: what went wrong was put right elsewhere. No money moves by it."""
+    """Take an invoice off the list: what went wrong was put right elsewhere.
+
+    Books what went back otherwise than asked at what was really sent; no other money moves by it.
+    """
     asyncio.run(_decide(invoice_id, decisions.settle, note=note, by=by))
 
 

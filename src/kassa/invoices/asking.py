@@ -59,7 +59,7 @@ def _refund(payment: Payment) -> Refund:
         refund_id=payment.return_id,
         payment_id=payment.payment_id,
         external_id=payment.external_id,
-        amount=payment.amount if payment.processed_amount is None else payment.processed_amount,
+        amount=payment.amount if payment.processed_amount is None else payment.returnable,
         currency=payment.processed_currency or payment.currency,
     )
 

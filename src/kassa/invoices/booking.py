@@ -38,8 +38,11 @@ def entry(invoice: Invoice, payment: Payment, *, was: PaymentStatus) -> Entry | 
             return recipes.unwanted(**names, currency=currency, paid=paid)
         case PaymentStatus.REFUND_PENDING if was in _HELD:
             return None
+        case PaymentStatus.REFUNDED if was is PaymentStatus.REFUND_ERROR:
+            back = (payment.returned_amount or 0, payment.returned_currency or currency)
+            return recipes.returned_otherwise(**names, currency=currency, paid=payment.returnable, at_provider=back)
         case PaymentStatus.REFUNDED:
-            return recipes.returned(**names, currency=currency, paid=paid)
+            return recipes.returned(**names, currency=currency, paid=payment.returnable)
         case PaymentStatus.REFUND_FAILED | PaymentStatus.REFUND_ERROR:
             return None
         case status:

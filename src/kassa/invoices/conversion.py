@@ -25,7 +25,18 @@ def taken(invoice: Invoice, payment: Payment) -> tuple[int, str]:
 
     What was asked for is the invoice's whole amount; anything else in the service's currency goes by the rate.
     """
-    minor, currency = payment.processed_amount or 0, payment.processed_currency or invoice.service_currency
+    return _told(invoice, payment, payment.processed_amount or 0, payment.processed_currency)
+
+
+def returned(invoice: Invoice, payment: Payment) -> tuple[int, str]:
+    """Return what an attempt that has gone back gave back, in the same way."""
+    if payment.returned_amount is None:
+        return taken(invoice, payment)
+    return _told(invoice, payment, payment.returned_amount, payment.returned_currency)
+
+
+def _told(invoice: Invoice, payment: Payment, minor: int, told_currency: str | None) -> tuple[int, str]:
+    currency = told_currency or invoice.service_currency
     if (minor, currency) == (payment.amount, payment.currency):
         return invoice.payment_amount, invoice.currency
     if currency != invoice.service_currency:

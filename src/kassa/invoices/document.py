@@ -249,7 +249,7 @@ def _returned(view: View) -> tuple[int | None, str]:
     """Return what has gone back to the payer, and its currency: by refunds, or as money that nobody waited for."""
     payment = view.payment
     if payment is not None and payment.status is PaymentStatus.REFUNDED:
-        return conversion.taken(view.invoice, payment)
+        return conversion.returned(view.invoice, payment)
     return sent_back(view.refunds) or None, view.invoice.currency
 
 
@@ -272,6 +272,7 @@ def _refund(refund: Refund) -> wire.Refund:
         reference_id=refund.reference_id,
         amount=_amount(refund.amount, refund.currency),
         currency=refund.currency,
+        refunded_amount=_amount(refund.counted if done else None, refund.currency),
         fee=_amount(refund.fee if done else None, refund.currency),
         status=refund.status,
         resolution=refund.resolution,

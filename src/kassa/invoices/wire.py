@@ -85,7 +85,10 @@ class Refund(Wire, frozen=True, kw_only=True):
     reference_id: str
     """The merchant's own name for it."""
     amount: Amount
+    """What was asked for."""
     currency: str
+    refunded_amount: AmountOrNull
+    """What went back; null until it is done. Another amount than asked where the provider has sent another."""
     fee: AmountOrNull
     """What the account has paid for it; null until it is done."""
     status: RefundStatus

@@ -88,6 +88,26 @@ def returned(*, payment_id: str, invoice_id: str, currency: str, paid: int) -> E
     )
 
 
+def returned_otherwise(
+    *, payment_id: str, invoice_id: str, currency: str, paid: int, at_provider: tuple[int, str]
+) -> Entry:
+    """The unwanted or rejected payment went back otherwise than asked, and a person has settled it.
+
+    What went back too little is the merchant's, and what went back too much he owes: it is in his account there.
+    """
+    back, there = at_provider
+    rest = paid - back if there == currency else 0
+    return Entry(
+        entry_id=f"returned_otherwise:{payment_id}",
+        recipe="returned_otherwise",
+        invoice_id=invoice_id,
+        transfers=(
+            *transfers(currency, (PENDING, ACTIVE, max(rest, 0)), (ACTIVE, PENDING, max(-rest, 0))),
+            *across(PENDING, PROVIDER, given=(paid - rest, currency), got=at_provider),
+        ),
+    )
+
+
 def released(*, invoice_id: str, currency: str, reserve: int) -> Entry:
     """The reserve's time is over: what is left of it is the merchant's to have."""
     return Entry(
@@ -127,6 +147,38 @@ def refunded(
     )
 
 
+def refunded_otherwise(
+    *,
+    refund_id: str,
+    invoice_id: str,
+    currency: str,
+    set_aside: int,
+    amount: int,
+    fee: int,
+    reserve: int,
+    at_provider: tuple[int, str],
+) -> Entry:
+    """The money went back otherwise than asked, and a person has settled it: ``amount`` is what went back.
+
+    The difference is the merchant's; what the reserve gives for it, or, below zero, holds of it again, is ``reserve``.
+    """
+    return Entry(
+        entry_id=f"refunded_otherwise:{refund_id}",
+        recipe="refunded_otherwise",
+        invoice_id=invoice_id,
+        transfers=(
+            *transfers(
+                currency,
+                (RESERVED, ACTIVE, max(reserve, 0)),
+                (PENDING, ACTIVE, set_aside),
+                (ACTIVE, RESERVED, max(-reserve, 0)),
+            ),
+            *across(ACTIVE, PROVIDER, given=(amount, currency), got=at_provider),
+            *transfers(currency, (ACTIVE, FEES, fee)),
+        ),
+    )
+
+
 def refund_failed(*, refund_id: str, invoice_id: str, currency: str, amount: int, reserve: int) -> Entry:
     """The money has not gone back, and is the merchant's again; what the reserve gave is held again, if it has time."""
     return Entry(
@@ -137,6 +189,20 @@ def refund_failed(*, refund_id: str, invoice_id: str, currency: str, amount: int
             currency,
             (PENDING, ACTIVE, amount),
             (ACTIVE, RESERVED, reserve),
+        ),
+    )
+
+
+def refund_begun_again(*, refund_id: str, invoice_id: str, currency: str, amount: int, reserve: int) -> Entry:
+    """A refund that was given up has gone back, but not as asked: its money is set aside until a person settles it."""
+    return Entry(
+        entry_id=f"refund_begun_again:{refund_id}",
+        recipe="refund_begun_again",
+        invoice_id=invoice_id,
+        transfers=transfers(
+            currency,
+            (RESERVED, ACTIVE, reserve),
+            (ACTIVE, PENDING, amount),
         ),
     )
 
@@ -177,5 +243,24 @@ def charged_back(
             *transfers(currency, (RESERVED, ACTIVE, reserve)),
             *across(ACTIVE, PROVIDER, given=(amount, currency), got=at_provider),
             *transfers(currency, (ACTIVE, FEES, fee)),
+        ),
+    )
+
+
+def charged_back_unwanted(
+    *, payment_id: str, invoice_id: str, currency: str, total: int, amount: int, held: int
+) -> Entry:
+    """The payer's bank has taken back money that nobody wanted: ``held`` is pending still, the rest had gone back.
+
+    What is taken twice the merchant owes: it is his account at the provider that it is taken from.
+    """
+    return Entry(
+        entry_id=f"charged_back_unwanted:{payment_id}:{total}",
+        recipe="charged_back_unwanted",
+        invoice_id=invoice_id,
+        transfers=transfers(
+            currency,
+            (PENDING, ACTIVE, held),
+            (ACTIVE, PROVIDER, amount),
         ),
     )

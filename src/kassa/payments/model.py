@@ -57,6 +57,9 @@ TAKEN: Final = frozenset(
 )
 """Statuses in which the provider has taken money and said so; the payer's bank may still charge it back."""
 
+UNWANTED: Final = frozenset({PaymentStatus.REFUNDED, PaymentStatus.REFUND_FAILED, PaymentStatus.REFUND_ERROR})
+"""Statuses of money that nobody wanted, once the provider has answered about its return."""
+
 LIVE: Final = frozenset(
     {PaymentStatus.CREATED, PaymentStatus.PROCESS_ERROR, *UNDECIDED},
 )
@@ -144,6 +147,11 @@ class Payment(Value, frozen=True, kw_only=True):
     updated_at: datetime
     due_at: datetime | None = None
     asks: int = 0
+    returned_amount: int | None = None
+    """What the provider has sent back where that is not all that it took, in ``returned_currency``."""
+    returned_currency: str | None = None
+    charged_back_amount: int = 0
+    """What the payer's bank has taken back of it, in ``processed_currency``, when it was no merchant's money."""
     return_number: int = 1
     """Which return of its money it is that is asked for, if any: one that was refused is followed by another."""
 
@@ -151,6 +159,11 @@ class Payment(Value, frozen=True, kw_only=True):
     def return_id(self) -> str:
         """The name under which its whole money goes back; it follows from its own, so that each exists once."""
         return f"{self.payment_id}-late" if self.return_number == 1 else f"{self.payment_id}-late-{self.return_number}"
+
+    @property
+    def returnable(self) -> int:
+        """What the provider still has of it for the payer, in minor units of ``processed_currency``."""
+        return max((self.processed_amount or 0) - self.charged_back_amount, 0)
 
     @property
     def live(self) -> bool:
@@ -235,8 +248,20 @@ def return_again(payment: Payment, *, now: datetime) -> Payment:
     """
     if payment.status is not PaymentStatus.REFUND_FAILED:
         raise TransitionRefused("The provider has not refused to send this money back.")
+    if not payment.returnable:
+        raise TransitionRefused("The payer's bank has taken this money back.")
     number = payment.return_number + 1
     return move(payment, PaymentStatus.REFUND_PENDING, payment.resolution, now=now, due_at=now, return_number=number)
+
+
+def settle(payment: Payment, *, now: datetime) -> Payment:
+    """Return a payment whose money went back otherwise than asked as one that has gone back; questions stay due.
+
+    Raises ``TransitionRefused`` for any other.
+    """
+    if payment.status is not PaymentStatus.REFUND_ERROR:
+        raise TransitionRefused("The payment has not gone back otherwise than asked.")
+    return move(payment, PaymentStatus.REFUNDED, "ok", now=now, due_at=payment.due_at)
 
 
 def refund_answered(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
@@ -245,10 +270,12 @@ def refund_answered(payment: Payment, outcome: Outcome, *, now: datetime) -> Pay
     However it ends, what was charged back while it was under way is asked about at once.
     """
     match outcome:
-        case Accepted() if (outcome.amount, outcome.currency) != (payment.processed_amount, payment.processed_currency):
-            return move(payment, PaymentStatus.REFUND_ERROR, "invalid_amount", now=now, due_at=now)
         case Accepted():
-            return move(payment, PaymentStatus.REFUNDED, "ok", now=now, due_at=now)
+            back = {"returned_amount": outcome.amount, "returned_currency": outcome.currency}
+            if (outcome.amount, outcome.currency) != (payment.returnable, payment.processed_currency):
+                return move(payment, PaymentStatus.REFUND_ERROR, "invalid_amount", now=now, due_at=now, **back)
+            part = back if payment.charged_back_amount else {}
+            return move(payment, PaymentStatus.REFUNDED, "ok", now=now, due_at=now, **part)
         case Declined():
             return move(payment, PaymentStatus.REFUND_FAILED, outcome.resolution, now=now, due_at=now)
         case Redirect() | Pending() | Absent():
@@ -262,6 +289,17 @@ def heard(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
     if isinstance(outcome, Pending):
         return wait(payment, external_id=None, now=now)
     return msgspec.structs.replace(payment, due_at=_woken(payment, now))
+
+
+def charge_back(payment: Payment, *, total: int, currency: str) -> tuple[Payment, int]:
+    """Return a payment of money that nobody wanted after its payer's bank took some back, and what that is more.
+
+    Nothing, where it is known already. ``total`` is what the bank has taken in all.
+    """
+    if payment.status not in UNWANTED or currency != payment.processed_currency:
+        return payment, 0
+    more = max(total - payment.charged_back_amount, 0)
+    return msgspec.structs.replace(payment, charged_back_amount=payment.charged_back_amount + more), more
 
 
 def wait(payment: Payment, *, external_id: str | None, now: datetime) -> Payment:
@@ -312,5 +350,5 @@ def _taken(payment: Payment, outcome: Accepted, *, refund_late: bool, now: datet
     if (outcome.amount, outcome.currency) != (payment.amount, payment.currency):
         return move(payment, PaymentStatus.PROCESS_ERROR, "invalid_amount", now=now, **facts)
     # What was charged back before we knew that it was taken is asked about once more, as it is of any other payment.
-    due_at = now if outcome.charged_back else None
+    due_at = now if outcome.charge_backs else None
     return move(payment, PaymentStatus.PROCESSED, "ok", now=now, due_at=due_at, **facts)

@@ -67,7 +67,8 @@ _UPDATE: Final = """
 UPDATE payments
 SET status = $4, resolution = $5, external_id = $6, processed_amount = $7, processed_currency = $8, action = $9,
     action_method = $10, action_params = $11, rrn = $12, approval_code = $13, updated_at = $14, due_at = $15,
-    asks = $16, return_number = $17
+    asks = $16, return_number = $17, returned_amount = $18, returned_currency = $19,
+    charged_back_amount = $20
 WHERE account_id = $1 AND payment_id = $2 AND status = $3
 """
 
@@ -94,6 +95,9 @@ async def update(connection: Executor, payment: Payment, *, account_id: str, was
         payment.due_at,
         payment.asks,
         payment.return_number,
+        payment.returned_amount,
+        payment.returned_currency,
+        payment.charged_back_amount,
     )
     return done == "UPDATE 1"
 
@@ -109,12 +113,12 @@ async def by_id(connection: Executor, payment_id: str, *, account_id: str) -> Pa
 
 _NOT_RETURNED: Final = f"""
 SELECT {selected("p")} FROM payments p
-WHERE p.account_id = $1 AND p.invoice_id = $2 AND p.status = 'refund_failed' ORDER BY p.number
+WHERE p.account_id = $1 AND p.invoice_id = $2 AND p.status IN ('refund_failed', 'refund_error') ORDER BY p.number
 """
 
 
 async def not_returned(connection: Executor, invoice_id: str, *, account_id: str) -> list[Payment]:
-    """Return an invoice's attempts whose money the provider would not send back."""
+    """Return an invoice's attempts whose money the provider would not send back, or sent back otherwise than asked."""
     records: list[asyncpg.Record] = await connection.fetch(_NOT_RETURNED, account_id, invoice_id)
     return [payment for record in records if (payment := from_record(record)) is not None]
 

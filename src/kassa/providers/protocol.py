@@ -114,8 +114,8 @@ class Accepted(Value, frozen=True, kw_only=True, tag=True):
     rrn: str | None = None
     """Retrieval reference number, 12 digits."""
     approval_code: str | None = None
-    charged_back: int = 0
-    """What the payer's bank has taken back of it until now, in minor units."""
+    charge_backs: tuple[int, ...] = ()
+    """What the payer's bank has taken back of it until now: each charge-back in minor units, the oldest first."""
 
 
 class Declined(Value, frozen=True, kw_only=True, tag=True):

@@ -5,8 +5,9 @@ A movement is money that was taken (``purchase``), given back (``refund``) or ta
 its statement. Each difference is a case for a person; one that more asking may end wakes the question as well
 (``askable``), and nothing else is changed.
 
-A provider tells us of charge-backs by their sum, so one entry of ours may be several lines of a statement. Both are
-named by what was charged back in all with them, and the two books agree where an entry ends with a line.
+A provider may have told us of several charge-backs by their sum, so one entry of ours may be several lines of a
+statement. Both are named by what was charged back in all with them, and the two books agree where an entry ends with a
+line.
 """
 
 import re
@@ -48,9 +49,12 @@ BOOKED: Final[dict[str, tuple[Movement, Prefix, str]]] = {
     "suspended": ("purchase", "pay", ""),
     "unwanted": ("purchase", "pay", ""),
     "returned": ("refund", "pay", "-late"),
+    "returned_otherwise": ("refund", "pay", "-late"),
     "refunded": ("refund", "ref", ""),
+    "refunded_otherwise": ("refund", "ref", ""),
     "refunded_late": ("refund", "ref", ""),
     "charged_back": ("charge_back", "pay", ""),
+    "charged_back_unwanted": ("charge_back", "pay", ""),
 }
 """The recipes by which money comes from a provider or goes back to it: the movement, whose id its entries have behind
 the recipe's name, and what its ref has behind that."""

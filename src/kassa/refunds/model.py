@@ -1,8 +1,8 @@
 """What a refund is: money of an invoice that the merchant sends back, once, and where it stands (CONTRACT §4, §5).
 
     (begin) ──> refund_pending ──┬──> refunded
-                                 ├──> refund_error     (sent back, but not as asked: a person looks at it)
-                                 └──> refund_failed ──> refunded    a success that the provider tells of late
+                                 ├──> refund_error ──> refunded     sent back, but not as asked: a person settles it
+                                 └──> refund_failed ──> refunded | refund_error    a success that is told of late
 
 ``refund_pending`` means that the provider has been asked, or is about to be. It is never asked for the same money
 again: until its answer is known, the worker asks what became of it, at ``due_at``.
@@ -33,8 +33,12 @@ TRANSITIONS: Final = {
     RefundStatus.REFUND_PENDING: {RefundStatus.REFUNDED, RefundStatus.REFUND_FAILED, RefundStatus.REFUND_ERROR},
     RefundStatus.REFUND_FAILED: {RefundStatus.REFUNDED, RefundStatus.REFUND_ERROR},
     RefundStatus.REFUNDED: set[RefundStatus](),
-    RefundStatus.REFUND_ERROR: set[RefundStatus](),
+    RefundStatus.REFUND_ERROR: {RefundStatus.REFUNDED},
 }
+
+
+_ANSWERED: Final = {RefundStatus.REFUNDED, RefundStatus.REFUND_ERROR}
+"""Statuses in which the provider has said all that it has to say."""
 
 
 class Refund(Value, frozen=True, kw_only=True):
@@ -63,6 +67,11 @@ class Refund(Value, frozen=True, kw_only=True):
     description: str | None = None
     external_id: str | None = None
     """The provider's own name for it."""
+    returned_amount: int | None = None
+    """What the provider has really sent back where that is not what it was asked for, in ``returned_currency``."""
+    returned_currency: str | None = None
+    settled_amount: int | None = None
+    """What of the invoice that came to, in ``currency``, once a person has settled it."""
     created_at: datetime
     updated_at: datetime
     due_at: datetime | None = None
@@ -73,20 +82,39 @@ class Refund(Value, frozen=True, kw_only=True):
         """Whether the provider has the word."""
         return self.status is RefundStatus.REFUND_PENDING
 
+    @property
+    def counted(self) -> int:
+        """What of the invoice has gone back by it, or may still go back."""
+        return self.amount if self.settled_amount is None else self.settled_amount
+
+    @property
+    def counted_at_provider(self) -> int:
+        """The same in minor units of ``provider_currency``; another currency stands for what was asked for."""
+        amount, currency = self.at_provider
+        settled = self.settled_amount is not None and currency == self.provider_currency
+        return amount if settled else self.provider_amount
+
+    @property
+    def at_provider(self) -> tuple[int, str]:
+        """What the provider has sent back, as far as we know, or will: minor units and their currency."""
+        if self.returned_amount is not None and self.returned_currency is not None:
+            return self.returned_amount, self.returned_currency
+        return self.provider_amount, self.provider_currency
+
 
 def sent_back(refunds: list[Refund]) -> int:
     """Return what refunds have given back, in minor units."""
-    return sum(refund.amount for refund in refunds if refund.status is RefundStatus.REFUNDED)
+    return sum(refund.counted for refund in refunds if refund.status is RefundStatus.REFUNDED)
 
 
 def claimed(refunds: list[Refund]) -> int:
     """Return what refunds have given back or may still give back: all but those that failed, in minor units."""
-    return sum(refund.amount for refund in _claiming(refunds))
+    return sum(refund.counted for refund in _claiming(refunds))
 
 
 def claimed_at_provider(refunds: list[Refund]) -> int:
-    """Return the same in minor units of the provider's currency, as it was asked for."""
-    return sum(refund.provider_amount for refund in _claiming(refunds))
+    """Return the same in minor units of the provider's currency."""
+    return sum(refund.counted_at_provider for refund in _claiming(refunds))
 
 
 def _claiming(refunds: list[Refund]) -> Iterator[Refund]:
@@ -99,10 +127,11 @@ def answered(refund: Refund, outcome: Outcome, *, now: datetime) -> Refund:
     One that failed hears of nothing but a success, and one that is done of nothing at all.
     """
     match outcome:
-        case _ if not TRANSITIONS[refund.status]:
+        case _ if refund.status in _ANSWERED:
             return refund
         case Accepted() if (outcome.amount, outcome.currency) != (refund.provider_amount, refund.provider_currency):
-            return _move(refund, RefundStatus.REFUND_ERROR, "invalid_amount", outcome.external_id, now=now)
+            wrong = _move(refund, RefundStatus.REFUND_ERROR, "invalid_amount", outcome.external_id, now=now)
+            return msgspec.structs.replace(wrong, returned_amount=outcome.amount, returned_currency=outcome.currency)
         case Accepted():
             return _move(refund, RefundStatus.REFUNDED, "ok", outcome.external_id, now=now)
         case Pending():
@@ -118,6 +147,16 @@ def answered(refund: Refund, outcome: Outcome, *, now: datetime) -> Refund:
             return _wait(refund, None, now=now)
         case _:
             assert_never(outcome)
+
+
+def settle(refund: Refund, *, amount: int, now: datetime) -> Refund:
+    """Return a refund that went back otherwise than asked as done: ``amount`` is what that came to of the invoice.
+
+    Raises ``TransitionRefused`` for any other.
+    """
+    if refund.status is not RefundStatus.REFUND_ERROR:
+        raise TransitionRefused("The refund has not gone back otherwise than asked.")
+    return msgspec.structs.replace(_move(refund, RefundStatus.REFUNDED, "ok", None, now=now), settled_amount=amount)
 
 
 def _move(refund: Refund, status: RefundStatus, resolution: str, external_id: str | None, *, now: datetime) -> Refund:

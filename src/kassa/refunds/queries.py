@@ -32,7 +32,8 @@ async def insert(connection: Executor, refund: Refund) -> bool:
 
 _UPDATE: Final = """
 UPDATE refunds
-SET status = $4, resolution = $5, external_id = $6, updated_at = $7, due_at = $8
+SET status = $4, resolution = $5, external_id = $6, updated_at = $7, due_at = $8, reserve = $9,
+    returned_amount = $10, returned_currency = $11, settled_amount = $12
 WHERE account_id = $1 AND refund_id = $2 AND status = $3
 """
 
@@ -49,6 +50,10 @@ async def update(connection: Executor, refund: Refund, *, account_id: str, was: 
         refund.external_id,
         refund.updated_at,
         refund.due_at,
+        refund.reserve,
+        refund.returned_amount,
+        refund.returned_currency,
+        refund.settled_amount,
     )
     return done == "UPDATE 1"
 

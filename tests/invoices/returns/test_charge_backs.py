@@ -4,19 +4,21 @@ import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
-import msgspec
 import pytest
 
 from kassa.accounts.model import Account
-from kassa.errors import Invalid
+from kassa.errors import Invalid, NothingToDecide
 from kassa.invoices import operations as invoices
+from kassa.invoices.decisions.operations import send_back, settle
+from kassa.invoices.document import private
 from kassa.invoices.model import Invoice
 from kassa.invoices.returns import operations
 from kassa.ledger.model import Purse
 from kassa.payments import queries as payments
 from kassa.payments.model import Payment
-from kassa.providers.protocol import Accepted, Pending
-from tests.support import ledger
+from kassa.providers.protocol import Accepted, Declined, Pending
+from tests.support import books, ledger
+from tests.support.reconciling import compare_later
 from tests.support.wire import Fault
 from tests.support.world import World
 
@@ -192,35 +194,85 @@ async def test_one_that_is_told_with_the_payment_itself_is_asked_about_once_more
     assert (await world.view(invoice)).invoice.status == "partially_charged_back"
 
 
-async def test_one_of_money_that_is_no_merchants_is_for_a_person(world: World) -> None:
+async def unwanted(world: World) -> tuple[Account, Invoice]:
+    """Return an invoice that was paid too late, and its account; its money is about to go back."""
     account = await world.account(late_success="refund")
+    await world.set_terms(account, charge_back_fee_fix="15")
     invoice = await world.invoice(account)
     await world.pay(invoice, expiry="07/77")
     world.move_clock(minutes=31)
     await world.expire(account)
-    payment = await payment_of(world, invoice)
-    taken = Accepted(external_id=payment.external_id or "", amount=10_000, currency="USD")
-    await invoices.settle(world.platform, payment, taken)
-    await invoices.settle(world.platform, await payment_of(world, invoice), taken)
+    await world.decide((await payment_of(world, invoice)).payment_id, "approve")
+    await world.ask(account)
+    assert (await payment_of(world, invoice)).status == "refund_pending"
+    return account, invoice
+
+
+async def agreed(world: World, account: Account) -> None:
+    """Hold the books against the bank's, in all and by the last movement."""
+    result = await compare_later(world, account)
+    assert (result.kinds, result.open) == ({}, 0)
+    assert await books.net_agrees(world, world.bank_url)
+    assert await books.differences(world, world.bank_url) == []
+
+
+async def test_of_money_that_nobody_wanted_and_went_back_the_merchant_owes_it_and_no_fee(world: World) -> None:
+    account, invoice = await unwanted(world)
+    await world.ask(account)
     before = (await world.view(invoice)).invoice
     assert (await payment_of(world, invoice)).status == "refunded"
-    charged = msgspec.structs.replace(taken, charged_back=1)
-    await operations.charge_back(world.platform, await payment_of(world, invoice), charged)
+    for amount, owed in (("30", 3_000), ("0.01", 3_001)):
+        await charge_back(world, invoice, amount)
+        await world.ask(account)
+        assert await purses(world, account) == {Purse.PROVIDER: -owed, Purse.ACTIVE: -owed}
     after = (await world.view(invoice)).invoice
     assert (after.status, after.charged_back_amount) == (before.status, None)
     assert after.moderation_required
-    assert await purses(world, account) == {}
-
-
-async def test_one_that_comes_while_unwanted_money_goes_back_calls_for_a_person(world: World) -> None:
-    account = await world.account(late_success="refund")
-    invoice = await world.invoice(account)
-    await world.pay(invoice, expiry="07/77")
-    world.move_clock(minutes=31)
-    await world.expire(account)
-    payment = await payment_of(world, invoice)
-    await world.decide(payment.payment_id, "approve")
+    await wake(world, await payment_of(world, invoice))
+    await settle(world.platform, account, invoice.invoice_id, by="operator Ann", note="disputed")
     await world.ask(account)
+    assert not (await world.view(invoice)).invoice.moderation_required, "it is known already"
+    await agreed(world, account)
+
+
+async def test_of_money_that_would_not_go_back_it_is_taken_from_what_is_held_and_the_rest_goes_back(
+    world: World,
+) -> None:
+    account, invoice = await unwanted(world)
+    payment = await payment_of(world, invoice)
+    await invoices.settle(world.platform, payment, Declined(external_id=None, resolution="general_decline"))
+    for amount in ("30", "5"):
+        await world.charge_back(payment.payment_id, amount)
+    assert await world.ask(account) == 1
+    assert await purses(world, account) == {Purse.PROVIDER: 6_500, Purse.PENDING: 6_500}
+    await send_back(world.platform, account, invoice.invoice_id, by="operator Ann")
+    assert await world.ask(account) == 1
+    payment = await payment_of(world, invoice)
+    assert (payment.status, payment.returned_amount) == ("refunded", 6_500)
+    assert await purses(world, account) == {}
+    told = private(world.platform, account, await world.view(invoice)).data.attributes
+    assert bytes(told.refunded_amount) == b"65"
+    await charge_back(world, invoice, "65")
+    await world.ask(account)
+    await world.ask(account)
+    assert await purses(world, account) == {Purse.PROVIDER: -6_500, Purse.ACTIVE: -6_500}
+    await agreed(world, account)
+
+
+async def test_where_all_of_it_was_charged_back_nothing_can_be_sent_back(world: World) -> None:
+    account, invoice = await unwanted(world)
+    payment = await payment_of(world, invoice)
+    await world.charge_back(payment.payment_id)
+    assert [await world.ask(account) for _ in range(2)] == [1, 1]
+    assert ((await payment_of(world, invoice)).status, await purses(world, account)) == ("refund_failed", {})
+    with pytest.raises(NothingToDecide):
+        await send_back(world.platform, account, invoice.invoice_id, by="operator Ann")
+    await settle(world.platform, account, invoice.invoice_id, by="operator Ann", note="the payer has it")
+    await agreed(world, account)
+
+
+async def test_one_that_comes_while_unwanted_money_goes_back_is_booked_once_that_has_ended(world: World) -> None:
+    account, invoice = await unwanted(world)
     world.wire.refund_fault = Fault.LOSE_ANSWER
     await world.ask(account)
     assert (await payment_of(world, invoice)).status == "refund_pending"
@@ -230,4 +282,36 @@ async def test_one_that_comes_while_unwanted_money_goes_back_calls_for_a_person(
     assert (await payment_of(world, invoice)).status == "refunded"
     assert await world.ask(account) == 1
     assert (await world.view(invoice)).invoice.moderation_required
+    assert await purses(world, account) == {Purse.PROVIDER: -3_000, Purse.ACTIVE: -3_000}
     assert await world.ask(account) == 0
+    await agreed(world, account)
+
+
+async def test_one_of_money_in_another_currency_is_for_a_person_and_moves_nothing(world: World) -> None:
+    account, invoice = await unwanted(world)
+    await world.ask(account)
+    payment = await payment_of(world, invoice)
+    other = Accepted(external_id=payment.external_id or "", amount=10_000, currency="EUR", charge_backs=(1,))
+    await operations.charge_back(world.platform, payment, other)
+    assert (await world.view(invoice)).invoice.moderation_required
+    assert await purses(world, account) == {}
+
+
+async def test_several_that_are_heard_of_together_cost_a_fee_and_are_told_each(world: World) -> None:
+    account, invoice = await paid(world)
+    await world.set_terms(account, charge_back_fee_fix="15")
+    payment = await payment_of(world, invoice)
+    for amount in ("30", "20.50"):
+        await world.charge_back(payment.payment_id, amount)
+    await charge_back(world, invoice)
+    assert await world.ask(account) == 1
+    found = (await world.view(invoice)).invoice
+    assert (found.status, found.charged_back_amount) == ("charged_back", 10_000)
+    assert await purses(world, account) == {Purse.ACTIVE: -4_500, Purse.FEES: 4_500}
+    assert (await world.told(invoice))[2:] == ["partially_charged_back"] * 2 + ["charged_back"]
+    rows = await world.fetch(
+        "SELECT DISTINCT entry_id FROM ledger_transfers WHERE account_id = $1 AND recipe = 'charged_back'",
+        account.account_id,
+    )
+    assert {row["entry_id"].rpartition(":")[2] for row in rows} == {"3000", "5050", "10000"}
+    await agreed(world, account)

@@ -25,6 +25,7 @@ def refunded(name: str, request: str) -> dict[str, Any]:
     done = shown["updated"] + 3600
     shown |= {"status": "partially_refunded", "refunded_amount": asked["amount"], "refunded_fee": 0, "refunded": done}
     shown["updated"] = done + 1
-    refund = {"id": "ref_HeSWnW3xkQ0bZt7a", **asked, "currency": shown["currency"], "fee": 0, "status": "refunded"}
+    refund = {"id": "ref_HeSWnW3xkQ0bZt7a", **asked, "currency": shown["currency"], "status": "refunded"}
+    refund |= {"refunded_amount": asked["amount"], "fee": 0}
     shown["refunds"] = [{**refund, "resolution": "ok", "created": done, "updated": done}]
     return found

@@ -19,13 +19,13 @@ def approve(invoice: Invoice, payment: Payment, *, amount: int, now: datetime) -
     _check_held(invoice, payment)
     if payment.processed_currency != invoice.service_currency:
         raise NotApprovable
-    return model.succeed(_decided(invoice), amount=amount, payment_id=payment.payment_id, now=now)
+    return model.succeed(settled(invoice), amount=amount, payment_id=payment.payment_id, now=now)
 
 
 def reject(invoice: Invoice, payment: Payment, *, now: datetime) -> Invoice:
     """Return a held invoice given up. Raises ``NothingToDecide`` when it is not held."""
     _check_held(invoice, payment)
-    return model.fail(_decided(invoice), resolution=model.REJECTED, now=now)
+    return model.fail(settled(invoice), resolution=model.REJECTED, now=now)
 
 
 def settle(invoice: Invoice, *, now: datetime) -> Invoice:
@@ -35,13 +35,14 @@ def settle(invoice: Invoice, *, now: datetime) -> Invoice:
     """
     if not invoice.moderation_required or invoice.status is Status.PROCESS_ERROR:
         raise NothingToDecide
-    return msgspec.structs.replace(model.touch(invoice, now=now), moderation_required=False)
+    return settled(model.touch(invoice, now=now))
+
+
+def settled(invoice: Invoice) -> Invoice:
+    """Return the invoice waiting for nobody, whatever has been booked of it by the word that settled it."""
+    return msgspec.structs.replace(invoice, moderation_required=False)
 
 
 def _check_held(invoice: Invoice, payment: Payment) -> None:
     if (invoice.status, payment.status) != (Status.PROCESS_ERROR, PaymentStatus.PROCESS_ERROR):
         raise NothingToDecide
-
-
-def _decided(invoice: Invoice) -> Invoice:
-    return msgspec.structs.replace(invoice, moderation_required=False)

@@ -10,12 +10,13 @@ from kassa.invoices import conversion, model, queries
 from kassa.invoices.decisions import model as decisions
 from kassa.invoices.operations import apply, give_back
 from kassa.invoices.queries import View
+from kassa.invoices.returns import operations as returns
 from kassa.moderation import operations as moderation
 from kassa.moderation import queries as moderation_queries
 from kassa.moderation.model import Decision, Verdict
 from kassa.payments import model as payments
 from kassa.payments import queries as payment_queries
-from kassa.payments.model import Payment
+from kassa.payments.model import Payment, PaymentStatus
 from kassa.platform import Platform
 
 
@@ -67,7 +68,8 @@ async def send_back(platform: Platform, account: Account, invoice_id: str, *, by
         view = await _locked(connection, invoice_id, account_id=account.account_id)
         now = platform.clock.now(test_mode=view.invoice.test_mode)
         invoice = decisions.settle(view.invoice, now=now)
-        refused = await _refused(connection, view)
+        failed = [each for each in await _refused(connection, view) if each.status is PaymentStatus.REFUND_FAILED]
+        refused = [each for each in failed if each.returnable]
         if not refused:
             raise NothingToDecide
         for each in refused:
@@ -87,8 +89,9 @@ async def send_back(platform: Platform, account: Account, invoice_id: str, *, by
 
 @unit_of_work
 async def settle(platform: Platform, account: Account, invoice_id: str, *, by: str, note: str) -> View:
-    """Note that what an invoice waits for was put right elsewhere: nobody is waited for, and no money moves.
+    """Note that what an invoice waits for was put right elsewhere: nobody is waited for.
 
+    What went back otherwise than asked is booked as it was sent; no other money moves.
     Raises ``NotFound``, and ``NothingToDecide`` where nobody is waited for, or for approval or rejection.
     """
     async with transaction(platform.pool) as connection:
@@ -96,13 +99,21 @@ async def settle(platform: Platform, account: Account, invoice_id: str, *, by: s
         now = platform.clock.now(test_mode=view.invoice.test_mode)
         invoice = decisions.settle(view.invoice, now=now)
         shown = [view.payment] if view.payment else []
-        for each in await _refused(connection, view) or shown:
+        refused = await _refused(connection, view)
+        for each in refused or shown:
             await _record(connection, account, each, Verdict.SETTLED, by=by, note=note, now=now)
+        for wrong in refused:
+            if wrong.status is PaymentStatus.REFUND_ERROR:
+                done = payments.settle(wrong, now=now)
+                view = await apply(
+                    connection, platform, account, view, invoice=invoice, current=wrong, payment=done, now=now
+                )
+        invoice = decisions.settled(await returns.finish(connection, view, invoice, now=now))
         return await give_back(connection, platform, account, view, invoice, now=now)
 
 
 async def _refused(connection: Connection, view: View) -> list[Payment]:
-    """Return an invoice's attempts whose money the provider would not send back, and nobody has settled."""
+    """Return an invoice's attempts whose money has not gone back as it should, and nobody has settled."""
     names = {"invoice_id": view.invoice.invoice_id, "account_id": view.invoice.account_id}
     decisions = await moderation_queries.decisions(connection, **names)
     settled = {each.payment_id for each in decisions if each.verdict is Verdict.SETTLED}

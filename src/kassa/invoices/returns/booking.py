@@ -6,7 +6,7 @@ from kassa.errors import TransitionRefused
 from kassa.invoices.model import Invoice
 from kassa.ledger import recipes
 from kassa.ledger.model import Entry
-from kassa.payments.model import Payment
+from kassa.payments.model import Payment, PaymentStatus
 from kassa.refunds.model import Refund, RefundStatus
 
 
@@ -27,6 +27,10 @@ def ended(refund: Refund, *, was: RefundStatus, reserve: int) -> Entry | None:
             return recipes.refund_failed(**_names(refund), amount=refund.amount, reserve=reserve)
         case (RefundStatus.REFUND_FAILED, RefundStatus.REFUNDED):
             return recipes.refunded_late(**_done(refund), reserve=reserve)
+        case (RefundStatus.REFUND_FAILED, RefundStatus.REFUND_ERROR):
+            return recipes.refund_begun_again(**_names(refund), amount=refund.amount, reserve=reserve)
+        case (RefundStatus.REFUND_ERROR, RefundStatus.REFUNDED):
+            return recipes.refunded_otherwise(**_done(refund), set_aside=refund.amount, reserve=reserve)
         case (_, RefundStatus.REFUND_PENDING | RefundStatus.REFUND_ERROR):
             return None
         case _:
@@ -48,9 +52,20 @@ def charged_back(before: Invoice, invoice: Invoice, payment: Payment, *, fee: in
     )
 
 
+def charged_back_unwanted(before: Payment, payment: Payment, amount: int) -> Entry:
+    """Return the entry of what was charged back of money that nobody wanted, which was as ``before``."""
+    return recipes.charged_back_unwanted(
+        payment_id=payment.payment_id,
+        invoice_id=payment.invoice_id,
+        currency=payment.processed_currency or payment.currency,
+        total=payment.charged_back_amount,
+        amount=amount,
+        held=0 if payment.status is PaymentStatus.REFUNDED else min(before.returnable, amount),
+    )
+
+
 def _done(refund: Refund) -> dict[str, Any]:
-    back = (refund.provider_amount, refund.provider_currency)
-    return {**_names(refund), "amount": refund.amount, "fee": refund.fee, "at_provider": back}
+    return {**_names(refund), "amount": refund.counted, "fee": refund.fee, "at_provider": refund.at_provider}
 
 
 def _names(refund: Refund) -> dict[str, str]:

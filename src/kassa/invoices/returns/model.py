@@ -103,16 +103,36 @@ def followed(invoice: Invoice, refund: Refund, refunds: Iterable[Refund], *, now
     return give_back(invoice, status, resolution=refund.resolution, now=now, moderation_required=flagged)
 
 
+def came_to(invoice: Invoice, payment: Payment, refunds: list[Refund], wrong: Refund) -> int:
+    """Return what of an invoice one of its refunds has given back that was not made as asked, in minor units.
+
+    Nothing tells what money in another currency is of the invoice: it stands for what was asked for.
+    """
+    amount, currency = wrong.at_provider
+    if currency != wrong.provider_currency:
+        return wrong.amount
+    others = [each for each in refunds if each.refund_id != wrong.refund_id]
+    gone = claimed(others) + (invoice.charged_back_amount or 0)
+    gone_there = claimed_at_provider(others) + (invoice.charged_back_service_amount or 0)
+    return max(_share(invoice, payment, amount, gone=gone, gone_there=gone_there), 0)
+
+
 def reserve_moved(invoice: Invoice, refund: Refund, *, was: RefundStatus, now: datetime) -> tuple[Invoice, int]:
     """Return the invoice with its reserve as a refund's new status leaves it, and how much moved into it or out of it.
 
-    What a refund that failed had drawn is held again; one that the provider tells of late draws anew.
+    What a refund that failed had drawn is held again; one that the provider tells of late draws anew. One that is
+    settled draws for what more went back than asked, and holds again what less did: that is told as less than nothing.
     """
     match was, refund.status:
         case (RefundStatus.REFUND_PENDING, RefundStatus.REFUND_FAILED):
             return refill(invoice, refund.reserve, now=now)
-        case (RefundStatus.REFUND_FAILED, RefundStatus.REFUNDED):
+        case (RefundStatus.REFUND_FAILED, RefundStatus.REFUNDED | RefundStatus.REFUND_ERROR):
             return draw(invoice, refund.amount)
+        case (RefundStatus.REFUND_ERROR, RefundStatus.REFUNDED) if refund.counted > refund.amount:
+            return draw(invoice, refund.counted - refund.amount)
+        case (RefundStatus.REFUND_ERROR, RefundStatus.REFUNDED):
+            after, held = refill(invoice, min(refund.amount - refund.counted, refund.reserve), now=now)
+            return after, -held
         case _:
             return invoice, 0
 
@@ -140,12 +160,16 @@ def _charged_back(invoice: Invoice, payment: Payment, refunds: list[Refund], ser
 
     As with refunds, together with these, so that parts sum to the whole; alone where the bank took more than is left.
     """
-    gone_there = claimed_at_provider(refunds)
-    if gone_there + service_total <= (payment.processed_amount or 0):
-        total = conversion.from_provider(invoice, payment, gone_there + service_total) - claimed(refunds)
-    else:
-        total = conversion.from_provider(invoice, payment, service_total)
+    gone, gone_there = claimed(refunds), claimed_at_provider(refunds)
+    total = _share(invoice, payment, service_total, gone=gone, gone_there=gone_there)
     return max(total, invoice.charged_back_amount or 1)
+
+
+def _share(invoice: Invoice, payment: Payment, minor: int, *, gone: int, gone_there: int) -> int:
+    """Return what an amount at the provider is of an invoice of which ``gone`` went back before."""
+    if gone_there + minor <= (payment.processed_amount or 0):
+        return conversion.from_provider(invoice, payment, gone_there + minor) - gone
+    return conversion.from_provider(invoice, payment, minor)
 
 
 def _exceeded(invoice: Invoice, refunds: list[Refund]) -> bool:

@@ -7,7 +7,9 @@ decide, save, book, tell.
 
 from datetime import datetime
 from functools import partial
+from itertools import accumulate
 
+import msgspec
 import structlog
 
 from kassa import failpoints
@@ -34,7 +36,7 @@ from kassa.platform import Platform
 from kassa.providers.protocol import Accepted, Outcome
 from kassa.refunds import model as refund_model
 from kassa.refunds import queries as refund_queries
-from kassa.refunds.model import Refund
+from kassa.refunds.model import Refund, RefundStatus
 
 _log = structlog.get_logger(__name__)
 
@@ -121,15 +123,11 @@ async def settle(platform: Platform, refund: Refund, outcome: Outcome) -> View:
         after = refund_model.answered(current, outcome, now=now)
         if after == current:
             return view
-        if not await refund_queries.update(connection, after, account_id=account.account_id, was=current.status):
-            raise TransitionRefused
-        refunds = [after if each is current else each for each in view.refunds]
         unknown = after.under_way and view.invoice.status is Status.REFUNDING
         if after.status is current.status and not unknown:
+            await _save(connection, after, was=current)
             return view
-        changed = model.followed(view.invoice, after, refunds, now=now)
-        changed, reserve = model.reserve_moved(changed, after, was=current.status, now=now)
-        await _book(connection, booking.ended(after, was=current.status, reserve=reserve), changed, now)
+        changed = await _ended(connection, view.invoice, view.refunds, current, after, now=now)
         if changed.moderation_required and not view.invoice.moderation_required:
             _log.error("a refund went wrong", refund_id=after.refund_id, status=after.status)
         done = await invoices.give_back(connection, platform, account, view, changed, now=now)
@@ -137,11 +135,40 @@ async def settle(platform: Platform, refund: Refund, outcome: Outcome) -> View:
     return done
 
 
+async def finish(connection: Connection, view: View, invoice: Invoice, *, now: datetime) -> Invoice:
+    """Book what refunds of a locked invoice sent back otherwise than asked, and return the invoice after it."""
+    refunds = view.refunds
+    for wrong in [each for each in refunds if each.status is RefundStatus.REFUND_ERROR]:
+        payment = await payment_queries.by_id(connection, wrong.payment_id, account_id=invoice.account_id)
+        if payment is None:
+            raise NotFound
+        amount = model.came_to(invoice, payment, refunds, wrong)
+        done = refund_model.settle(wrong, amount=amount, now=now)
+        invoice = await _ended(connection, invoice, refunds, wrong, done, now=now)
+        refunds = [done if each is wrong else each for each in refunds]
+    return invoice
+
+
+async def _ended(
+    connection: Connection, invoice: Invoice, refunds: list[Refund], current: Refund, after: Refund, *, now: datetime
+) -> Invoice:
+    """Save and book a refund's new status, and return its invoice as that leaves it."""
+    of_now = [after if each is current else each for each in refunds]
+    changed = model.followed(invoice, after, of_now, now=now)
+    changed, reserve = model.reserve_moved(changed, after, was=current.status, now=now)
+    if after.status is RefundStatus.REFUND_ERROR and current.status is RefundStatus.REFUND_FAILED:
+        after = msgspec.structs.replace(after, reserve=reserve)
+    await _save(connection, after, was=current)
+    await _book(connection, booking.ended(after, was=current.status, reserve=reserve), changed, now)
+    return changed
+
+
 @unit_of_work
 async def charge_back(platform: Platform, payment: Payment, outcome: Outcome) -> None:
-    """Apply what a provider answered about an attempt that has taken money: how much was charged back of it.
+    """Apply what a provider answered about an attempt that has taken money: what was charged back of it.
 
-    What was taken back of money that is not the merchant's is for a person.
+    Each charge-back is booked, costs and is told by itself, however many are heard of together. What was taken back of
+    money that is not the merchant's is for a person as well, and costs nothing.
     """
     account = await platform.accounts.by_id(payment.account_id)
     fee = await _charge_back_fee(platform, payment)
@@ -154,17 +181,19 @@ async def charge_back(platform: Platform, payment: Payment, outcome: Outcome) ->
         heard = payment_model.heard(current, outcome, now=now)
         if heard != current:
             await payment_queries.update(connection, heard, account_id=account.account_id, was=current.status)
-        if not isinstance(outcome, Accepted) or not outcome.charged_back:
+        if not isinstance(outcome, Accepted) or not outcome.charge_backs:
             return
-        if not model.merchants(view.invoice, current, currency=outcome.currency):
-            _log.error("money that is not the merchant's was charged back", payment_id=current.payment_id)
-            changed = invoice_model.flag(view.invoice, now=now)
-        elif outcome.charged_back > (view.invoice.charged_back_service_amount or 0):
-            changed = await _taken(connection, view, current, outcome.charged_back, fee=fee, now=now)
-        else:
-            return
-        await invoices.give_back(connection, platform, account, view, changed, now=now)
-        failpoints.reach(Point.CHARGED_BACK)
+        wanted = model.merchants(view.invoice, heard, currency=outcome.currency)
+        for total in accumulate(outcome.charge_backs):
+            if wanted:
+                changed = await _taken(connection, view, heard, total, fee=fee, now=now)
+            else:
+                heard, changed = await _taken_unwanted(
+                    connection, view.invoice, heard, (total, outcome.currency), now=now
+                )
+            if changed is not view.invoice:
+                view = await invoices.give_back(connection, platform, account, view, changed, now=now)
+                failpoints.reach(Point.CHARGED_BACK)
 
 
 async def _charge_back_fee(platform: Platform, payment: Payment) -> int:
@@ -178,12 +207,32 @@ async def _charge_back_fee(platform: Platform, payment: Payment) -> int:
 async def _taken(
     connection: Connection, view: View, payment: Payment, total: int, *, fee: int, now: datetime
 ) -> Invoice:
-    """Book what was charged back, ``total`` in the provider's currency, and return the invoice after it."""
+    """Book a charge-back, ``total`` in the provider's currency with those before it; return the invoice after it."""
     before = view.invoice
+    if total <= (before.charged_back_service_amount or 0):
+        return before
     after = model.charged_back(before, payment, view.refunds, total, now=now)
     changed, reserve = draw(after, (after.charged_back_amount or 0) - (before.charged_back_amount or 0))
     await _book(connection, booking.charged_back(before, changed, payment, fee=fee, reserve=reserve), changed, now)
     return changed
+
+
+async def _taken_unwanted(
+    connection: Connection, invoice: Invoice, payment: Payment, total: tuple[int, str], *, now: datetime
+) -> tuple[Payment, Invoice]:
+    """Book a charge-back of money that is not the merchant's, and return the attempt and the invoice after it.
+
+    ``total`` is as the provider tells it. What is still held for a decision is booked once that has been made.
+    """
+    after, amount = payment_model.charge_back(payment, total=total[0], currency=total[1])
+    if not amount and total[0] <= payment.charged_back_amount:
+        return payment, invoice
+    _log.error("money that is not the merchant's was charged back", payment_id=payment.payment_id)
+    changed = invoice_model.flag(invoice, now=now)
+    if amount:
+        await payment_queries.update(connection, after, account_id=invoice.account_id, was=payment.status)
+        await _book(connection, booking.charged_back_unwanted(payment, after, amount), changed, now)
+    return after, changed
 
 
 async def _locked(connection: Connection, invoice_id: str, *, account_id: str) -> View:
@@ -191,6 +240,11 @@ async def _locked(connection: Connection, invoice_id: str, *, account_id: str) -
     if view is None:
         raise NotFound
     return view
+
+
+async def _save(connection: Connection, refund: Refund, *, was: Refund) -> None:
+    if not await refund_queries.update(connection, refund, account_id=refund.account_id, was=was.status):
+        raise TransitionRefused
 
 
 async def _book(connection: Connection, entry: Entry | None, invoice: Invoice, now: datetime) -> None:

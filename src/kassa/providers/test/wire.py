@@ -115,7 +115,7 @@ class PurchaseAnswer(Value, frozen=True, kw_only=True):
     confirmation: Confirmation | None = None
     rrn: str | None
     approval_code: str | None
-    charged_back: int = 0
+    charge_backs: tuple[Annotated[int, Meta(gt=0)], ...] = ()
 
 
 class RefundAnswer(Value, frozen=True, kw_only=True):
@@ -207,7 +207,7 @@ def purchase_outcome(purchase: PurchaseAnswer, *, bank_url: str) -> Told:
                 currency=purchase.currency,
                 rrn=purchase.rrn,
                 approval_code=purchase.approval_code,
-                charged_back=purchase.charged_back,
+                charge_backs=purchase.charge_backs,
             )
         case "REFUSED":
             return Declined(external_id=purchase.transaction, resolution=resolution(purchase.response))
