@@ -93,7 +93,6 @@ SEED: Final = 8
 RECIPES: Final = {
     *("processed", "suspended", "approved", "unwanted", "returned", "released"),
     *("refund_begun", "refunded", "refund_failed", "charged_back"),
-    *("refunded_otherwise", "charged_back_unwanted"),
 }
 """What the walks have to have met among them, or they prove little."""
 POINTS: Final = {
@@ -259,7 +258,7 @@ class Walk(RuleBasedStateMachine):
         """Send money back, all that is left or an amount; never more than there is."""
         self.run(self._refund(invoice, amount))
 
-    @rule(invoice=invoices, amount=PARTS, fault=st.sampled_from([*FAULTS, Fault.HALVE]), death=REFUNDING)
+    @rule(invoice=invoices, amount=PARTS, fault=st.sampled_from(FAULTS), death=REFUNDING)
     def refund_badly(self, invoice: Invoice, amount: int | None, fault: Fault | None, death: int) -> None:
         """Do so on a line that may be bad, and die of it."""
         self.world.wire.refund_fault = fault
@@ -295,11 +294,6 @@ class Walk(RuleBasedStateMachine):
             assert not held
         else:
             assert held
-
-    @rule(invoice=invoices, death=DECIDING)
-    def settle(self, invoice: Invoice, death: int) -> None:
-        """Settle what went wrong with an invoice's money, if anything did."""
-        self.run(self._settle(invoice.invoice_id), death)
 
     async def _settle(self, invoice_id: str) -> None:
         with contextlib.suppress(NothingToDecide):

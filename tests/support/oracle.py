@@ -112,12 +112,12 @@ def _add_paid(
 
 def counted(refund: Mapping[str, Any]) -> int:
     """Return what of its invoice a refund takes: what was asked for, or what a person has settled."""
-    return refund["amount"] if refund["settled_amount"] is None else refund["settled_amount"]
+    return int(refund["amount"] if refund["settled_amount"] is None else refund["settled_amount"])
 
 
 def _sent(refund: Mapping[str, Any]) -> int:
     """Return what the provider sent back by a refund, which here is never another currency."""
-    return refund["provider_amount"] if refund["returned_amount"] is None else refund["returned_amount"]
+    return int(refund["provider_amount"] if refund["returned_amount"] is None else refund["returned_amount"])
 
 
 def _move(total: Amounts, source: Purse, target: Purse, currency: str, minor: int) -> None:
