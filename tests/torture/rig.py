@@ -57,6 +57,8 @@ class Rig:
     merchant: Merchant
     payer: Visitor
     orders: Path
+    patience_seconds: float = 90
+    """How long a life may take; where nobody is left alone for more than a moment, far longer."""
     deaths: int = 0
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -107,7 +109,8 @@ class Rig:
         asked = {"reference_id": str(uuid.uuid4()), "service": life.service, "flow": life.flow}
         created = await self.patiently(lambda: self._shop(shop).create(**asked), statuses={201, 409})
         lived = Lived(life=life, shop=shop, asked=asked, invoice_id=created.document["data"]["id"])
-        await until(lambda: self._moved(life, shop, lived.invoice_id), seconds=90, what=f"the end of {life.name}")
+        ended = partial(self._moved, life, shop, lived.invoice_id)
+        await until(ended, seconds=self.patience_seconds, what=f"the end of {life.name}")
         if life.verdict is not None:
             await self._decide(lived, life.verdict)
         await self._give_back(lived)

@@ -28,6 +28,8 @@ from tests.torture.rig import Lived, Rig
 
 LOAD: Final = 20
 """Acknowledged invoices between two blows."""
+STORM_SECONDS: Final = 600
+"""How long a life may take in which everything is killed again and again."""
 DISK: Final = "160m"
 BALLAST: Final = "ballast"
 
@@ -143,7 +145,8 @@ async def _weather(kassa: Kassa, merchant: Merchant) -> AsyncIterator[_Weather]:
     await kassa.start()
     keys = (await kassa.office.account(callback_url=merchant.url)).keys
     async with visitors.visiting() as payer, aiohttp.ClientSession() as session:
-        rig = Rig(kassa=kassa, merchant=merchant, payer=payer, orders=kassa.folder / "orders")
+        orders = kassa.folder / "orders"
+        rig = Rig(kassa=kassa, merchant=merchant, payer=payer, orders=orders, patience_seconds=STORM_SECONDS)
         # They outlive Kassa and its operator.
         creators = Creators(shop=Client(session, kassa.office.base_url, keys))
         weather, ended = _Weather(rig=rig, creators=creators, over=[]), asyncio.Event()
