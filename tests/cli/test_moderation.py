@@ -10,7 +10,7 @@ from kassa.invoices import operations
 from kassa.invoices.model import Invoice
 from kassa.moderation import operations as moderation
 from kassa.moderation.model import AmountRule
-from kassa.providers.protocol import Declined
+from kassa.providers.protocol import Accepted, Declined
 from tests.support import command, ledger
 from tests.support import world as worlds
 from tests.support.command import Ran
@@ -121,7 +121,9 @@ async def test_an_operator_sends_money_back_again_and_settles(database: Database
     async with worlds.opened(database, folder) as world:
         payment = (await world.view(invoice)).payment
         assert payment is not None
-        await operations.settle(world.platform, payment, Declined(external_id=None, resolution="general_decline"))
+        sent = Accepted(external_id="0123", amount=9_900, currency="USD")
+        await operations.settle(world.platform, payment, sent)
+    assert "otherwise than asked, 99.00 USD instead of 100.00 USD" in (await kassa("list")).out
     assert (await kassa("settle", invoice.invoice_id)).status == 2
     assert (await kassa("settle", invoice.invoice_id, "--note", "sent by wire")).status == 0
     assert invoice.invoice_id not in (await kassa("list")).out

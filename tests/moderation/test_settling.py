@@ -17,6 +17,7 @@ from kassa.ledger.model import Purse
 from kassa.moderation import operations as moderation
 from kassa.moderation import queries
 from kassa.moderation.model import AmountRule, Verdict
+from kassa.moderation.queries import SentBack
 from kassa.payments.model import PaymentStatus
 from kassa.providers import protocol
 from kassa.providers.protocol import Declined
@@ -91,6 +92,10 @@ async def test_a_refund_is_booked_as_the_provider_made_it(
     account, invoice = await paid(world)
     wrong = await refunded(world, invoice, change)
     assert (await purses(world, account))[Purse.PENDING, "USD"] == 4_000
+    (waiting,) = await queries.waiting(world.pool, account_id=account.account_id)
+    assert waiting.sent_back == [
+        SentBack(asked_amount=4_000, asked_currency="USD", amount=back, currency="USD"),
+    ]
     view = await settle(world.platform, account, invoice.invoice_id, by=ANN, note="the bank keeps it so")
     assert (view.invoice.status, view.invoice.resolution) == ("partially_refunded", "ok")
     assert not view.invoice.moderation_required

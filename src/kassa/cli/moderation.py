@@ -199,10 +199,19 @@ async def _owner(pool: Pool, invoice_id: str) -> Account:
 
 
 def _row(each: Waiting) -> tuple[str, ...]:
-    asked = f"{money.to_fixed(each.payment_amount, each.currency)} {each.currency}"
     taken = ""
     if each.processed_amount is not None and each.processed_currency is not None:
-        taken = f"{money.to_fixed(each.processed_amount, each.processed_currency)} {each.processed_currency}"
-    mode = "test" if each.test_mode else "live"
-    since = f"{each.updated_at:%Y-%m-%d %H:%M}"
-    return (each.invoice_id, mode, each.status, each.resolution, asked, taken, since, each.reason or "")
+        taken = _amount(each.processed_amount, each.processed_currency)
+    reasons = [each.reason or ""] + [
+        f"{_amount(wrong.amount, wrong.currency)} instead of {_amount(wrong.asked_amount, wrong.asked_currency)}"
+        for wrong in each.sent_back
+    ]
+    return (
+        *(each.invoice_id, "test" if each.test_mode else "live", each.status, each.resolution),
+        *(_amount(each.payment_amount, each.currency), taken, f"{each.updated_at:%Y-%m-%d %H:%M}"),
+        ", ".join(reasons),
+    )
+
+
+def _amount(minor: int, currency: str) -> str:
+    return f"{money.to_fixed(minor, currency)} {currency}"

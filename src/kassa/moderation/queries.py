@@ -120,6 +120,15 @@ async def decisions(executor: Executor, invoice_id: str, *, account_id: str) -> 
     return [Decision(**{**record, "verdict": Verdict(record["verdict"])}) for record in records]
 
 
+class SentBack(Value, frozen=True, kw_only=True):
+    """Money that went back otherwise than asked, in minor units."""
+
+    asked_amount: int
+    asked_currency: str
+    amount: int
+    currency: str
+
+
 class Waiting(Value, frozen=True, kw_only=True):
     """An invoice that waits for a person. Amounts are minor units."""
 
@@ -138,19 +147,34 @@ class Waiting(Value, frozen=True, kw_only=True):
     updated_at: datetime
     reason: str | None
     """The rules that hold it, or what went wrong with its money, in words."""
+    sent_back: list[SentBack]
+    """What of it went back otherwise than asked, and nobody has settled."""
 
 
+_sent_back: Final = msgspec.json.Decoder(list[SentBack])
 _OF_INVOICE: Final = "x.account_id = i.account_id AND x.invoice_id = i.invoice_id"
 _WAITING: Final = f"""
 SELECT i.account_id, i.invoice_id, i.test_mode, i.reference_id, i.status, i.resolution, i.currency, i.payment_amount,
     p.processed_currency, p.processed_amount, i.updated_at,
     CASE WHEN i.status = 'process_error' THEN d.note
-        WHEN EXISTS (SELECT 1 FROM payments x WHERE {_OF_INVOICE} AND x.status = 'refund_failed')
+        WHEN EXISTS (SELECT 1 FROM payments x WHERE {_OF_INVOICE} AND x.status = 'refund_failed'
+                AND x.processed_amount > x.charged_back_amount)
             THEN 'the provider would not send its money back'
         WHEN EXISTS (SELECT 1 FROM payments x WHERE {_OF_INVOICE} AND x.status = 'refund_error')
             OR EXISTS (SELECT 1 FROM refunds x WHERE {_OF_INVOICE} AND x.status = 'refund_error')
             THEN 'money was sent back otherwise than asked'
-        ELSE 'more went back than was taken' END AS reason
+        WHEN EXISTS (SELECT 1 FROM payments x WHERE {_OF_INVOICE} AND x.charged_back_amount > 0)
+            THEN 'money that nobody wanted was charged back'
+        ELSE 'more went back than was taken' END AS reason,
+    (SELECT json_agg(wrong) FROM (
+        SELECT x.provider_amount AS asked_amount, x.provider_currency AS asked_currency,
+            x.returned_amount AS amount, x.returned_currency AS currency
+        FROM refunds x WHERE {_OF_INVOICE} AND x.status = 'refund_error' AND x.returned_amount IS NOT NULL
+        UNION ALL
+        SELECT greatest(x.processed_amount - x.charged_back_amount, 0), x.processed_currency,
+            x.returned_amount, x.returned_currency
+        FROM payments x WHERE {_OF_INVOICE} AND x.status = 'refund_error' AND x.returned_amount IS NOT NULL
+    ) AS wrong) AS sent_back
 FROM invoices i
 LEFT JOIN payments p ON p.account_id = i.account_id AND p.payment_id = i.payment_id
 LEFT JOIN moderation_decisions d ON d.account_id = i.account_id AND d.invoice_id = i.invoice_id
@@ -162,4 +186,5 @@ ORDER BY i.created_at, i.invoice_id
 
 async def waiting(executor: Executor, *, account_id: str) -> list[Waiting]:
     """Return an account's invoices that wait for a person, oldest first."""
-    return [Waiting(**record) for record in await executor.fetch(_WAITING, account_id)]
+    records = await executor.fetch(_WAITING, account_id)
+    return [Waiting(**{**record, "sent_back": _sent_back.decode(record["sent_back"] or "[]")}) for record in records]

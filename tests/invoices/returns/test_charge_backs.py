@@ -14,6 +14,7 @@ from kassa.invoices.document import private
 from kassa.invoices.model import Invoice
 from kassa.invoices.returns import operations
 from kassa.ledger.model import Purse
+from kassa.moderation import queries as moderation
 from kassa.payments import queries as payments
 from kassa.payments.model import Payment
 from kassa.providers.protocol import Accepted, Declined, Pending
@@ -265,6 +266,8 @@ async def test_where_all_of_it_was_charged_back_nothing_can_be_sent_back(world: 
     await world.charge_back(payment.payment_id)
     assert [await world.ask(account) for _ in range(2)] == [1, 1]
     assert ((await payment_of(world, invoice)).status, await purses(world, account)) == ("refund_failed", {})
+    (waiting,) = await moderation.waiting(world.pool, account_id=account.account_id)
+    assert waiting.reason == "money that nobody wanted was charged back"
     with pytest.raises(NothingToDecide):
         await send_back(world.platform, account, invoice.invoice_id, by="operator Ann")
     await settle(world.platform, account, invoice.invoice_id, by="operator Ann", note="the payer has it")
