@@ -7,7 +7,7 @@ import pytest
 
 from kassa.clock import APART_MAX
 from kassa.errors import TransitionRefused
-from kassa.payments import model, patience
+from kassa.payments import model, patience, returning
 from kassa.payments.model import FAILED, LIVE, TAKEN, TRANSITIONS, CardFacts, Payment, PaymentStatus
 from kassa.payments.patience import ABSENT_AFTER, RECHECK_AFTER
 from kassa.providers.protocol import Absent, Accepted, Declined, Outcome, Pending, Redirect
@@ -148,7 +148,7 @@ def test_an_attempt_that_was_woken_while_it_was_asked_about_is_asked_about_at_on
 def test_a_refund_of_something_else_is_not_the_refund(amount: int, currency: str) -> None:
     taken = payment(PaymentStatus.REFUND_PENDING, processed_amount=10_000, processed_currency="USD")
     odd = msgspec.structs.replace(ACCEPTED, amount=amount, currency=currency)
-    assert model.refund_answered(taken, odd, now=NOW).status is PaymentStatus.REFUND_ERROR
+    assert returning.refund_answered(taken, odd, now=NOW).status is PaymentStatus.REFUND_ERROR
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_refund_of_something_else_is_not_the_refund(amount: int, currency: str
 )
 def test_a_refund_ends_by_the_providers_word_alone(outcome: Outcome, status: PaymentStatus) -> None:
     asked = payment(PaymentStatus.REFUND_PENDING, processed_amount=10_000, processed_currency="USD")
-    after = model.refund_answered(asked, outcome, now=NOW)
+    after = returning.refund_answered(asked, outcome, now=NOW)
     # However it ended, it is asked about at once: it may have been charged back meanwhile.
     assert (after.status, after.due_at == NOW) == (status, status is not PaymentStatus.REFUND_PENDING)
     assert after.resolution == (DECLINED.resolution if outcome is DECLINED else "ok")
@@ -184,11 +184,11 @@ def test_what_was_charged_back_already_when_it_was_taken_is_asked_about_at_once(
 @pytest.mark.parametrize("status", sorted(TAKEN))
 def test_one_that_has_taken_money_is_asked_about_charge_backs_until_the_provider_tells(status: PaymentStatus) -> None:
     claimed = payment(status, due_at=NOW + timedelta(seconds=60), asks=2)
-    assert model.heard(claimed, ACCEPTED, now=NOW) == msgspec.structs.replace(claimed, due_at=None)
-    assert model.heard(claimed, Pending(), now=NOW).due_at == NOW + timedelta(seconds=8)
+    assert returning.heard(claimed, ACCEPTED, now=NOW) == msgspec.structs.replace(claimed, due_at=None)
+    assert returning.heard(claimed, Pending(), now=NOW).due_at == NOW + timedelta(seconds=8)
     woken = msgspec.structs.replace(claimed, due_at=NOW)
     for outcome in (ACCEPTED, Pending()):
-        assert model.heard(woken, outcome, now=NOW) == woken
+        assert returning.heard(woken, outcome, now=NOW) == woken
 
 
 def test_questions_grow_rarer_but_never_stop() -> None:
@@ -225,7 +225,7 @@ def test_there_is_nothing_to_give_back_where_nothing_was_taken(amount: int, stat
 
 def test_what_went_back_otherwise_than_it_came_says_so() -> None:
     asked = payment(PaymentStatus.REFUND_PENDING, processed_amount=9_999, processed_currency="USD")
-    assert model.refund_answered(asked, ACCEPTED, now=NOW).resolution == "invalid_amount"
+    assert returning.refund_answered(asked, ACCEPTED, now=NOW).resolution == "invalid_amount"
 
 
 # A person's word ------------------------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ def test_a_provider_is_asked_for_nothing_that_was_begun_long_ago() -> None:
 
 def test_what_the_provider_would_not_send_back_is_sent_once_more_under_another_name() -> None:
     refused = payment(PaymentStatus.REFUND_FAILED, resolution="expired", processed_amount=10_000)
-    again = model.return_again(refused, now=NOW)
+    again = returning.return_again(refused, now=NOW)
     assert again == msgspec.structs.replace(
         refused, status=PaymentStatus.REFUND_PENDING, updated_at=NOW, due_at=NOW, return_number=2
     )
@@ -294,4 +294,4 @@ def test_what_the_provider_would_not_send_back_is_sent_once_more_under_another_n
 @pytest.mark.parametrize("status", [status for status in PaymentStatus if status is not PaymentStatus.REFUND_FAILED])
 def test_only_what_the_provider_would_not_send_back_is_sent_once_more(status: PaymentStatus) -> None:
     with pytest.raises(TransitionRefused, match=r"^The provider has not refused to send this money back\.$"):
-        model.return_again(payment(status), now=NOW)
+        returning.return_again(payment(status), now=NOW)

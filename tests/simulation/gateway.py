@@ -23,7 +23,7 @@ from kassa.invoices.returns import booking as return_booking
 from kassa.invoices.returns import model as returns
 from kassa.ledger import recipes
 from kassa.payments import model as payments
-from kassa.payments import patience
+from kassa.payments import patience, returning
 from kassa.payments.model import FAILED, TAKEN, UNDECIDED, Payment, PaymentStatus
 from kassa.providers.protocol import Accepted, Credentials, Outcome, Pending
 from kassa.refunds import model as refund_model
@@ -211,7 +211,7 @@ class Gateway:
     def charge_back(self, payment: Payment, outcome: Outcome) -> None:
         """``invoices.returns.operations.charge_back``."""
         was, current = self.store.invoices[payment.invoice_id], self.store.payments[payment.payment_id]
-        heard = payments.heard(current, outcome, now=self.now)
+        heard = returning.heard(current, outcome, now=self.now)
         self.store.payments[payment.payment_id] = heard
         for total in accumulate(outcome.charge_backs) if isinstance(outcome, Accepted) else ():
             was, heard = self.store.invoices[payment.invoice_id], self.store.payments[payment.payment_id]
@@ -225,7 +225,7 @@ class Gateway:
                 self.store.commit(Change(invoice=invoice, was=was, entry=entry, told=True))
 
     def _charge_back_unwanted(self, was: Invoice, heard: Payment, total: int) -> None:
-        after, amount = payments.charge_back(heard, total=total, currency="USD")
+        after, amount = returning.charge_back(heard, total=total, currency="USD")
         if amount or total > heard.charged_back_amount:
             entry = return_booking.charged_back_unwanted(heard, after, amount) if amount else None
             invoice = model.flag(was, now=self.now)

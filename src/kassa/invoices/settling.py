@@ -7,6 +7,7 @@ from kassa.errors import InvoiceNotPayable
 from kassa.invoices import conversion, model
 from kassa.invoices.model import Invoice, Status
 from kassa.payments import model as payment_model
+from kassa.payments import returning
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
 from kassa.payments.patience import ASK_AFTER_BEGIN
 from kassa.providers.protocol import Accepted, Declined, Outcome
@@ -48,7 +49,7 @@ def answered(
     """
     if current.status is PaymentStatus.REFUND_PENDING:
         # An answer to an older question, about the payment, says nothing of the refund.
-        return payment_model.refund_answered(current, outcome, now=now) if asked is current.status else None
+        return returning.refund_answered(current, outcome, now=now) if asked is current.status else None
     if current.status not in payment_model.UNDECIDED | payment_model.FAILED:
         return None
     if isinstance(outcome, Accepted) and invoice.status is Status.VERIFIED:

@@ -3,7 +3,7 @@
     process_pending ─────────────────┬──> processed ──> refund_pending ──> refunded
       ^                              │        ^ approved      ^ rejected  └──> refund_failed ──> refund_pending again
     invoke_pending ──> invoked ──────┼──> process_error   (taken, but a person has to look at it first)
-          └──> invoke_failed         └──> process_failed
+          └──> invoke_failed         └──> process_failed      (what may become of ``refund_pending``: ``returning``)
 
 A card begins at ``process_pending``, a wallet at ``invoke_pending``: both mean that the provider has been asked, or is
 about to be, and until its answer is known nobody asks again (P1). ``invoked`` means that the payer has the provider's
@@ -56,9 +56,6 @@ TAKEN: Final = frozenset(
     }
 )
 """Statuses in which the provider has taken money and said so; the payer's bank may still charge it back."""
-
-UNWANTED: Final = frozenset({PaymentStatus.REFUNDED, PaymentStatus.REFUND_FAILED, PaymentStatus.REFUND_ERROR})
-"""Statuses of money that nobody wanted, once the provider has answered about its return."""
 
 LIVE: Final = frozenset(
     {PaymentStatus.CREATED, PaymentStatus.PROCESS_ERROR, *UNDECIDED},
@@ -196,7 +193,7 @@ def answered(payment: Payment, outcome: Outcome, *, refund_late: bool, now: date
     success.
     """
     if payment.status in FAILED and not isinstance(outcome, Accepted | Pending):
-        return msgspec.structs.replace(payment, due_at=_woken(payment, now))
+        return msgspec.structs.replace(payment, due_at=woken(payment, now))
     match outcome:
         case Redirect():
             return _invoked(payment, outcome, now=now)
@@ -216,7 +213,7 @@ def answered(payment: Payment, outcome: Outcome, *, refund_late: bool, now: date
             return _failed(payment, "provider_error", None, now=now, due_at=now + RECHECK_AFTER)
         case Declined():
             # A notification that came while this answer was on its way may know better (P2): it is asked about.
-            external_id, due_at = outcome.external_id or payment.external_id, _woken(payment, now)
+            external_id, due_at = outcome.external_id or payment.external_id, woken(payment, now)
             return _failed(payment, outcome.resolution, external_id, now=now, due_at=due_at)
         case Accepted():
             return _taken(payment, outcome, refund_late=refund_late, now=now)
@@ -241,74 +238,13 @@ def reject(payment: Payment, *, resolution: str, now: datetime) -> Payment:
     return move(payment, PaymentStatus.REFUND_PENDING, resolution, now=now, due_at=now)
 
 
-def return_again(payment: Payment, *, now: datetime) -> Payment:
-    """Return a payment whose money the provider would not send back on its way once more, under another name.
-
-    Raises ``TransitionRefused`` for one that the provider has not refused.
-    """
-    if payment.status is not PaymentStatus.REFUND_FAILED:
-        raise TransitionRefused("The provider has not refused to send this money back.")
-    if not payment.returnable:
-        raise TransitionRefused("The payer's bank has taken this money back.")
-    number = payment.return_number + 1
-    return move(payment, PaymentStatus.REFUND_PENDING, payment.resolution, now=now, due_at=now, return_number=number)
-
-
-def settle(payment: Payment, *, now: datetime) -> Payment:
-    """Return a payment whose money went back otherwise than asked as one that has gone back; questions stay due.
-
-    Raises ``TransitionRefused`` for any other.
-    """
-    if payment.status is not PaymentStatus.REFUND_ERROR:
-        raise TransitionRefused("The payment has not gone back otherwise than asked.")
-    return move(payment, PaymentStatus.REFUNDED, "ok", now=now, due_at=payment.due_at)
-
-
-def refund_answered(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
-    """Return the attempt as it is after a provider's answer to ``refund``; what is unknown is asked for again.
-
-    However it ends, what was charged back while it was under way is asked about at once.
-    """
-    match outcome:
-        case Accepted():
-            back = {"returned_amount": outcome.amount, "returned_currency": outcome.currency}
-            if (outcome.amount, outcome.currency) != (payment.returnable, payment.processed_currency):
-                return move(payment, PaymentStatus.REFUND_ERROR, "invalid_amount", now=now, due_at=now, **back)
-            part = back if payment.charged_back_amount else {}
-            return move(payment, PaymentStatus.REFUNDED, "ok", now=now, due_at=now, **part)
-        case Declined():
-            return move(payment, PaymentStatus.REFUND_FAILED, outcome.resolution, now=now, due_at=now)
-        case Redirect() | Pending() | Absent():
-            return wait(payment, external_id=None, now=now)
-        case _:
-            assert_never(outcome)
-
-
-def heard(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
-    """Return an attempt that has taken money after a question about charge-backs: asked again where nobody knows."""
-    if isinstance(outcome, Pending):
-        return wait(payment, external_id=None, now=now)
-    return msgspec.structs.replace(payment, due_at=_woken(payment, now))
-
-
-def charge_back(payment: Payment, *, total: int, currency: str) -> tuple[Payment, int]:
-    """Return a payment of money that nobody wanted after its payer's bank took some back, and what that is more.
-
-    Nothing, where it is known already. ``total`` is what the bank has taken in all.
-    """
-    if payment.status not in UNWANTED or currency != payment.processed_currency:
-        return payment, 0
-    more = max(total - payment.charged_back_amount, 0)
-    return msgspec.structs.replace(payment, charged_back_amount=payment.charged_back_amount + more), more
-
-
 def wait(payment: Payment, *, external_id: str | None, now: datetime) -> Payment:
     """Return the attempt undecided, due for the next question; at once if it was woken while this one was asked."""
-    due_at = _woken(payment, now) or now + ask_delay(payment.asks)
+    due_at = woken(payment, now) or now + ask_delay(payment.asks)
     return msgspec.structs.replace(payment, external_id=external_id or payment.external_id, due_at=due_at)
 
 
-def _woken(payment: Payment, now: datetime) -> datetime | None:
+def woken(payment: Payment, now: datetime) -> datetime | None:
     """Return since when an attempt is due again, if it was woken while it was asked about.
 
     Whoever woke it may have another clock; a question too many does no harm, one too few may lose money.

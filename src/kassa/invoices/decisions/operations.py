@@ -16,6 +16,7 @@ from kassa.moderation import queries as moderation_queries
 from kassa.moderation.model import Decision, Verdict
 from kassa.payments import model as payments
 from kassa.payments import queries as payment_queries
+from kassa.payments import returning
 from kassa.payments.model import Payment, PaymentStatus
 from kassa.platform import Platform
 
@@ -81,7 +82,7 @@ async def send_back(platform: Platform, account: Account, invoice_id: str, *, by
                 view,
                 invoice=invoice,
                 current=each,
-                payment=payments.return_again(each, now=now),
+                payment=returning.return_again(each, now=now),
                 now=now,
             )
     return view
@@ -104,7 +105,7 @@ async def settle(platform: Platform, account: Account, invoice_id: str, *, by: s
             await _record(connection, account, each, Verdict.SETTLED, by=by, note=note, now=now)
         for wrong in refused:
             if wrong.status is PaymentStatus.REFUND_ERROR:
-                done = payments.settle(wrong, now=now)
+                done = returning.settle(wrong, now=now)
                 view = await apply(
                     connection, platform, account, view, invoice=invoice, current=wrong, payment=done, now=now
                 )

@@ -30,6 +30,7 @@ from kassa.ledger import operations as ledger
 from kassa.ledger.model import Entry
 from kassa.payments import model as payment_model
 from kassa.payments import queries as payment_queries
+from kassa.payments import returning
 from kassa.payments.model import Payment, PaymentStatus
 from kassa.payments.patience import ASK_AFTER_BEGIN
 from kassa.platform import Platform
@@ -178,7 +179,7 @@ async def charge_back(platform: Platform, payment: Payment, outcome: Outcome) ->
         current = await payment_queries.by_id(connection, payment.payment_id, account_id=account.account_id)
         if current is None or current.status not in payment_model.TAKEN:
             return
-        heard = payment_model.heard(current, outcome, now=now)
+        heard = returning.heard(current, outcome, now=now)
         if heard != current:
             await payment_queries.update(connection, heard, account_id=account.account_id, was=current.status)
         if not isinstance(outcome, Accepted) or not outcome.charge_backs:
@@ -224,7 +225,7 @@ async def _taken_unwanted(
 
     ``total`` is as the provider tells it. What is still held for a decision is booked once that has been made.
     """
-    after, amount = payment_model.charge_back(payment, total=total[0], currency=total[1])
+    after, amount = returning.charge_back(payment, total=total[0], currency=total[1])
     if not amount and total[0] <= payment.charged_back_amount:
         return payment, invoice
     _log.error("money that is not the merchant's was charged back", payment_id=payment.payment_id)
