@@ -98,25 +98,22 @@ async def _disk(folder: Path, plan: Plan) -> object:
             return await storms.disk_filled(kassa, merchant, times=plan.of(FULL_DISKS))
 
 
-async def _cuts(folder: Path, plan: Plan) -> object:
+@asynccontextmanager
+async def _database(folder: Path) -> AsyncIterator[str]:
+    """Run a database that is not Kassa's own, in a folder that is made for it."""
     folder.mkdir(mode=0o755)  # noqa: ASYNC240 (nothing else runs yet)
-    async with (
-        postgres.server(folder) as template_url,
-        postgres.database(template_url) as database,
-        merchants.listening() as merchant,
-        visitors.visiting() as payer,
-    ):
-        return await cuts.cut(folder, database.url, merchant, payer, cuts=plan.of(CUTS))
+    async with postgres.server(folder) as template_url, postgres.database(template_url) as database:
+        yield database.url
+
+
+async def _cuts(folder: Path, plan: Plan) -> object:
+    async with _database(folder) as url, merchants.listening() as merchant, visitors.visiting() as payer:
+        return await cuts.cut(folder, url, merchant, payer, cuts=plan.of(CUTS))
 
 
 async def _backups(folder: Path, plan: Plan) -> object:
-    folder.mkdir(mode=0o755)  # noqa: ASYNC240 (nothing else runs yet)
-    async with (
-        postgres.server(folder) as template_url,
-        postgres.database(template_url) as database,
-        merchants.listening() as merchant,
-    ):
-        return await backups.backed_up(folder, database.url, merchant, backups=plan.of(BACKUPS))
+    async with _database(folder) as url, merchants.listening() as merchant:
+        return await backups.backed_up(folder, url, merchant, backups=plan.of(BACKUPS))
 
 
 async def _backlog(folder: Path, plan: Plan) -> object:
