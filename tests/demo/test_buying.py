@@ -110,11 +110,11 @@ async def test_a_payment_that_failed_is_tried_again_as_a_new_order(payer: Visito
     assert order_of(failed) != reference
 
 
-async def called_back(served: Served, invoice: Any, **changes: Any) -> int:
-    """Send the shop a callback about an invoice, signed as Kassa would."""
+async def called_back(served: Served, invoice: Any, *, key: str | None = None, **changes: Any) -> int:
+    """Send the shop a callback about an invoice, signed as Kassa would, unless with another key."""
     changed = {**invoice, "attributes": {**invoice["attributes"], **changes}}
     content = json.dumps({"data": changed}, default=float).encode()
-    headers = signing.headers("msg_1", content, keys=[served.account.private_key_test], now=Clock().real())
+    headers = signing.headers("msg_1", content, keys=[key or served.account.private_key_test], now=Clock().real())
     async with (
         aiohttp.ClientSession() as session,
         session.post(f"{served.base_url}/demo/shop/callbacks", data=content, headers=headers) as answer,
@@ -136,6 +136,16 @@ async def test_repeated_and_late_callbacks_change_nothing(payer: Visitor, served
     assert await called_back(served, invoice, status="refunded", updated=updated + 30) == 200
     page = await payer.open(f"{served.base_url}/demo/shop/orders/{reference}")
     assert (page.heading, "refunded (ok)" in page.text) == ("Thank you for your order", True)
+
+
+async def test_a_forged_callback_pays_no_order(payer: Visitor, served: Served) -> None:
+    reference, _ = await bought(payer, served)
+    [invoice] = await invoices(served, reference)
+    later = invoice["attributes"]["updated"] + 20
+    forged = await called_back(served, invoice, key="sk_test_forged", status="processed", updated=later)
+    assert forged == 401
+    page = await payer.open(f"{served.base_url}/demo/shop/orders/{reference}")
+    assert page.heading == "Waiting for the callback"
 
 
 async def test_an_order_believes_no_callback_about_another_invoice(payer: Visitor, served: Served) -> None:

@@ -5,15 +5,19 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from axe_playwright_python.async_playwright import Axe
 
 from kassa import __version__, app
 from kassa.config import Settings
 from kassa.platform import Platform
+from tests.conftest import OpenPage
 from tests.support import platform as platforms
 from tests.support import site
+from tests.support.payer import heading
 from tests.support.postgres import Database
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 NOT_FOUND = {"errors": [{"status": "Not Found", "code": "404"}]}
 
 
@@ -79,6 +83,20 @@ async def test_the_bank_is_named_where_one_runs(database: Database, tmp_path: Pa
         settings = Settings(demo=True, home=str(tmp_path), base_url="http://a.test", bank_url=bank_url)
         async with platforms.opened(database, settings) as opened, site.serving(app.base_app(opened)) as session:
             assert ('href="http://127.0.0.1:8002"' in await page(session)) is (bank_url is not None)
+
+
+async def test_the_page_without_the_demo_is_accessible(open_page: OpenPage, database: Database, tmp_path: Path) -> None:
+    settings = Settings(home=str(tmp_path), base_url="http://base.test", gate_url="http://gate.test")
+    async with (
+        platforms.opened(database, settings) as opened,
+        site.serving(app.base_app(opened)) as session,
+        open_page(viewport={"width": 320, "height": 600}) as page,
+    ):
+        await page.goto(str(session._base_url))
+        await heading(page, "Kassa")
+        found = await Axe().run(page, options=RULES)
+        assert found.violations_count == 0, found.generate_report()
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 async def test_without_the_demo_it_says_no_more_than_that_this_is_an_api(sober: aiohttp.ClientSession) -> None:
