@@ -101,7 +101,7 @@ async def test_without_the_demo_it_names_the_next_two_steps_and_no_secret(databa
     created = await command.run("accounts", "create", "--service", CARD_USD, "--json", environment=environment)
     keys: Any = created.document()
     second = await greeted(folder, environment)
-    assert "Nothing can be paid yet: no installed provider stands behind an account." in second
+    assert "Nothing can be paid yet: no account has an installed provider." in second
     assert [" accounts list\n" in second, " providers add --account ACCOUNT " in second] == [True, True]
     for text in (first, second):
         assert "demo" not in text

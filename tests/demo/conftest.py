@@ -17,7 +17,7 @@ GATE_URL = "http://gate.test"
 
 @pytest.fixture
 async def platform(database: Database, tmp_path: Path) -> AsyncIterator[Platform]:
-    """A platform in demo mode, whose API nobody answers for."""
+    """A platform in demo mode, whose API does not answer."""
     settings = Settings(demo=True, home=str(tmp_path), base_url="http://127.0.0.1:9", gate_url=GATE_URL)
     async with platforms.opened(database, settings) as opened:
         yield opened

@@ -180,11 +180,11 @@ async def test_a_shop_that_does_not_reach_the_api_says_so_and_offers_to_try_agai
     keys: Keys, browser: aiohttp.ClientSession
 ) -> None:
     async with browser.post("/demo/shop/buy", data={"order": "order-000000000000"}) as response:
-        told = await response.text()
+        shown = await response.text()
     assert response.status == 502
-    assert "The shop cannot take orders" in told
-    assert re.search(r'name="order" value="order-[0-9a-f]{12}"', told)
-    assert keys.api_key not in told
+    assert "The shop cannot take orders" in shown
+    assert re.search(r'name="order" value="order-[0-9a-f]{12}"', shown)
+    assert keys.api_key not in shown
 
 
 async def test_a_form_that_is_none_is_refused(keys: Keys, browser: aiohttp.ClientSession) -> None:

@@ -5,7 +5,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from rich.console import Console
 
@@ -13,10 +12,8 @@ from kassa.accounts import queries
 from kassa.accounts.model import Keys
 from kassa.cli.roles import Role
 from kassa.config import Settings
+from kassa.demo.shop import SERVICE, TEST_CARD
 from kassa.platform import Platform
-
-SERVICE: Final = "payment_card_usd_hpp"
-TEST_CARD: Final = "5123 8172 3406 0000"
 
 Facts = dict[str, str | None]
 
@@ -32,17 +29,17 @@ async def missing(platform: Platform) -> list[str]:
     add = f"{kassa} providers add --account ACCOUNT --provider CODE --merchant-id ID --live --secret NAME"
     if has_account:
         return [
-            "Nothing can be paid yet: no installed provider stands behind an account. Next:",
+            "Nothing can be paid yet: no account has an installed provider. Next:",
             f"{kassa} accounts list",
             add,
         ]
     return ["Nothing can be paid yet: there is no account. Next:", f"{kassa} accounts create --service {SERVICE}", add]
 
 
-def tell(
+def greet(
     settings: Settings, roles: frozenset[Role], health_url: str, keys: Keys | None, lacking: Sequence[str] = ()
 ) -> None:
-    """Print where everything answers and, in demo mode, the credentials and a first request that runs as it stands."""
+    """Print where everything answers and, in demo mode, the credentials and a first request to paste."""
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     with console.capture() as captured:
         _say(console, settings, _places(settings, roles, health_url), keys, lacking)

@@ -146,7 +146,7 @@ def check(headers: Mapping[str, str], body: bytes, *, private_keys: Sequence[str
     """Check a callback's signatures over its bytes as they came; reading and writing the JSON again would change them.
 
     Names of ``headers`` are in lower case. ``private_keys`` are the account's of the invoice's mode: while one is
-    being replaced there are two. Comparing takes the same time whatever is wrong, which tells an attacker nothing.
+    being replaced there are two. Comparing takes the same time whatever is wrong, so an attacker learns nothing.
     """
     callback_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     given = headers.get("webhook-signature", "").split(" ")

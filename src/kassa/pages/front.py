@@ -34,7 +34,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
 
 
 def answer(request: Request, response: Response) -> Response:
-    """Return a page that stands where machines are answered something else."""
+    """Return a page whose address answers machines something else."""
     response.headers["vary"] = f"Accept, {response.headers['vary']}"
     return visits.remember(request, response)
 
