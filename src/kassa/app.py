@@ -27,11 +27,12 @@ from kassa.clock import Clock
 from kassa.config import Settings
 from kassa.db import migrate, pool, queries, view
 from kassa.db.home import load_root
-from kassa.demo import shop
+from kassa.demo import landing, shop
 from kassa.errors import DatabaseUnavailable, SettingsWrong
 from kassa.observability import Observed, healthz, metrics
 from kassa.outbound import Outbound
 from kassa.pacing import Paces
+from kassa.pages import front
 from kassa.platform import Platform
 from kassa.providers.registry import Registry
 from kassa.rates.directory import Rates
@@ -108,10 +109,12 @@ async def demo_keys(platform: Platform) -> Keys:
 
 
 def base_app(platform: Platform) -> ASGIApp:
-    """Return what answers under the base URL: the APIs, the checkout, the demo shop, and that the process lives."""
+    """Return what answers under the base URL: front door, the APIs, the checkout, the demo shop, ``/healthz``."""
     routes: list[BaseRoute] = [_ALIVE, *kassa.checkout.app.routes(platform)]
     if platform.settings.demo:
-        routes += shop.routes(platform)
+        routes += [*landing.routes(platform), *shop.routes(platform)]
+    else:
+        routes += front.routes(platform)
     rest = kassa.api.app.create(platform)
     return Observed(Router(routes=routes, redirect_slashes=False, default=rest), surface="base")
 

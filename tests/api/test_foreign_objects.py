@@ -48,15 +48,21 @@ NOBODYS: Final = {
     "/static/account.svg",
     "/static/methods/{method}/{picture}",
     "/static/accent/{colour}.css",
+    "/",
     "/demo/shop",
+    "/demo/shop/",
+    "/demo/shop/buy",
     "/demo/shop/callbacks",
+    "/demo/shop/orders/{reference_id}",
+    "/demo/shop/orders/{reference_id}/unpaid",
     "/hpp",
     "/hpp/",
     "/public-api/payment-prerequest",
     "/public-api/payment-invoices",
     "/public-api/payment-invoices/process",
 }
-"""Names no object in its address; ``cpi`` in a query is an invoice's id, as in ``ID``."""
+"""Names no object of an account in its address: the demo shop's orders are its own. ``cpi`` in a query is an invoice's
+id, as in ``ID``."""
 EVERYBODYS: Final = {"base": "USD", "quote": "EUR"}
 """Parameters of the private API's addresses that name what all accounts see: the currencies of a rate."""
 

@@ -1,33 +1,27 @@
-"""The demo shop over real HTTP: what it answers to true and to forged callbacks, and its page."""
+"""The demo shop over real HTTP: what it answers to true and to forged callbacks, and what its pages show of them."""
 
-import asyncio
-import base64
-import hashlib
 import re
-import socket
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 import aiohttp
 import msgspec
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 
-from kassa.accounts.model import NewAccount
+from kassa.accounts.model import Keys, NewAccount
 from kassa.callbacks import signing
-from kassa.demo import shop
+from kassa.demo import orders, shop
+from kassa.pages.headers import security
 from kassa.platform import Platform
-from tests.support import platform as platforms
+from tests.demo.conftest import GATE_URL
+from tests.support import site
 from tests.support.platform import new_account
-from tests.support.postgres import Database
-from tests.support.waiting import until
 
-
-@pytest.fixture
-async def platform(database: Database) -> AsyncIterator[Platform]:
-    async with platforms.opened(database) as opened:
-        yield opened
+GENUINE = "Signature verified"
+FORGED = "Signature WRONG"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture
@@ -38,28 +32,23 @@ async def made(platform: Platform) -> NewAccount:
 @pytest.fixture
 async def browser(platform: Platform) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of a running shop."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(Starlette(routes=shop.routes(platform)), log_config=None, lifespan="off")
-        server = uvicorn.Server(config)
-        running = asyncio.create_task(server.serve([listening]))
-        await until(lambda: server.started)
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{listening.getsockname()[1]}") as session:
-            yield session
-        server.should_exit = True
-        await running
+    async with site.serving(Starlette(routes=shop.routes(platform))) as session:
+        yield session
 
 
-def body(made: NewAccount, *, reference_id: str = "order-1", test_mode: bool = True) -> bytes:
+def body(tag: str, **changes: Any) -> bytes:
     attributes = {
-        "serial_number": "x",
         "status": "processed",
         "resolution": "ok",
         "amount": 123.45,
         "currency": "USD",
-        "reference_id": reference_id,
-        "test_mode": test_mode,
+        "reference_id": "order-1",
+        "test_mode": True,
+        "updated": 1_795_000_000,
+        "flow_data": {"action": "https://gate.example/hpp/cgi_1"},
+        **changes,
     }
-    invoice = {"type": "payment-invoices", "id": f"cpi_{made.account.tag}ABCDEFGHIJKL", "attributes": attributes}
+    invoice = {"type": "payment-invoices", "id": f"cpi_{tag}ABCDEFGHIJKL", "attributes": attributes}
     return msgspec.json.encode({"data": invoice, "included": []})
 
 
@@ -72,8 +61,8 @@ async def post(browser: aiohttp.ClientSession, content: bytes, headers: Mapping[
         return response.status
 
 
-async def page(browser: aiohttp.ClientSession) -> str:
-    async with browser.get("/demo/shop") as response:
+async def page(browser: aiohttp.ClientSession, path: str = shop.CALLBACKS_PATH) -> str:
+    async with browser.get(path) as response:
         assert (response.status, response.content_type) == (200, "text/html")
         return await response.text()
 
@@ -83,30 +72,32 @@ async def test_a_true_callback_is_taken_and_shown(
 ) -> None:
     assert "None yet" in await page(browser)
     for test_mode, key in ((True, made.keys.private_key_test), (False, made.keys.private_key_live)):
-        content = body(made, test_mode=test_mode)
+        content = body(made.account.tag, test_mode=test_mode)
         assert await post(browser, content, signed(platform, key, content)) == 200
     shown = await page(browser)
-    assert shown.count(f"cpi_{made.account.tag}ABCDEFGHIJKL") == 2
+    assert shown.count(f"<code>cpi_{made.account.tag}ABCDEFGHIJKL</code>") == 2
     assert shown.count("123.45 USD") == 2
-    assert shown.count("<td>ok</td>") == 2
+    assert (shown.count(GENUINE), shown.count(FORGED)) == (2, 0)
 
 
 @pytest.mark.parametrize("missing", ["X-Signature", "webhook-id", "webhook-timestamp", "webhook-signature"])
 async def test_a_callback_that_lacks_a_header_is_refused_and_shown_as_wrong(
     platform: Platform, made: NewAccount, browser: aiohttp.ClientSession, missing: str
 ) -> None:
-    headers = signed(platform, made.keys.private_key_test, body(made))
+    content = body(made.account.tag)
+    headers = signed(platform, made.keys.private_key_test, content)
     del headers[missing]
-    assert await post(browser, body(made), headers) == 401
-    assert "<td>WRONG</td>" in await page(browser)
+    assert await post(browser, content, headers) == 401
+    shown = await page(browser)
+    assert (shown.count(GENUINE), shown.count(FORGED)) == (0, 1)
 
 
 async def test_a_forged_changed_or_late_callback_is_refused(
     platform: Platform, made: NewAccount, browser: aiohttp.ClientSession
 ) -> None:
-    key, content = made.keys.private_key_test, body(made)
-    stranger = await new_account(platform)
-    assert await post(browser, content, signed(platform, stranger.keys.private_key_test, content)) == 401
+    key, content = made.keys.private_key_test, body(made.account.tag)
+    other = await new_account(platform)
+    assert await post(browser, content, signed(platform, other.keys.private_key_test, content)) == 401
     assert await post(browser, content, signed(platform, made.keys.private_key_live, content)) == 401
     assert await post(browser, content.replace(b"123.45", b"1"), signed(platform, key, content)) == 401
     assert await post(browser, content, signed(platform, key, content, age=timedelta(seconds=301))) == 401
@@ -116,31 +107,88 @@ async def test_a_forged_changed_or_late_callback_is_refused(
     assert await post(browser, content, signed(platform, key, content)) == 200
 
 
+async def test_a_callback_about_an_account_that_does_not_exist_is_refused(
+    platform: Platform, made: NewAccount, browser: aiohttp.ClientSession
+) -> None:
+    content = body("zzzz")
+    assert await post(browser, content, signed(platform, made.keys.private_key_test, content)) == 401
+
+
 async def test_what_is_no_callback_is_refused(browser: aiohttp.ClientSession) -> None:
-    for content in (b"", b"{}", b"[1]", b'{"data": {"id": "x"}}', b"\xff"):
+    nothing = b'{"data": {"id": "x"}}'
+    half = body("abcd").replace(b'"order-1"', b'"\\ud800"')
+    number = body("abcd").replace(b'"processed"', b"1")
+    deep = b"[" * 100_000
+    for content in (b"", b"{}", b"[1]", nothing, b"\xff", half, number, deep):
         assert await post(browser, content, {}) == 400
     assert await post(browser, b" " * (shop.BODY_BYTES_MAX + 1), {}) == 413
     assert "None yet" in await page(browser)
 
 
-async def test_the_page_keeps_the_last_hundred_and_shows_text_as_text(
+async def test_the_page_keeps_the_last_ones_and_shows_text_as_text(
     platform: Platform, made: NewAccount, browser: aiohttp.ClientSession
 ) -> None:
-    for number in range(shop.KEPT + 1):
-        content = body(made, reference_id=f"<script>{number}</script>")
+    for number in range(orders.CALLBACKS_MAX + 1):
+        content = body(made.account.tag, reference_id=f"<script>{number}</script>")
         assert await post(browser, content, signed(platform, made.keys.private_key_test, content)) == 200
     shown = await page(browser)
-    numbers = re.findall(r"&lt;script&gt;(\d+)&lt;/script&gt;", shown)
-    assert numbers == [str(number) for number in range(shop.KEPT, 0, -1)]
-    assert "<script" not in shown
+    numbers = re.findall(r"<bdi>&lt;script&gt;(\d+)&lt;/script&gt;</bdi>", shown)
+    assert numbers == [str(number) for number in range(orders.CALLBACKS_MAX, 0, -1)]
+    assert "<script>" not in shown
 
 
-async def test_the_page_allows_its_own_style_and_nothing_else(browser: aiohttp.ClientSession) -> None:
-    async with browser.get("/demo/shop") as response:
+async def test_the_state_that_a_script_polls_moves_with_each_callback(
+    platform: Platform, made: NewAccount, browser: aiohttp.ClientSession
+) -> None:
+    states = set()
+    content = body(made.account.tag)
+    for _ in range(3):
+        async with browser.head(shop.CALLBACKS_PATH) as answer:
+            states.add(answer.headers["kassa-state"])
+        assert await post(browser, content, signed(platform, made.keys.private_key_test, content)) == 200
+    assert len(states) == 3
+
+
+@pytest.mark.parametrize("path", ["/demo/shop", "/demo/shop/", shop.CALLBACKS_PATH])
+async def test_a_page_may_send_its_forms_to_the_card_page_and_nowhere_else(
+    browser: aiohttp.ClientSession, path: str
+) -> None:
+    async with browser.get(path) as response:
         policy = response.headers["Content-Security-Policy"]
-        style = re.search(r"<style>(.*?)</style>", await response.text(), re.DOTALL)
-    assert style is not None
-    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
-    assert policy == (
-        f"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'sha256-{digest}'"
-    )
+        assert " style=" not in await response.text()
+    assert policy == security(https=False, form_targets=[GATE_URL])["content-security-policy"]
+
+
+@pytest.mark.parametrize("locale,heading", [("en", "House espresso"), ("ru", "Эспрессо"), ("uk", "Еспресо")])
+async def test_the_shop_speaks_the_payers_language(browser: aiohttp.ClientSession, locale: str, heading: str) -> None:
+    assert heading in await page(browser, f"/demo/shop?locale={locale}")
+
+
+async def test_an_order_that_the_shop_does_not_know_is_not_found(browser: aiohttp.ClientSession) -> None:
+    for path in ("/demo/shop/orders/order-1", "/demo/shop/orders/order-1/unpaid"):
+        async with browser.get(path) as response:
+            assert response.status == 404
+            assert "There is no such page" in await response.text()
+
+
+async def test_without_a_demo_account_nothing_can_be_bought(browser: aiohttp.ClientSession) -> None:
+    async with browser.post("/demo/shop/buy", data={"order": "order-000000000000"}) as response:
+        assert response.status == 404
+
+
+async def test_a_shop_that_does_not_reach_the_api_says_so_and_offers_to_try_again(
+    keys: Keys, browser: aiohttp.ClientSession
+) -> None:
+    async with browser.post("/demo/shop/buy", data={"order": "order-000000000000"}) as response:
+        shown = await response.text()
+    assert response.status == 502
+    assert "The shop cannot take orders" in shown
+    assert re.search(r'name="order" value="order-[0-9a-f]{12}"', shown)
+    assert keys.api_key not in shown
+
+
+async def test_a_form_that_is_none_is_refused(keys: Keys, browser: aiohttp.ClientSession) -> None:
+    async with browser.post("/demo/shop/buy", data=b"{}", headers={"Content-Type": "application/json"}) as response:
+        assert response.status == 415
+    async with browser.post("/demo/shop/buy", data=b"x" * 2000, headers=FORM) as response:
+        assert response.status == 413

@@ -13,6 +13,7 @@ METHODS = [
     ("money.py", "python"),
     ("cardgate/**.py", "python"),
     ("checkout/**.py", "python"),
+    ("demo/**.py", "python"),
     ("pages/**.py", "python"),
     ("pages/templates/**.html", "jinja2"),
 ]
@@ -23,8 +24,12 @@ KEYWORDS = {**DEFAULT_KEYWORDS, "Message": None}
 
 
 def catalog(code: str) -> Catalog:
-    with (languages.FOLDER / code / "LC_MESSAGES" / "kassa.po").open("rb") as file:
-        return read_po(file, locale=code)
+    whole = Catalog(locale=code)
+    for name in languages.FILES:
+        with (languages.FOLDER / code / "LC_MESSAGES" / name).open("rb") as file:
+            for message in read_po(file, locale=code):
+                whole[message.id] = message
+    return whole
 
 
 def key(message_id: object) -> object:

@@ -282,7 +282,8 @@ async def test_no_card_is_anywhere_afterwards(loose: Loose, merchant: Merchant) 
         with suppress(FileNotFoundError):  # the database has removed it meanwhile
             data = path.read_bytes()
             of_database = "data" in path.parts
-            looked_at(loose, f"the file {path.name}", canaries.rough(data) if of_database else data)
+            shown = TEST_CARDS if path.name == "stdout.log" else ()  # the greeting names a test card
+            looked_at(loose, f"the file {path.name}", canaries.rough(data) if of_database else data, shown=shown)
 
 
 NUMBER: Final = new_number()

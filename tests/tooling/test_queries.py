@@ -32,6 +32,7 @@ OWNED: Final = (
 
 ALLOWED: Final = {
     "accounts.accounts": "the operator's list of all accounts",
+    "accounts.payable": "shows the operator whether there is an account at all",
     "accounts.account_id_by_tag": "finds the account that an id belongs to",
     "accounts.public_key": "finds the account that a key belongs to",
     "invoices._DUE_ACCOUNTS": "the worker asks whose work is due",

@@ -13,7 +13,7 @@ SOURCE: Final = Path(__file__).parents[2] / "src" / "kassa"
 COMPARING: Final = (
     "accounts/directory.py",
     "bank/acquirer.py",
-    "demo/inbox.py",
+    "demo/merchant.py",
     "providers/test/notices.py",
 )
 """The files that let somebody in, or believe him, by what he shows."""

@@ -39,6 +39,22 @@ async def accounts(executor: Executor) -> list[Account]:
     return [_account(row) for row in rows]
 
 
+async def payable(executor: Executor, *, providers: Sequence[str]) -> tuple[bool, bool]:
+    """Return whether there is an account, and one with an account at one of these providers behind a service."""
+    row = await executor.fetchrow(
+        """
+        SELECT EXISTS (SELECT FROM accounts WHERE archived_at IS NULL) AS has_account,
+            EXISTS (
+                SELECT FROM accounts a
+                JOIN provider_accounts p USING (account_id) JOIN routes r USING (account_id, provider_account_id)
+                WHERE a.archived_at IS NULL AND p.archived_at IS NULL AND p.provider = ANY($1)
+            ) AS has_provider
+        """,
+        list(providers),
+    )
+    return (row["has_account"], row["has_provider"]) if row else (False, False)
+
+
 async def account_id_by_tag(executor: Executor, *, tag: str) -> str | None:
     """Return whose tag this is."""
     found: str | None = await executor.fetchval("SELECT account_id FROM accounts WHERE tag = $1", tag)

@@ -161,7 +161,7 @@ async def _start(
     if ready_file is not None:
         stack.callback(ready_file.unlink, missing_ok=True)
         _tell_ready(ready_file, settings, health_url, url, keys)
-    greeting.tell(settings, roles, health_url, keys)
+    greeting.greet(settings, roles, health_url, keys, await greeting.missing(platform) if Role.API in roles else [])
     return tasks
 
 

@@ -1,6 +1,6 @@
 """Languages: which one a payer gets, and its texts, read from the ``.po`` files beside this module.
 
-A new language is a new folder with a ``kassa.po`` in it; nothing else has to change.
+A new language is a new folder with the files ``FILES`` in it; nothing else has to change.
 """
 
 import re
@@ -11,12 +11,15 @@ from pathlib import Path
 
 import msgspec
 from babel import Locale
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from kassa.errors import Message
 
 FOLDER = Path(__file__).parent / "locales"
+FILES = ("kassa.po", "demo.po")
+"""A language's texts: of the pages for payers, and of the demo's own. Where both have one, the first file's counts."""
 DEFAULT = "en"
 COOKIE = "kassa_locale"
 PARAMETERS = ("locale", "lang", "language")
@@ -47,8 +50,11 @@ def languages() -> dict[str, Language]:
 @cache
 def translations(code: str) -> GNUTranslations:
     """Return the texts of a language; what it has no text for stays English."""
-    with (FOLDER / code / "LC_MESSAGES" / "kassa.po").open("rb") as file:
-        catalog = read_po(file, locale=code)
+    catalog = Catalog(locale=code)
+    for name in FILES:
+        with (FOLDER / code / "LC_MESSAGES" / name).open("rb") as file:
+            for message in read_po(file, locale=code):
+                catalog[message.id] = message
     compiled = BytesIO()
     write_mo(compiled, catalog)
     compiled.seek(0)
