@@ -22,7 +22,7 @@ from kassa.cli.connections import Crowd
 from kassa.cli.listening import Listener
 from kassa.cli.roles import Role, Sockets, address, check_addresses, chosen, resolved, take
 from kassa.config import Settings
-from kassa.db import embedded, home
+from kassa.db import contact, embedded, home
 from kassa.db.files import write_private
 from kassa.errors import DatabaseUnavailable, HomeBusy
 from kassa.platform import Platform
@@ -132,7 +132,8 @@ async def _run(settings: Settings, only: Sequence[Role], ready_file: Path | None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.tell, number)
     async with contextlib.AsyncExitStack() as stack:
-        started = await _unless(stop.told, _start(stack, stop, settings, only, ready_file))
+        with contact.naming(settings):
+            started = await _unless(stop.told, _start(stack, stop, settings, only, ready_file))
         if started is None:
             return False
         hardening.collect_seldom()
