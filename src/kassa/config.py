@@ -1,19 +1,27 @@
 """Settings: read once at start from the environment (prefix ``KASSA_``), then handed on as one frozen value.
 
 Each setting NAME comes from ``KASSA_NAME``, or from the file that ``KASSA_NAME_FILE`` names: so secrets arrive.
+docs/settings.md describes each of them.
 """
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
+from kassa import setting_texts
 from kassa.errors import SettingsWrong
 
 PREFIX = "KASSA_"
+COMMAND_VARIABLES: Final = frozenset({"KASSA_ACCOUNT", "KASSA_API_KEY"})
+"""What commands other than ``kassa serve`` read from the environment themselves."""
+
+Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 
 LIMITS = {
     "connections_by_address": 100,
@@ -24,7 +32,7 @@ LIMITS = {
     "declines_by_card": 6,
     "declines_by_account": 50,
 }
-"""Limits where nothing else is said. Demo mode has none: there is one visitor, and he tries everything out."""
+"""Limits where nothing else is said. Demo mode has none: there is one visitor, who tries everything out."""
 
 
 def default_home() -> Path:
@@ -40,14 +48,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     home: str = msgspec.field(default_factory=lambda: str(default_home()))
     host: str = "127.0.0.1"
-    port: int = 8000
-    gate_port: int | None = None
+    port: Port = 8000
+    gate_port: Port | None = None
     """The card gate's own port; by default the one after ``port``."""
-    bank_port: int | None = None
+    bank_port: Port | None = None
     """The fake bank's own port, in demo mode; by default the one after the gate's."""
     health_host: str = "127.0.0.1"
     """Where those who watch this process ask for ``/readyz`` and ``/metrics``: nobody else has to reach it."""
-    health_port: int | None = None
+    health_port: Port | None = None
     """By default the one after the bank's, and any that is free with ``--only``."""
     base_url: str | None = None
     """How the world reaches the API and the checkout, without a trailing slash; by default ``http://host:port``."""
@@ -55,7 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bank_url: str | None = None
     database_url: str | None = None
     """A PostgreSQL of the operator's; without it Kassa runs an embedded one in its home."""
-    database_port: int = 0
+    database_port: Port = 0
     """The embedded server's port."""
     secret_key: str | None = None
     """32 bytes in base64url: the root of every key that Kassa derives; by default made once in the home."""
@@ -81,7 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rates_nbu_days: Annotated[int, Meta(ge=1)] = 7
     rates_cbr_days: Annotated[int, Meta(ge=1)] = 14
     """Longer, because there are none in the first days of January."""
-    log_level: str = "info"
+    log_level: LogLevel = "info"
     provider_seconds: Annotated[float, Meta(gt=0, le=20)] = 20.0
     """How long a provider may take to answer; to a question what became of a payment, half of that."""
     provider_questions_per_second: Annotated[int, Meta(ge=10, le=10_000)] = 50
@@ -129,21 +137,42 @@ def load(environ: Mapping[str, str], **given: object) -> Settings:
     """
     values: dict[str, object] = {}
     for field in msgspec.structs.fields(Settings):
-        text = _read(environ, PREFIX + field.name.upper())
+        named = given.get(field.name)
+        if named is not None:
+            values[field.name] = setting_texts.read(field, named, _option(field.name))
+            continue
+        variable, text = _read(environ, PREFIX + field.name.upper())
         if text is not None:
-            values[field.name] = text
-    values.update({name: value for name, value in given.items() if value is not None})
-    try:
-        return msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise SettingsWrong(f"A setting cannot be read: {error}") from None
+            values[field.name] = setting_texts.read(field, text, variable)
+    return Settings(**values)  # type: ignore[arg-type]  # each value was read as its field's type
 
 
-def _read(environ: Mapping[str, str], name: str) -> str | None:
-    path = environ.get(f"{name}_FILE")
+def unknown(environ: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each variable of ours that is no setting, with the name that is nearest to it."""
+    names = [PREFIX + field.name.upper() for field in msgspec.structs.fields(Settings)]
+    names += COMMAND_VARIABLES
+    known = {*names, *(f"{name}_FILE" for name in names)}
+    return [_not_a_setting(name, names) for name in sorted(environ) if name.startswith(PREFIX) and name not in known]
+
+
+def _not_a_setting(name: str, names: list[str]) -> str:
+    near = get_close_matches(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in names], n=1)
+    return f"{name} is not a setting; did you mean {PREFIX}{near[0]}?" if near else f"{name} is not a setting."
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _read(environ: Mapping[str, str], name: str) -> tuple[str, str | None]:
+    """Return a setting's text, and the variable that it came from."""
+    variable = f"{name}_FILE"
+    path = environ.get(variable)
     if path is None:
-        return environ.get(name) or None
+        return name, environ.get(name) or None
     try:
-        return Path(path).read_text().strip() or None
+        return variable, Path(path).read_text().strip() or None
     except OSError as error:
-        raise SettingsWrong(f"{name}_FILE cannot be read: {error.strerror}.") from None
+        raise SettingsWrong(f"{variable}: the file {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SettingsWrong(f"{variable}: the file {path} is not text.") from None

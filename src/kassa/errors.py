@@ -131,9 +131,26 @@ class ProviderSilent(KassaError):
 
 
 class DatabaseUnavailable(KassaError):
-    """The database does not answer at the moment."""
+    """The database does not answer at the moment.
+
+    That is all that is answered to a request; as text, for logs and for the command line, it says why.
+    """
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __str__(self) -> str:
+        cause = str(self.__cause__ or "").strip().partition("\n")[0].rstrip(".")
+        return f"{self.detail.rstrip('.')}: {cause}." if cause else self.detail
+
+
+class DatabaseUnusable(DatabaseUnavailable):
+    """The database cannot be used as it is.
+
+    ``detail`` names the reason and the fix.
+    """
+
+    def __str__(self) -> str:
+        return self.detail
 
 
 class NoRoom(KassaError):

@@ -8,6 +8,16 @@ from tests.support.office import Office
 from tests.support.waiting import until
 
 NOT_LIVE = {"service": "This service is not available in live mode."}
+TEST_ONLY = {"test_mode": "This service takes payments in test mode only: send true."}
+
+
+async def test_an_unknown_service_is_refused_with_the_nearest_that_there_is(fresh: Client) -> None:
+    unknown = "This service does not exist, or is not enabled for this account."
+    near = {"service": f"{unknown} Did you mean {CARD_USD}?"}
+    assert (await fresh.create(service="payment_card_usd")).errors == near
+    assert (await fresh.create_publicly(service="payment_card_usd")).errors == near
+    assert (await fresh.create(service="zzz")).errors == {"service": unknown}
+    assert (await fresh.create(service="payment_card_usd", test_mode=False)).errors == {"service": unknown}
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +35,8 @@ async def live(office: Office) -> Client:
 
 
 async def test_a_service_with_no_live_provider_behind_it_is_refused_in_live_mode(fresh: Client, office: Office) -> None:
-    assert (await fresh.create(test_mode=False)).errors == NOT_LIVE
-    assert (await fresh.create(test_mode=None)).errors == NOT_LIVE
+    assert (await fresh.create(test_mode=False)).errors == TEST_ONLY
+    assert (await fresh.create(test_mode=None)).errors == TEST_ONLY
     assert (await fresh.create_publicly(public_key=fresh.keys.public_key_live)).errors == NOT_LIVE
     assert await office.rows(fresh.keys.id) == {"invoices": 0, "customers": 0, "payments": 0, "callbacks": 0}
     assert (await fresh.create(test_mode=True)).status == 201

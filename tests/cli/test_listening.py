@@ -46,8 +46,13 @@ def test_a_port_is_taken_from_the_first_moment() -> None:
 
 
 def test_an_address_that_is_not_ours_is_told_in_one_sentence() -> None:
-    with pytest.raises(SettingsWrong, match=r"Kassa cannot listen on 192\.0\.2\.1, port 0"):
-        bind("192.0.2.1", 0, "PORT")
+    with pytest.raises(SettingsWrong, match=r"Kassa cannot listen on 192\.0\.2\.1, port 0: .*\. Set HOST\."):
+        bind("192.0.2.1", 0, "PORT", "HOST")
+
+
+def test_a_port_past_the_last_one_is_refused() -> None:
+    with pytest.raises(SettingsWrong, match="There is no port 65536 for PORT"):
+        bind("127.0.0.1", 65536, "PORT")
 
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"

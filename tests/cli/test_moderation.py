@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from kassa.config import Settings
+from kassa.db.home import load_root
 from kassa.invoices import operations
 from kassa.invoices.model import Invoice
 from kassa.moderation import operations as moderation
@@ -23,6 +25,7 @@ Kassa = Callable[..., Awaitable[Ran]]
 def kassa(database: Database, folder: Path) -> Kassa:
     """Run commands on a database of the test's own, with the home that its invoices were made with."""
     environment = {"KASSA_DATABASE_URL": database.url, "KASSA_HOME": str(folder), "KASSA_DEMO": "true"}
+    load_root(Settings(home=str(folder)))
 
     async def run(*words: str) -> Ran:
         return await command.run("moderation", *words, environment=environment)

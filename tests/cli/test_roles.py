@@ -64,7 +64,7 @@ def test_every_part_keeps_its_port_whatever_else_runs() -> None:
 
 @pytest.mark.parametrize("seconds", ["-1", "6", "soon"])
 def test_a_drain_that_would_not_fit_into_the_end_is_refused(seconds: str) -> None:
-    with pytest.raises(SettingsWrong, match="drain_seconds"):
+    with pytest.raises(SettingsWrong, match=r"KASSA_DRAIN_SECONDS: .* is not a whole number from 0 to 5"):
         load({"KASSA_DRAIN_SECONDS": seconds})
 
 
@@ -102,7 +102,8 @@ ELSEWHERE = {
 
 
 async def test_parts_on_one_home_share_the_database_of_the_first(folder: Path) -> None:
-    async with part(folder, "first", ["api", "gate", "bank"], {}) as (_, first):
+    async with part(folder, "first", ["api", "gate", "bank"], {}) as (process, first):
+        fix = f"(process {process.pid}): stop it, or set KASSA_HOME or --home to another folder."
         urls = {f"KASSA_{name.upper()}": first[name] for name in ("base_url", "gate_url", "bank_url")}
         async with part(folder, "second", ["worker"], urls) as (_, second):
             assert second["database_url"] == first["database_url"]
@@ -111,9 +112,9 @@ async def test_parts_on_one_home_share_the_database_of_the_first(folder: Path) -
             *("serve", "--demo", "--only", "bank", "--port", "0"),
             environment={"KASSA_HOME": str(folder / "home"), **urls},
         )
-        assert (refused.status, refused.err) == (1, f"Another fake bank runs on the home {folder / 'home'}.\n")
+        assert (refused.status, refused.err) == (1, f"Another fake bank runs on the home {folder / 'home'} {fix}\n")
         refused = await command.run("serve", "--demo", "--port", "0", environment={"KASSA_HOME": str(folder / "home")})
-        assert (refused.status, refused.err) == (1, f"Another Kassa runs on the home {folder / 'home'}.\n")
+        assert (refused.status, refused.err) == (1, f"Another Kassa runs on the home {folder / 'home'} {fix}\n")
 
 
 async def test_a_process_that_is_told_to_stop_says_so_before_it_closes(database: Database, folder: Path) -> None:

@@ -96,7 +96,9 @@ async def test_requests_are_counted_by_route(serving_kassa: Serving) -> None:
 async def test_a_second_server_on_the_home_is_refused_in_one_sentence(serving_kassa: Serving) -> None:
     home = serving_kassa.folder / "home"
     ran = await command.run("serve", "--demo", "--port", "0", "--home", str(home), environment={})
-    assert (ran.status, ran.err) == (1, f"Another Kassa runs on the home {home}.\n")
+    process = f"process {serving_kassa.process.pid}"
+    fix = "stop it, or set KASSA_HOME or --home to another folder."
+    assert (ran.status, ran.err) == (1, f"Another Kassa runs on the home {home} ({process}): {fix}\n")
     assert await status(f"{serving_kassa.served.health_url}/readyz") == 200
 
 

@@ -9,12 +9,19 @@ from kassa.config import Settings
 from kassa.db import home, migrate
 from kassa.db.home import ServerFile
 from kassa.errors import HomeBusy, SettingsWrong
+from kassa.sealing import Root
 from tests.support.postgres import Database
+
+
+def inside(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 async def test_a_home_takes_one_at_a_time(tmp_path: Path) -> None:
     async with home.hold(tmp_path, wait_seconds=0):
-        with pytest.raises(HomeBusy, match=r"Another Kassa runs on the home .*"):
+        with pytest.raises(
+            HomeBusy, match=rf"Another Kassa runs on the home .* \(process {os.getpid()}\): stop it, or set KASSA_HOME"
+        ):
             async with home.hold(tmp_path, wait_seconds=0.1):
                 pass
     async with home.hold(tmp_path, wait_seconds=0):
@@ -58,7 +65,7 @@ async def test_commands_share_a_home_one_after_the_other(folder: Path) -> None:
     settings = Settings(home=str(folder))
 
     async def command() -> list[str]:
-        async with home.open_database(settings) as url:
+        async with home.open_database(settings, creates=True) as url:
             return await migrate.pending(url)
 
     assert list(await asyncio.gather(command(), command())) == [[], []]
@@ -73,9 +80,34 @@ async def test_a_command_uses_the_server_that_runs(folder: Path) -> None:
 
 
 async def test_a_command_uses_the_operators_database(database: Database, tmp_path: Path) -> None:
-    settings = Settings(home=str(tmp_path), database_url=database.url)
+    settings = Settings(home=str(tmp_path), database_url=database.url, secret_key=Root.generate())
     async with home.open_database(settings) as url:
         assert url == database.url
+
+
+async def test_a_command_that_is_not_to_create_makes_nothing_where_there_is_no_kassa(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    with pytest.raises(SettingsWrong) as refused:
+        async with home.open_database(Settings(home=str(empty))):
+            pass
+    assert refused.value.detail == f"There is no Kassa in {empty} (KASSA_HOME). Start one with kassa serve."
+    assert not empty.exists()
+
+
+async def test_a_home_whose_first_start_did_not_get_far_is_no_kassa_yet(tmp_path: Path) -> None:
+    async with home.hold(tmp_path, wait_seconds=0):
+        pass
+    with pytest.raises(SettingsWrong, match="There is no Kassa in"):
+        async with home.open_database(Settings(home=str(tmp_path))):
+            pass
+    assert inside(tmp_path) == ["lock"]
+
+
+async def test_a_command_makes_no_second_secret_for_the_operators_database(database: Database, tmp_path: Path) -> None:
+    with pytest.raises(SettingsWrong, match=r"There is no secret key in .* \(KASSA_HOME\): set KASSA_SECRET_KEY_FILE"):
+        async with home.open_database(Settings(home=str(tmp_path), database_url=database.url)):
+            pass
+    assert inside(tmp_path) == []
 
 
 async def test_the_secret_is_made_once_and_is_for_its_owner_alone(tmp_path: Path) -> None:

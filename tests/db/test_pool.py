@@ -1,4 +1,5 @@
 import asyncio
+import errno
 
 import asyncpg
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from kassa.db import pool
 from kassa.db.pool import transaction
 from kassa.errors import DatabaseUnavailable
+from kassa.jsonapi.answers import refusal
 from tests.support.postgres import Database
 
 
@@ -87,3 +89,10 @@ def test_a_connection_that_heard_its_servers_last_words_is_told_as_such() -> Non
     assert pool.is_unavailable(last_words)
     assert not pool.is_unavailable(asyncpg.InternalClientError("got result for unknown protocol state 3"))
     assert not pool.is_unavailable(asyncpg.InterfaceError("cannot perform operation: another operation is in progress"))
+
+
+def test_why_the_database_is_away_is_for_the_log_and_not_for_whoever_asked() -> None:
+    with pytest.raises(DatabaseUnavailable) as raised, pool.answering():
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('192.0.2.7', 5432)")
+    assert "Connect call failed ('192.0.2.7', 5432)" in str(raised.value)
+    assert b"192.0.2.7" not in bytes(refusal(raised.value).body)

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -55,11 +55,16 @@ class Serving:
         return await asyncio.wait_for(self.process.wait(), _STOP_SECONDS)
 
 
-async def start(folder: Path, *options: str, environment: Mapping[str, str] | None = None) -> Serving:
+async def start(
+    folder: Path,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = (sys.executable, "-m", "kassa"),
+) -> Serving:
     """Start ``kassa serve --demo`` with its home and logs in ``folder`` and return when its ready file is there."""
     ready = folder / "ready.json"
     ready.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "kassa", "serve", "--demo", "--port", "0", "--home", str(folder / "home")]
+    command = [*program, "serve", "--demo", "--port", "0", "--home", str(folder / "home")]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("KASSA_")}
     with (folder / "stdout.log").open("ab") as stdout, (folder / "stderr.log").open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(
@@ -84,9 +89,14 @@ async def start(folder: Path, *options: str, environment: Mapping[str, str] | No
 
 
 @asynccontextmanager
-async def running(folder: Path, *options: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Serving]:
+async def running(
+    folder: Path,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = (sys.executable, "-m", "kassa"),
+) -> AsyncIterator[Serving]:
     """Run Kassa for a while; it has to end with status 0 within 20 s of SIGTERM, unless the test ended it itself."""
-    serving = await start(folder, *options, environment=environment)
+    serving = await start(folder, *options, environment=environment, program=program)
     try:
         yield serving
         if serving.process.returncode is None:

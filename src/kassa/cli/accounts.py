@@ -51,7 +51,7 @@ def create(
     texts = _pairs(option or [])
 
     async def run() -> None:
-        async with opened() as kassa:
+        async with opened(creates=True) as kassa:
             await load_builtin(kassa.pool)
             made = await operations.create(
                 kassa.pool,

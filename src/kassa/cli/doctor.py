@@ -3,7 +3,8 @@
 import asyncio
 import os
 import platform
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import typer
 
@@ -11,7 +12,7 @@ from kassa import __version__, config
 from kassa.app import compare
 from kassa.clock import Clock
 from kassa.config import Settings
-from kassa.db import home, migrate, pool, queries
+from kassa.db import contact, home, migrate, pool, queries
 from kassa.db.pool import Pool
 from kassa.errors import KassaError, SettingsWrong
 from kassa.tokens import TokenSigner
@@ -28,14 +29,33 @@ def doctor() -> None:
 
 async def _examine(settings: Settings) -> bool:
     typer.echo(f"Kassa {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
-    well = await _run([("home", lambda: _home(settings)), ("keys", lambda: _keys(settings))])
+    for sentence in config.unknown(os.environ):
+        typer.echo(f"warning settings: {sentence}")
+    well = await _run([("home", lambda: _home(settings))])
+    if well:
+        well = await _run([("keys", lambda: _keys(settings))])
+    elif settings.database_url is None:
+        return False
     try:
-        async with home.open_database(settings, migrated=False) as url:
-            typer.echo(f"ok      database: {'yours' if settings.database_url else 'embedded'} answers")
+        async with _database(settings) as url:
+            with pool.answering():
+                found = await contact.describe(url)
+            typer.echo(f"ok      database: {'' if settings.database_url else 'embedded, '}{found}")
             return await _run(_database_checks(url)) and well
     except KassaError as error:
         typer.echo(f"WRONG   database: {error}")
         return False
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[str]:
+    """Give the database's address; an operator's can be looked at whether there is a home or not."""
+    if settings.database_url is None:
+        async with home.open_database(settings, migrated=False) as url:
+            yield url
+        return
+    with contact.naming(settings):
+        yield settings.database_url
 
 
 def _database_checks(url: str) -> Sequence[Check]:
@@ -59,8 +79,9 @@ async def _run(checks: Sequence[Check]) -> bool:
 
 
 async def _home(settings: Settings) -> str:
-    home.prepare(settings.home_path())
-    return str(settings.home_path())
+    home.check(settings)
+    folder = settings.home_path()
+    return str(folder) if folder.exists() else f"none in {folder}, and none is needed"
 
 
 async def _keys(settings: Settings) -> str:

@@ -13,15 +13,19 @@ from starlette.types import ASGIApp
 from kassa.cli.connections import Crowd, Impatient, Patience, State, protocol
 from kassa.errors import PortTaken, SettingsWrong
 
+PORT_MAX = 65535
+
 _BACKLOG = 2048
 _POLL_SECONDS = 0.02
 
 
-def bind(host: str, port: int, variable: str) -> socket.socket:
+def bind(host: str, port: int, variable: str, host_variable: str = "KASSA_HOST or --host") -> socket.socket:
     """Take a port, where 0 means any that is free.
 
-    Raises ``PortTaken``, or ``SettingsWrong`` naming the ``variable`` that asks for what cannot be had.
+    Raises ``PortTaken``, or ``SettingsWrong`` naming the variable that asks for what cannot be had.
     """
+    if port > PORT_MAX:
+        raise SettingsWrong(f"There is no port {port} for {variable}: set it, or a lower KASSA_PORT or --port.")
     with contextlib.ExitStack() as stack:
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -33,7 +37,8 @@ def bind(host: str, port: int, variable: str) -> socket.socket:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise PortTaken(f"Port {port} is in use by another program: set {variable} to another one.") from None
-            raise SettingsWrong(f"Kassa cannot listen on {host}, port {port}: {error.strerror}.") from None
+            wrong = variable if error.errno == errno.EACCES else host_variable
+            raise SettingsWrong(f"Kassa cannot listen on {host}, port {port}: {error.strerror}. Set {wrong}.") from None
         taken.setblocking(False)
         stack.pop_all()
     return taken

@@ -16,7 +16,7 @@ def migrate() -> None:
 
 
 async def _migrate() -> None:
-    async with open_database(config.load(os.environ), migrated=False) as url:
+    async with open_database(config.load(os.environ), migrated=False, creates=True) as url:
         applied = await migrations.migrate(url)
     for name in applied:
         typer.echo(f"applied {name}")

@@ -61,13 +61,14 @@ def _with_bank(settings: Settings) -> Settings:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Opened]:
+async def opened(*, creates: bool = False) -> AsyncIterator[Opened]:
     """Find the database, running or not, and connect to it as the application does.
 
+    Where there is no Kassa yet, only a command that ``creates`` makes one.
     Raises ``SettingsWrong``, ``HomeBusy``, ``DatabaseUnavailable``.
     """
     settings = config.load(os.environ)
-    async with open_database(settings) as url:
+    async with open_database(settings, creates=creates) as url:
         pool = await database.connect(url, role="kassa_app", size=_CONNECTIONS)
         try:
             await Catalogue(pool).learn_currencies()

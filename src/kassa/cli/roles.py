@@ -72,7 +72,7 @@ def take(settings: Settings, roles: frozenset[Role]) -> Iterator[Sockets]:
         alone = roles >= {Role.API, Role.GATE, Role.WORKER}
         following = _after(port) if alone else 0
         health_port = following if settings.health_port is None else settings.health_port
-        health = stack.enter_context(bind(settings.health_host, health_port, "KASSA_HEALTH_PORT"))
+        health = stack.enter_context(bind(settings.health_host, health_port, "KASSA_HEALTH_PORT", "KASSA_HEALTH_HOST"))
         yield Sockets(roles=taken, health=health)
 
 

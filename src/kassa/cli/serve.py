@@ -22,7 +22,7 @@ from kassa.cli.connections import Crowd
 from kassa.cli.listening import Listener
 from kassa.cli.roles import Role, Sockets, address, check_addresses, chosen, resolved, take
 from kassa.config import Settings
-from kassa.db import embedded, home
+from kassa.db import contact, embedded, home
 from kassa.db.files import write_private
 from kassa.errors import DatabaseUnavailable, HomeBusy
 from kassa.platform import Platform
@@ -74,20 +74,36 @@ class ReadyFile(msgspec.Struct, frozen=True, kw_only=True):
 
 def serve(
     *,
-    demo: Annotated[bool, typer.Option("--demo", help="With a demo account, a demo shop and a fake bank.")] = False,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            "--demo", help="With a demo account, a demo shop and a fake bank.", show_default="KASSA_DEMO, else off"
+        ),
+    ] = False,
     only: Annotated[
         list[Role] | None,
-        typer.Option(help="Run this part alone; may be given several times.  [default: all]", show_default=False),
+        typer.Option(help="Run this part alone; may be given several times.", show_default="all"),
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Where to listen.  [default: 127.0.0.1]", show_default=False)] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="HOST", help="Where to listen.", show_default="KASSA_HOST, else 127.0.0.1"),
+    ] = None,
     port: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            help="The API's port; the card gate and the bank take the next two; 0: free ones.  [default: 8000]"
+            metavar="PORT",
+            help="The API's port; the card gate and the bank take the next two; 0: free ones.",
+            show_default="KASSA_PORT, else 8000",
         ),
     ] = None,
     home_folder: Annotated[
-        Path | None, typer.Option("--home", metavar="DIR", help="Where the data is.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--home",
+            metavar="DIR",
+            help="Where the data is.",
+            show_default="KASSA_HOME, else ~/.local/share/kassa, or /var/lib/kassa for root",
+        ),
     ] = None,
     ready_file: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Written, as JSON, when everything answers.")
@@ -96,10 +112,13 @@ def serve(
     """Serve the API, the checkout and the card gate, and do the work that is due, until SIGTERM or Ctrl-C.
 
     With --only, several processes share the parts: on one PostgreSQL, as many of each as wanted, but one fake bank.
+    All other settings come from the environment: docs/settings.md lists them.
     """
     given = str(home_folder) if home_folder else None
     settings = config.load(os.environ, demo=demo or None, host=host, port=port, home=given)
     observability.configure(settings.log_level)
+    for sentence in config.unknown(os.environ):
+        _log.warning(sentence)
     hardening.keep_memory_private()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         failed = runner.run(_run(settings, only or [], ready_file))
@@ -113,7 +132,8 @@ async def _run(settings: Settings, only: Sequence[Role], ready_file: Path | None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.tell, number)
     async with contextlib.AsyncExitStack() as stack:
-        started = await _unless(stop.told, _start(stack, stop, settings, only, ready_file))
+        with contact.naming(settings):
+            started = await _unless(stop.told, _start(stack, stop, settings, only, ready_file))
         if started is None:
             return False
         hardening.collect_seldom()

@@ -45,6 +45,11 @@ def folder_mode() -> int:
     return 0o711 if os.geteuid() == 0 else 0o700
 
 
+def exists(home: Path) -> bool:
+    """Tell whether a home has an embedded database already."""
+    return (home / "postgres" / "data").exists()
+
+
 @contextlib.asynccontextmanager
 async def running(home: Path, *, port: int = 0) -> AsyncIterator[str]:
     """Run the embedded server while the context lasts; the caller holds the home. Gives the owner's URL.

@@ -12,7 +12,7 @@ import msgspec
 import psutil
 
 from kassa.config import Settings
-from kassa.db import embedded, migrate
+from kassa.db import contact, embedded, migrate
 from kassa.db.files import read_private, write_private
 from kassa.errors import HomeBusy, SettingsWrong
 from kassa.sealing import Root
@@ -47,6 +47,10 @@ def prepare(home: Path) -> None:
             home.chmod(embedded.folder_mode())
     except OSError as error:
         raise SettingsWrong(f"The home {home} cannot be made: {error.strerror}. Set KASSA_HOME to another.") from None
+    _check_access(home)
+
+
+def _check_access(home: Path) -> None:
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
         raise SettingsWrong(f"The home {home} belongs to another user. Set KASSA_HOME to another folder.")
 
@@ -57,7 +61,7 @@ async def hold(home: Path, *, wait_seconds: float) -> AsyncIterator[None]:
 
     Raises ``HomeBusy`` at once when a server runs on it, and after ``wait_seconds`` when a command does.
     """
-    refusal = f"Another Kassa runs on the home {home}."
+    refusal = f"Another Kassa runs on the home {home}"
     async with _alone(home / "lock", lambda waited: announced(home) is not None or waited >= wait_seconds, refusal):
         withdraw(home)
         yield
@@ -71,7 +75,7 @@ async def hold_bank(home: Path) -> AsyncIterator[None]:
     """
     folder = home / "bank"
     folder.mkdir(mode=0o700, exist_ok=True)
-    refusal = f"Another fake bank runs on the home {home}."
+    refusal = f"Another fake bank runs on the home {home}"
     async with _alone(folder / "lock", lambda _: True, refusal):
         yield
 
@@ -83,11 +87,21 @@ async def _alone(lock: Path, enough: Callable[[float], bool], refusal: str) -> A
     try:
         while not _try_lock(descriptor):
             if enough(time.monotonic() - begun):
-                raise HomeBusy(refusal)
+                raise HomeBusy(
+                    f"{refusal}{_holder(descriptor)}: stop it, or set KASSA_HOME or --home to another folder."
+                )
             await asyncio.sleep(_POLL_SECONDS)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _holder(descriptor: int) -> str:
+    """Return who holds a lock, as far as it says so: a process writes its number right after it took the lock."""
+    pid = os.pread(descriptor, 20, 0).decode(errors="replace")
+    return f" (process {pid})" if pid.isdigit() else ""
 
 
 def announce(home: Path, database_url: str, *, bank_url: str | None = None) -> None:
@@ -130,31 +144,59 @@ def load_root(settings: Settings) -> Root:
 
 
 @contextlib.asynccontextmanager
-async def open_database(settings: Settings, *, migrated: bool = True) -> AsyncIterator[str]:
+async def open_database(settings: Settings, *, migrated: bool = True, creates: bool = False) -> AsyncIterator[str]:
     """Give a command the database's address: the operator's, the running server's, or an embedded one just for it.
 
-    With ``migrated`` an embedded database is brought up to date first, and an operator's must be.
-    Raises ``SettingsWrong`` when migrations wait for ``kassa migrate``, ``HomeBusy`` when the home stays taken.
+    With ``migrated`` an embedded database is brought up to date first, and an operator's must be. Only a command that
+    ``creates`` may make a home, a database or a secret key; the others make nothing where there is no Kassa.
+    Raises ``SettingsWrong`` when there is none or migrations wait for ``kassa migrate``, ``HomeBusy`` when the home
+    stays taken, ``DatabaseUnusable`` naming what is wrong with the database.
     """
-    if settings.database_url:
-        if migrated and await migrate.pending(settings.database_url):
-            raise SettingsWrong("The database waits for migrations: run kassa migrate.")
-        yield settings.database_url
-        return
     home = settings.home_path()
-    prepare(home)
-    async with contextlib.AsyncExitStack() as stack:
-        url = await _running_or_own(stack, settings, home)
-        if migrated:
-            await migrate.migrate(url)
-        yield url
+    with contact.naming(settings):
+        if settings.database_url:
+            if migrated and await migrate.pending(settings.database_url):
+                raise SettingsWrong("The database waits for migrations: run kassa migrate.")
+            if not creates:
+                check(settings)
+            yield settings.database_url
+            return
+        if creates:
+            prepare(home)
+        else:
+            check(settings)
+        async with contextlib.AsyncExitStack() as stack:
+            url = await _running_or_own(stack, settings, home, creates=creates)
+            if migrated:
+                await migrate.migrate(url)
+            yield url
 
 
-async def _running_or_own(stack: contextlib.AsyncExitStack, settings: Settings, home: Path) -> str:
+def check(settings: Settings) -> None:
+    """See that there is a Kassa for a command to work on, without making anything. Raises ``SettingsWrong``."""
+    home = settings.home_path()
+    if settings.database_url is None:
+        if not (home / "lock").exists():
+            raise _no_kassa(home)
+        _check_access(home)
+    elif settings.secret_key is None and not (home / "secret.key").exists():
+        raise SettingsWrong(
+            f"There is no secret key in {home} (KASSA_HOME): set KASSA_SECRET_KEY_FILE to the one that "
+            "kassa serve uses, or start one with kassa serve."
+        )
+
+
+def _no_kassa(home: Path) -> SettingsWrong:
+    return SettingsWrong(f"There is no Kassa in {home} (KASSA_HOME). Start one with kassa serve.")
+
+
+async def _running_or_own(stack: contextlib.AsyncExitStack, settings: Settings, home: Path, *, creates: bool) -> str:
     deadline = time.monotonic() + COMMAND_WAIT_SECONDS
     while True:
         try:
             await stack.enter_async_context(hold(home, wait_seconds=0))
+            if not creates and not embedded.exists(home):
+                raise _no_kassa(home)
             return await stack.enter_async_context(embedded.running(home, port=settings.database_port))
         except HomeBusy:
             told = announced(home)

@@ -8,6 +8,7 @@ from pogo_core.error import BadMigrationError
 from pogo_core.util import migrate as pogo
 from pogo_core.util import sql
 
+from kassa.db import contact
 from kassa.db.pool import answering
 from kassa.errors import MigrationFailed
 
@@ -25,7 +26,8 @@ async def migrate(url: str) -> list[str]:
     """Bring the database up to date and return the names of the migrations that were applied.
 
     Several processes may call this at once: one works, the others wait. Each migration is one transaction, so that a
-    kill half-way leaves the database as it was before it. Raises ``MigrationFailed`` or ``DatabaseUnavailable``.
+    kill half-way leaves the database as it was before it. Raises ``MigrationFailed``, ``DatabaseUnusable`` or
+    ``DatabaseUnavailable``.
     """
     with answering():
         connection = await _connect(url)
@@ -35,7 +37,11 @@ async def migrate(url: str) -> list[str]:
             if waiting:
                 await pogo.apply(connection, FOLDER, schema_name=SCHEMA)
         except BadMigrationError as error:
+            if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
+                raise contact.rights_missing(url, error.__cause__) from error
             raise MigrationFailed(f"{error}: {error.__cause__}") from error
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise contact.rights_missing(url, error) from error
         finally:
             await connection.close(timeout=5)
     for name in waiting:
@@ -44,7 +50,10 @@ async def migrate(url: str) -> list[str]:
 
 
 async def pending(url: str) -> list[str]:
-    """Return the names of the migrations that the database still waits for. Raises ``DatabaseUnavailable``."""
+    """Return the names of the migrations that the database still waits for.
+
+    Raises ``DatabaseUnusable``, ``DatabaseUnavailable``.
+    """
     with answering():
         connection = await _connect(url)
         try:
@@ -60,7 +69,7 @@ async def _connect(url: str) -> asyncpg.Connection:
         "timezone": "UTC",
         "lock_timeout": _LOCK_WAIT,
     }
-    return await asyncpg.connect(url, timeout=10, server_settings=settings)
+    return await contact.connect(url, server_settings=settings)
 
 
 async def _pending(connection: asyncpg.Connection) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 import asyncpg
 from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
+from kassa.db import contact
 from kassa.errors import DatabaseUnavailable
 
 Connection: TypeAlias = asyncpg.Connection
@@ -136,7 +137,7 @@ class Pool(asyncpg.Pool):
 async def connect(url: str, *, role: str | None, size: int) -> Pool:
     """Open a pool of at most ``size`` connections that act as ``role``, or as the login itself.
 
-    Raises ``DatabaseUnavailable`` when the database does not answer.
+    Raises ``DatabaseUnusable`` saying why it cannot be had, ``DatabaseUnavailable`` when the database does not answer.
     """
     settings = _SERVER_SETTINGS | ({"role": role} if role else {})
     pool = Pool(
@@ -154,7 +155,7 @@ async def connect(url: str, *, role: str | None, size: int) -> Pool:
         command_timeout=ANSWER_SECONDS,
         server_settings=settings,
     )
-    with answering():
+    with answering(), contact.explaining(url):
         await pool
     return pool
 

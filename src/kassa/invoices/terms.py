@@ -5,6 +5,7 @@ All that is wrong is collected by name before anything is refused, and nothing i
 
 from datetime import datetime
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any, Final
 
 import msgspec
@@ -27,6 +28,10 @@ CARD_METHOD: Final = "payment_card"
 """The method whose page is ours, the card gate's; every other method's page is its provider's."""
 
 
+PRIVATE_SOURCE: Final = "merchant_api"
+"""The source of invoices of the private API, whose mode is chosen by the request itself."""
+
+
 async def draw_up(
     platform: Platform, account: Account, asked: Asked, errors: dict[str, str], *, source: str
 ) -> tuple[Invoice, Customer | None]:
@@ -39,7 +44,7 @@ async def draw_up(
     """
     test_mode = bool(asked.test_mode)
     now = platform.clock.now(test_mode=test_mode)
-    service = await _service(platform, account, asked, errors, test_mode=test_mode)
+    service = await _service(platform, account, asked, errors, by_key=source != PRIVATE_SOURCE)
     rate = await pricing.rate(platform, account, asked, service, errors)
     amount = _amount(asked, service, rate, errors)
     service_fields = await _service_fields(platform, asked, service, errors)
@@ -114,24 +119,41 @@ def _invoice(
 
 
 async def _service(
-    platform: Platform, account: Account, asked: Asked, errors: dict[str, str], *, test_mode: bool
+    platform: Platform, account: Account, asked: Asked, errors: dict[str, str], *, by_key: bool
 ) -> AccountService | None:
+    """Return the service that was asked for; ``by_key`` says that the public key chose the mode, not ``test_mode``."""
     if asked.service is None:
         return None
+    test_mode = bool(asked.test_mode)
     service = await platform.accounts.service(account.account_id, asked.service)
     if service is None or not service.enabled:
-        errors["service"] = Message("This service does not exist, or is not enabled for this account.")
+        errors["service"] = await _no_such_service(platform, account, asked.service, test_mode=test_mode)
         return None
     if await platform.route(account.account_id, asked.service, test_mode=test_mode) is None:
-        errors["service"] = (
-            Message("This service is not available in test mode.")
-            if test_mode
-            else Message("This service is not available in live mode.")
-        )
+        if test_mode:
+            errors["service"] = Message("This service is not available in test mode.")
+        elif by_key or await platform.route(account.account_id, asked.service, test_mode=True) is None:
+            errors["service"] = Message("This service is not available in live mode.")
+        else:
+            errors["test_mode"] = Message("This service takes payments in test mode only: send true.")
         return None
     if asked.flow == "verify" and service.method != CARD_METHOD:
         errors["flow"] = Message("This service has nothing to verify.")
     return service
+
+
+async def _no_such_service(platform: Platform, account: Account, code: str, *, test_mode: bool) -> Message:
+    """Return what to say of a code that the account has no service for, with the nearest that it has."""
+    codes: list[str] = []
+    for currency in await platform.accounts.offered_currencies(account.account_id, test_mode=test_mode):
+        offered = await platform.accounts.offered(account.account_id, currency, test_mode=test_mode)
+        codes += [service.code for service in offered]
+    near = get_close_matches(code, codes, n=1)
+    if not near:
+        return Message("This service does not exist, or is not enabled for this account.")
+    return Message(
+        "This service does not exist, or is not enabled for this account. Did you mean %(service)s?", service=near[0]
+    )
 
 
 async def _service_fields(

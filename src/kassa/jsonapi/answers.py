@@ -108,7 +108,7 @@ async def on_kassa_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, KassaError)  # noqa: S101 - the table below says so
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         defect = error if error.status == HTTPStatus.INTERNAL_SERVER_ERROR else None
-        log.warning("request failed", error=type(error).__name__, detail=error.detail, exc_info=defect)
+        log.warning("request failed", error=type(error).__name__, detail=str(error), exc_info=defect)
     return refusal(error)
 
 

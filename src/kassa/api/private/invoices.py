@@ -19,13 +19,11 @@ from kassa.invoices.creation import create
 from kassa.invoices.listing import reading
 from kassa.invoices.listing.document import listed
 from kassa.invoices.queries import View
-from kassa.invoices.terms import draw_up
+from kassa.invoices.terms import PRIVATE_SOURCE, draw_up
 from kassa.jsonapi import fields
 from kassa.jsonapi.answers import answer, conflict
 from kassa.jsonapi.body import attributes, read_json
 from kassa.platform import Platform
-
-SOURCE = "merchant_api"
 
 
 class Invoices:
@@ -43,7 +41,7 @@ class Invoices:
         errors: dict[str, str] = {}
         data = await read_json(request, errors, inside="data.attributes")
         asked = fields.read(Asked, attributes(data, errors, kind="payment-invoices"), errors)
-        invoice, customer = await draw_up(self._platform, account, asked, errors, source=SOURCE)
+        invoice, customer = await draw_up(self._platform, account, asked, errors, source=PRIVATE_SOURCE)
         if claim is not None:
             invoice = replace(invoice, invoice_id=claim.named("cpi"))
         view, created = await create(self._platform, account, invoice, customer, client_ip=auth.client_ip(request))

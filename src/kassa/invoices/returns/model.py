@@ -51,6 +51,8 @@ def wanted(invoice: Invoice, refunds: list[Refund], amount: Decimal | None) -> i
         minor = most if amount is None else money.to_minor(amount, invoice.currency)
     except AmountRefused as error:
         raise Invalid({"amount": error.detail}) from None
+    if most == 0 and invoice.processed_amount is None:
+        raise Invalid({"amount": Message("This invoice is not paid, so there is nothing to refund.")})
     if most == 0:
         raise Invalid({"amount": Message("There is nothing to refund.")})
     if minor > most:
