@@ -87,4 +87,4 @@ def payment(**changes: object) -> Payment:
 
 def session(of: Invoice = INVOICE, attempt: Payment | None = None, *, now: datetime = NOW) -> Session:
     """Return a visit."""
-    return Session(invoice=of, payment=attempt, account=ACCOUNT, now=now)
+    return Session(invoice=of, payment=attempt, account=ACCOUNT, now=now, cancellable=True)

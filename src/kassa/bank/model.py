@@ -116,7 +116,7 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cancelled(self) -> bool:
-        """Tell whether the merchant closed it before the payer had decided."""
+        """Return whether the merchant closed it before the payer had decided."""
         return self.response_code == cards.CANCELLED
 
     def timed_out(self, now: datetime) -> bool:

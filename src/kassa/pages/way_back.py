@@ -23,6 +23,17 @@ def way_back(invoice: Invoice, account: Account, current: Stage) -> str | None:
     return _told(url, invoice) if url else None
 
 
+def leaving(invoice: Invoice, account: Account) -> str | None:
+    """Return where a payer goes who leaves the card page without paying, or None where the merchant has no address."""
+    url = _urls(invoice).get("fail") or invoice.return_url or account.return_url
+    return (_told(url, invoice) if url else None) or home(account)
+
+
+def home(account: Account) -> str | None:
+    """Return the merchant's own site as the account has it: a way out where there is no way back."""
+    return next((url for url in (account.merchant_url, account.website) if url and _is_web(url)), None)
+
+
 def foreign_host(url: str, invoice: Invoice, account: Account) -> str | None:
     """Return the host of a way back that the merchant has not vouched for, as plain ASCII; None for his own.
 
@@ -58,14 +69,19 @@ def _urls(invoice: Invoice) -> dict[str, str | None]:
     return _decoder.decode(invoice.return_urls) if invoice.return_urls else {}
 
 
-def _told(url: str, invoice: Invoice) -> str | None:
+def _is_web(url: str) -> bool:
+    """Return whether an address is a web page's: javascript: would run with the page's rights when followed."""
     try:
         parts = urlsplit(url)
     except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.netloc)
+
+
+def _told(url: str, invoice: Invoice) -> str | None:
+    if not _is_web(url):
         return None
-    # Anything else, such as javascript:, would run with the page's rights when followed.
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        return None
+    parts = urlsplit(url)
     told = {
         "id": invoice.invoice_id,
         "reference_id": invoice.reference_id,

@@ -169,7 +169,7 @@ class Cancels(Protocol):
     """What a provider may have beside the verbs: an attempt that waits for its payer can be closed before they decide.
 
     Only a provider that keeps this promise declares it: once ``cancel`` has answered ``Declined``, the page that the
-    payer was sent to can take no money any more, whoever has it open. Another card is charged because of that answer.
+    payer was sent to can take no money any more, wherever it is open. Another card is charged because of that answer.
     """
 
     async def cancel(self, credentials: Credentials, attempt: Attempt) -> Outcome:
