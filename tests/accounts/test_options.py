@@ -1,3 +1,4 @@
+import base64
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -44,6 +45,9 @@ ACCOUNT = Account(
         ("support_email", "help+orders@shop.example", "help+orders@shop.example"),
         ("support_email", "", None),
         ("terms_url", "https://shop.example/terms", "https://shop.example/terms"),
+        ("logo", base64.b64encode(b"<svg/>").decode(), b"<svg/>"),
+        ("logo", base64.b64encode(b"\x89PNG\r\n\x1a\nrest").decode(), b"\x89PNG\r\n\x1a\nrest"),
+        ("logo", "", None),
     ],
 )
 def test_an_option_takes_its_value(name: str, text: str, value: object) -> None:
@@ -69,6 +73,11 @@ def test_an_option_takes_its_value(name: str, text: str, value: object) -> None:
         ("support_email", "a b@shop.example"),
         ("support_email", f"{'a' * 250}@shop.example"),
         ("terms_url", "terms.html"),
+        ("logo", "logo.svg"),
+        ("logo", base64.b64encode(b"GIF89a").decode()),
+        ("logo", base64.b64encode(b"<svg>\xff</svg>").decode()),
+        ("logo", base64.b64encode(b"<html></html>").decode()),
+        ("logo", base64.b64encode(b"<svg>" + b" " * 16 * 1024).decode()),
         ("callback_url", "ftp://shop.example/cb"),
         ("callback_url", "https:///cb"),
         ("callback_url", "https:shop.example"),

@@ -1,5 +1,6 @@
 """The ways off every page for payers: back to the shop, to its help and terms; and a form that is never out of date."""
 
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -187,3 +188,46 @@ async def test_help_and_terms_are_accessible_and_fit(open_page: OpenPage, office
     async with open_page(viewport={"width": 320, "height": 700}, locale="uk-UA") as page:
         await page.goto(url)
         await accessible(page)
+
+
+LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><rect width="40" height="20"/></svg>'
+
+
+async def test_the_shops_logo_is_ours_to_serve_and_runs_nothing(
+    open_page: OpenPage, office: Office, served: Served
+) -> None:
+    shop = await office.account(logo=base64.b64encode(LOGO).decode())
+    _, url = await asked(shop)
+    async with open_page() as page:
+        await page.goto(url)
+        await accessible(page)
+        shown = page.locator("img.logo")
+        assert await shown.evaluate("picture => picture.naturalWidth") == 40
+        address = str(await shown.get_attribute("src"))
+        await enter(page, PLAIN)
+        await heading(page, "Payment received")
+        assert await page.locator("img.logo").get_attribute("src") == address
+    for site in (served.gate_url, served.base_url):
+        async with office.session.get(f"{site}{address}") as answer:
+            assert (answer.status, answer.content_type, await answer.read()) == (200, "image/svg+xml", LOGO)
+            assert "immutable" in answer.headers["Cache-Control"]
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Content-Security-Policy"].endswith("sandbox")
+
+
+async def test_no_other_address_gives_a_logo(office: Office, served: Served, shop: Client) -> None:
+    owner = await office.account(logo=base64.b64encode(LOGO).decode())
+    page = await visit_form(owner)
+    address = page.text.partition('class="logo" src="')[2].partition('"')[0]
+    tag, name = address.split("/")[-2:]
+    other = shop.keys.id.removeprefix("coma_")[:4]
+    wrong = (f"{other}/{name}", f"{tag}/{'0' * 16}.svg", f"{tag}/{name[:-3]}png", f"zzzz/{name}", f"%00/{name}", tag)
+    for path in wrong:
+        async with office.session.get(f"{served.gate_url}/static/logos/{path}") as answer:
+            assert answer.status == 404, path
+
+
+async def visit_form(shop: Client) -> Page:
+    _, url = await asked(shop)
+    async with visiting() as visitor:
+        return await visitor.open(url)

@@ -45,6 +45,8 @@ class Account(Value, frozen=True, kw_only=True):
     """Where payers find help; it is shown on every page of theirs, and so are the two below."""
     support_email: str | None = None
     terms_url: str | None = None
+    logo: bytes | None = None
+    """A picture of 16 KiB at most, PNG or SVG, on every page for payers."""
     created_at: datetime
     archived_at: datetime | None = None
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from kassa.accounts import logo
 from kassa.accounts.model import Account
 from kassa.errors import Invalid
 
@@ -131,5 +132,6 @@ OPTIONS: Final[Mapping[str, Callable[[str], object]]] = {
     "support_url": url,
     "support_email": _email,
     "terms_url": url,
+    "logo": logo.read,
 }
 """Every option and how its text is read, within the table's bounds; a reader says what is wrong by ``ValueError``."""

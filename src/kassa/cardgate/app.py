@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from kassa.cardgate import brands, charge, form, sale, views
 from kassa.cardgate.charge import Session
 from kassa.cardgate.form import Entry
-from kassa.pages import accent, assets, forms, mishaps, visits
+from kassa.pages import accent, assets, forms, logos, mishaps, visits
 from kassa.pages.leaving import Note
 from kassa.pages.stages import Stage
 from kassa.pages.way_back import foreign_host, way_back
@@ -35,6 +35,7 @@ def create(platform: Platform) -> ASGIApp:
             Route("/hpp/{session_id}/return", gate.come_back, methods=["GET", "POST"]),
             *sale.routes(platform),
             accent.route(),
+            logos.route(platform),
             assets.route(),
         ],
         exception_handlers=mishaps.handlers(gate.site),

@@ -14,7 +14,7 @@ from kassa.checkout.standing import PASSING, Standing
 from kassa.invoices import asking, cancelling
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
-from kassa.pages import accent, assets, forms, leaving, mishaps, outcome, pictures, stages, visits
+from kassa.pages import accent, assets, forms, leaving, logos, mishaps, outcome, pictures, stages, visits
 from kassa.pages.languages import PARAMETERS
 from kassa.pages.leaving import Note
 from kassa.pages.look import look
@@ -46,7 +46,8 @@ def routes(platform: Platform) -> list[BaseRoute]:
     bare = Starlette(
         routes=[Route("/hpp", checkout.enter, methods=["GET"])], exception_handlers=mishaps.handlers(checkout.site)
     )
-    return [Route("/hpp", bare), Mount("/hpp", pages), *pictures.routes(platform), accent.route(), assets.route()]
+    files = [*pictures.routes(platform), logos.route(platform), accent.route(), assets.route()]
+    return [Route("/hpp", bare), Mount("/hpp", pages), *files]
 
 
 class Checkout:

@@ -5,7 +5,7 @@ from typing import Any
 from kassa.accounts.model import Account
 from kassa.invoices import gateway
 from kassa.invoices.model import Invoice
-from kassa.pages import accent
+from kassa.pages import accent, logos
 
 
 def look(invoice: Invoice, account: Account) -> dict[str, Any]:
@@ -17,6 +17,7 @@ def look(invoice: Invoice, account: Account) -> dict[str, Any]:
         "accent": accent.path(asked.primary) if asked.primary else None,
         "support": account.support_url or (f"mailto:{account.support_email}" if account.support_email else None),
         "terms": account.terms_url,
+        "logo": logos.path(account),
     }
 
 
