@@ -23,15 +23,9 @@ def way_back(invoice: Invoice, account: Account, current: Stage) -> str | None:
     return _told(url, invoice) if url else None
 
 
-def leaving(invoice: Invoice, account: Account) -> str | None:
-    """Return where a payer goes who leaves the card page without paying, or None where the merchant has no address."""
-    url = _urls(invoice).get("fail") or invoice.return_url or account.return_url
-    return (_told(url, invoice) if url else None) or home(account)
-
-
 def home(account: Account) -> str | None:
-    """Return the merchant's own site as the account has it: a way out where there is no way back."""
-    return next((url for url in (account.merchant_url, account.website) if url and _is_web(url)), None)
+    """Return the merchant's own site, for pages about no invoice; None where the account names none."""
+    return next((url for url in (account.merchant_url, account.website) if url and _web(url)), None)
 
 
 def foreign_host(url: str, invoice: Invoice, account: Account) -> str | None:
@@ -47,12 +41,27 @@ def foreign_host(url: str, invoice: Invoice, account: Account) -> str | None:
     return None if host and host in own else host
 
 
+def leaving(invoice: Invoice, account: Account) -> str | None:
+    """Return where a payer goes who leaves the card page without paying, or None where the merchant has no address."""
+    url = _urls(invoice).get("fail") or invoice.return_url or account.return_url
+    return (_told(url, invoice) if url else None) or home(account)
+
+
 def _host(url: str) -> str:
     """Return an address's host as it goes over the wire: letters of other scripts may look like the merchant's."""
     try:
         return (URL(url).raw_host or "").lower()
     except ValueError:
         return ""
+
+
+def _web(url: str) -> bool:
+    """Tell whether a link may lead there: anything else, such as javascript:, would run with the page's rights."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.netloc)
 
 
 def _outcome(current: Stage) -> str:
@@ -69,17 +78,8 @@ def _urls(invoice: Invoice) -> dict[str, str | None]:
     return _decoder.decode(invoice.return_urls) if invoice.return_urls else {}
 
 
-def _is_web(url: str) -> bool:
-    """Return whether an address is a web page's: javascript: would run with the page's rights when followed."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.netloc)
-
-
 def _told(url: str, invoice: Invoice) -> str | None:
-    if not _is_web(url):
+    if not _web(url):
         return None
     parts = urlsplit(url)
     told = {

@@ -242,9 +242,10 @@ if (waiting) {
 
 // The form is out of date once another tab has paid or tried.
 const watched = find("[data-watch]");
-if (watched && form) {
+if (watched) {
   let delay = 3000;
-  form.addEventListener("submit", (event) => (sent = !event.defaultPrevented));
+  // Of the listeners of a submission this is the last, so it hears whether another has stopped it.
+  addEventListener("submit", (event) => (sent = !event.defaultPrevented));
   const look = () => (document.hidden ? null : refresh(watched));
   const again = async () => {
     await look();
