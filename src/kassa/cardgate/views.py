@@ -100,7 +100,7 @@ def card_page(
         lengths=lengths,
         faults=said,
         verify=invoice.payment_flow == "verify",
-        way_out=outcome.cancel_way(invoice, session.account, language=language),
+        way_out=leaving.off_the_form(invoice, session.account, language),
         **_decline(session, language, shown=not said),
     )
 

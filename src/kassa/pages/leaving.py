@@ -4,8 +4,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from kassa.accounts.model import Account
 from kassa.invoices.model import CHALLENGE_LIMIT, Invoice
+from kassa.pages import way_back
 from kassa.pages.languages import translations
+from kassa.pages.look import merchant
 from kassa.pages.outcome import Way
 from kassa.pages.stages import Stage
 from kassa.pages.wording import moment
@@ -55,6 +58,18 @@ def give_up(invoice: Invoice, payment: Payment | None, url: str, *, language: st
     again = invoice.session_id is not None and invoice.attempts_left > 0 and now < invoice.expires_at
     label = _("Use another card") if again else _("Cancel the payment")
     return Way(url=url, label=label, fields={"number": str(payment.number)})
+
+
+def off_the_form(invoice: Invoice, account: Account, language: str) -> Way | None:
+    """Return the link off the card page, which ends nothing: the invoice can be paid until it expires."""
+    url = way_back.leaving(invoice, account)
+    if url is None:
+        return None
+    _ = translations(language).gettext
+    host = way_back.foreign_host(url, invoice, account)
+    if host is not None:
+        return Way(url=url, label=_("Leave for %(host)s") % {"host": host})
+    return Way(url=url, label=_("Cancel and return to %(merchant)s") % {"merchant": merchant(invoice, account)})
 
 
 def deadline(invoice: Invoice, payment: Payment | None, language: str) -> Deadline | None:

@@ -11,7 +11,7 @@ from kassa.pages.look import merchant
 from kassa.pages.prices import converted_from, payable
 from kassa.pages.reasons import Gettext, cause, reason, wallet_reason
 from kassa.pages.stages import Stage
-from kassa.pages.way_back import foreign_host, home, leaving, way_back
+from kassa.pages.way_back import foreign_host, home, way_back
 from kassa.pages.wording import moment
 from kassa.payments.model import Payment, PaymentStatus
 from kassa.providers.protocol import Value
@@ -88,18 +88,6 @@ def told(
         way=Way(url=url, label=_label(foreign, merchant(invoice, account), gettext)) if url else None,
         return_after=RETURN_AFTER_SECONDS if back and foreign is None and current is Stage.PAID else None,
     )
-
-
-def cancel_way(invoice: Invoice, account: Account, *, language: str) -> Way | None:
-    """Return the link off the card page, which ends nothing: the invoice can be paid until it expires."""
-    url = leaving(invoice, account)
-    if url is None:
-        return None
-    gettext = translations(language).gettext
-    foreign, name = foreign_host(url, invoice, account), merchant(invoice, account)
-    if foreign is not None:
-        return Way(url=url, label=_label(foreign, name, gettext))
-    return Way(url=url, label=gettext("Cancel and return to %(merchant)s") % {"merchant": name})
 
 
 def _label(foreign: str | None, name: str, _: Gettext) -> str:
