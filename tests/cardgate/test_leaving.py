@@ -65,7 +65,8 @@ async def test_an_address_that_the_merchant_has_not_vouched_for_is_named(office:
     shop = await office.account(merchant_url="https://shop.example")
     created = await shop.create_publicly(return_url="https://evil.example/login")
     page = await payer.open(f"{shop.base_url}/hpp/?cpi={created.data['id']}")
-    assert page.links["Leave for evil.example"].startswith("https://evil.example/login?")
+    [words] = [words for words, link in page.links.items() if link.startswith("https://evil.example/login?")]
+    assert "evil.example" in words
     assert CANCEL not in page.links
 
 
