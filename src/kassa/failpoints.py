@@ -40,6 +40,8 @@ class Point(StrEnum):
     """It is committed, whoever asked has no answer."""
     RETURNED = "returned"
     """The payer is back from the bank's page, nobody has asked what he did there."""
+    CANCELLING = "cancelling"
+    """The payer wants to pay in another way, the provider is not asked to close what is open."""
     NOTIFIED = "notified"
     """A notification is found genuine, nothing follows from it yet."""
     EXPIRING = "expiring"

@@ -1,3 +1,4 @@
+import base64
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -40,6 +41,13 @@ ACCOUNT = Account(
         ("exchange_spread", "2.5", Decimal("2.5")),
         ("exchange_spread", "50", Decimal(50)),
         ("moderation_by_api", "on", True),
+        ("support_url", "https://shop.example/help", "https://shop.example/help"),
+        ("support_email", "help+orders@shop.example", "help+orders@shop.example"),
+        ("support_email", "", None),
+        ("terms_url", "https://shop.example/terms", "https://shop.example/terms"),
+        ("logo", base64.b64encode(b"<svg/>").decode(), b"<svg/>"),
+        ("logo", base64.b64encode(b"\x89PNG\r\n\x1a\nrest").decode(), b"\x89PNG\r\n\x1a\nrest"),
+        ("logo", "", None),
     ],
 )
 def test_an_option_takes_its_value(name: str, text: str, value: object) -> None:
@@ -58,6 +66,18 @@ def test_an_option_takes_its_value(name: str, text: str, value: object) -> None:
         ("exchange_spread", "1e1"),
         ("callback_url", "shop.example/cb"),
         ("callback_url", "//shop.example/cb"),
+        ("support_url", "javascript:alert(1)"),
+        ("support_email", "shop.example"),
+        ("support_email", "help@shop"),
+        ("support_email", "help@shop.example?subject=x"),
+        ("support_email", "a b@shop.example"),
+        ("support_email", f"{'a' * 250}@shop.example"),
+        ("terms_url", "terms.html"),
+        ("logo", "logo.svg"),
+        ("logo", base64.b64encode(b"GIF89a").decode()),
+        ("logo", base64.b64encode(b"<svg>\xff</svg>").decode()),
+        ("logo", base64.b64encode(b"<html></html>").decode()),
+        ("logo", base64.b64encode(b"<svg>" + b" " * 16 * 1024).decode()),
         ("callback_url", "ftp://shop.example/cb"),
         ("callback_url", "https:///cb"),
         ("callback_url", "https:shop.example"),

@@ -2,11 +2,12 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from kassa.clock import Clock
 from tests.support import bank as banks
-from tests.support.bank import Bank, buttons, query_of
+from tests.support.bank import MERCHANT_ID, OTHER_ID, OTHER_SECRET, SECRET, Bank, buttons, query_of
 
 NOWHERE = "http://127.0.0.1:9/notices"
 SECURE = "5123817234060000"
@@ -136,3 +137,52 @@ async def test_a_page_that_there_never_was_is_not_found(bank: Bank) -> None:
         assert (await bank.visit(path))[0] == 404
         async with bank.session.post(bank.url + path, data={"decision": "approve"}) as answer:
             assert answer.status == 404
+
+
+async def test_a_cancelled_order_is_closed_for_its_payer_who_is_shown_why(bank: Bank) -> None:
+    placed = await bank.place("pay_1", notify_url=NOWHERE, number=SECURE)
+    path = placed["authentication"]["path"]
+    status, closed = await bank.call("POST", "/purchases/pay_1/cancel")
+    assert (status, closed["state"], closed["response"]["code"]) == (200, "REFUSED", "17")
+    assert await bank.call("POST", "/purchases/pay_1/cancel") == (200, closed)
+    _, _, page = await bank.visit(path)
+    assert "was cancelled in the shop" in page
+    assert buttons(page) == []
+    assert query_of(await bank.decide(path, "approve")) == {"transaction": placed["transaction"]}
+    assert await bank.call("GET", "/purchases/pay_1") == (200, closed)
+    assert (await bank.call("GET", "/statement"))[1]["lines"] == []
+
+
+async def test_a_cancellation_changes_nothing_that_was_decided(bank: Bank) -> None:
+    for order, expiry in (("pay_1", "12/30"), ("pay_2", "07/77")):
+        placed = await bank.place(order, notify_url=NOWHERE, number=SECURE, expiry=expiry)
+        await bank.decide(placed["authentication"]["path"], "approve")
+        decided = await bank.call("GET", f"/purchases/{order}")
+        assert await bank.call("POST", f"/purchases/{order}/cancel") == decided
+        _, _, page = await bank.visit(placed["authentication"]["path"])
+        assert "was cancelled" not in page
+    assert len((await bank.call("GET", "/statement"))[1]["lines"]) == 1
+
+
+async def test_only_its_own_merchant_cancels_an_order(bank: Bank) -> None:
+    placed = await bank.place("pay_1", notify_url=NOWHERE, number=SECURE)
+    for merchant_id, secret, order, expected in (
+        (OTHER_ID, OTHER_SECRET, "pay_1", 404),
+        (MERCHANT_ID, "wrong", "pay_1", 401),
+        (MERCHANT_ID, SECRET, "pay_2", 404),
+        (MERCHANT_ID, SECRET, "pay%201", 400),
+    ):
+        path = f"/purchases/{order}/cancel"
+        assert (await bank.call("POST", path, merchant_id=merchant_id, secret=secret))[0] == expected
+    assert await bank.call("GET", "/purchases/pay_1") == (200, placed)
+
+
+@pytest.mark.parametrize("day, state", [("fails_before", "AUTHENTICATING"), ("fails_after", "REFUSED")])
+async def test_the_answer_to_a_cancellation_can_be_spoilt_too(bank: Bank, day: str, state: str) -> None:
+    await bank.place("pay_1", notify_url=NOWHERE, number=SECURE)
+    async with bank.session.post(f"{bank.url}/days", json={"day": day}) as answer:
+        assert answer.status == 200
+    token = aiohttp.encode_basic_auth(MERCHANT_ID, SECRET)
+    async with bank.session.post(f"{bank.url}/purchases/pay_1/cancel", headers={"Authorization": token}) as answer:
+        assert answer.status >= 500
+    assert (await bank.call("GET", "/purchases/pay_1"))[1]["state"] == state

@@ -147,6 +147,24 @@ def test_the_way_to_the_bank_is_a_form_for_a_post_and_this_page_alone_may_send_i
     assert "form-action 'self' https://acs.example;" in response.headers["content-security-policy"]
 
 
+def test_where_a_payment_cannot_be_cancelled_the_page_says_until_when_to_wait() -> None:
+    at_bank = payment(action="https://acs.example/c")
+    for minutes in (20, 30, 300):
+        expires_at = NOW + timedelta(minutes=minutes)
+        page = outcome(session(invoice(attempts=1, expires_at=expires_at), at_bank, cancellable=False))
+        until = NOW + timedelta(minutes=min(minutes, 30))
+        moment = f'<time datetime="{re.escape(until.isoformat())}" data-local>[^<]+</time>'
+        assert re.search(f"If you cannot confirm, wait until {moment}, or order again.", page)
+        assert "Use another card" not in page
+
+
+def test_what_can_be_cancelled_has_the_attempts_number_in_its_form() -> None:
+    page = outcome(session(invoice(attempts=1), payment(action="https://acs.example/c")))
+    assert '<form method="post" action="/gate/hpp/cgi_abcd000000000000/cancel">' in page
+    assert '<input type="hidden" name="number" value="1">' in page
+    assert "wait until" not in page
+
+
 def test_the_countdown_never_promises_time_that_is_not_there() -> None:
     almost = session(now=NOW + timedelta(minutes=29, seconds=59, milliseconds=700))
     assert 'data-seconds="1"' in form(almost)

@@ -7,11 +7,13 @@ import pytest
 from playwright.async_api import Page
 
 from tests.conftest import OpenPage
+from tests.support import books
 from tests.support.api import INVOICES, Answer, Client
 from tests.support.office import Office
 from tests.support.payer import heading
 from tests.support.serving import Served
 from tests.support.visitor import Visitor, visiting
+from tests.support.world import GOOD_SECURE
 
 BY_ADDRESS = "applepay_usd_hpp"
 BY_FORM = "qiwi_usd_hpp"
@@ -206,3 +208,75 @@ async def approve(session: aiohttp.ClientSession, created: Answer) -> None:
     action = created.attributes["flow_data"]["action"]
     async with session.post(action, data={"decision": "approve"}, allow_redirects=False) as answer:
         assert answer.status == 303
+
+
+@pytest.mark.parametrize("service", [BY_ADDRESS, BY_FORM])
+async def test_a_payer_who_gives_the_wallet_up_ends_the_payment(
+    wallets: Client, served: Served, office: Office, payer: Visitor, *, service: str
+) -> None:
+    created = await asked(wallets, service, return_url="https://shop.example/back")
+    waiting = await payer.open(result_url(served, created))
+    assert "Cancel the payment" in waiting.text
+    ended = await payer.give_up(waiting)
+    assert (ended.heading, ended.url) == ("Payment failed", result_url(served, created))
+    assert ended.links["Back to Shop"].startswith("https://shop.example/back?")
+    assert ended.cancel is None
+    found = (await wallets.read(created.data["id"])).attributes
+    assert (found["status"], found["resolution"]) == ("process_failed", "client_auth_failed")
+    assert await books.taken_for(office, served.bank_url, created.data["id"]) == []
+    again = await payer.open(f"{result_url(served, created)}/return")
+    assert again.heading == "Payment failed"
+
+
+async def test_a_wallet_that_was_paid_first_is_paid_though_it_is_given_up(
+    wallets: Client, served: Served, office: Office, payer: Visitor
+) -> None:
+    created = await asked(wallets, BY_ADDRESS)
+    waiting = await payer.open(result_url(served, created))
+    await approve(office.session, created)
+    assert (await payer.give_up(waiting)).heading == "Payment received"
+
+
+async def test_a_cancellation_that_the_bank_does_not_answer_leaves_the_wallet_open(
+    wallets: Client, served: Served, office: Office, payer: Visitor
+) -> None:
+    created = await asked(wallets, BY_ADDRESS)
+    waiting = await payer.open(result_url(served, created))
+    async with office.session.post(f"{served.bank_url}/days", json={"day": "fails_before"}) as answer:
+        assert answer.status == 200
+    still = await payer.give_up(waiting)
+    assert still.heading == "Finish your payment"
+    assert "could not be cancelled yet" in still.text
+    assert (await payer.give_up(still)).heading == "Payment failed"
+
+
+async def test_only_a_wallets_payment_is_given_up_here(
+    wallets: Client, shop: Client, served: Served, office: Office, payer: Visitor
+) -> None:
+    by_card, played = await shop.create(), await asked(wallets, TEST, service_fields={"status": "pending"})
+    form = await payer.open(by_card.attributes["flow_data"]["action"])
+    await payer.press(form, card_number=GOOD_SECURE, expiry="12/30", cvc="123")
+    for created in (by_card, played):
+        page = await payer.open(result_url(served, created))
+        assert page.cancel is None
+        answer = await payer.send(f"{result_url(served, created)}/cancel", number="1")
+        assert (answer.status, answer.headers["Location"]) == (303, f"/hpp/result/{created.data['id']}")
+    assert (await shop.read(by_card.data["id"])).attributes["status"] == "process_pending"
+    rows = await office.fetch("SELECT status FROM payments WHERE invoice_id = $1", by_card.data["id"])
+    assert rows == [{"status": "process_pending"}]
+
+
+async def test_no_invoice_is_given_up_by_a_wrong_address_or_form(
+    wallets: Client, served: Served, office: Office
+) -> None:
+    created = await asked(wallets, BY_ADDRESS)
+    urlencoded = {"Content-Type": "application/x-www-form-urlencoded"}
+    requests: list[tuple[str, bytes, dict[str, str], int]] = [
+        (f"{served.base_url}/hpp/result/cpi_0000000000000000/cancel", b"number=1", urlencoded, 404),
+        (f"{result_url(served, created)}/cancel", b"{}", {"Content-Type": "application/json"}, 415),
+        (f"{result_url(served, created)}/cancel", b"a=" + b"b" * 2000, urlencoded, 413),
+    ]
+    for url, body, headers, status in requests:
+        async with office.session.post(url, data=body, headers=headers) as answer:
+            assert answer.status == status
+    assert (await wallets.read(created.data["id"])).attributes["status"] == "process_pending"

@@ -75,11 +75,26 @@ async def test_an_account_is_shown_and_listed_for_people_and_for_scripts(kassa: 
         "payer_pays_fee": False,
         "moderation_by_api": False,
         "exchange_spread": "0",
+        "support_url": None,
+        "support_email": None,
+        "terms_url": None,
+        "logo": None,
     }
     listed: Any = (await kassa("accounts", "list", "--json")).document()
     assert listed == [document]
     assert lines["id"] in (await kassa("accounts", "list")).out
     assert lines["api_key"] not in shown.out
+
+
+async def test_a_logo_is_taken_from_a_file(kassa: Kassa, tmp_path: Path) -> None:
+    keys = await created(kassa)
+    (tmp_path / "logo.svg").write_bytes(b"<svg/>")
+    shown = await kassa("accounts", "set", keys["id"], f"logo=@{tmp_path}/logo.svg")
+    assert ["logo", "6", "bytes"] in [line.split() for line in shown.out.splitlines()]
+    gone = await kassa("accounts", "set", keys["id"], "logo=")
+    assert ["logo", "6", "bytes"] not in [line.split() for line in gone.out.splitlines()]
+    missing = await kassa("accounts", "set", keys["id"], f"logo=@{tmp_path}/none.svg")
+    assert (missing.status, "No such file" in missing.err) == (1, True)
 
 
 async def test_options_are_set_together_and_shown(kassa: Kassa) -> None:

@@ -44,6 +44,28 @@ FAULTS: Final = (
         "::test_an_answer_that_was_lost_is_found_by_asking_and_never_by_charging_again",
     ),
     Fault(
+        name="a tab that is out of date cancels the next attempt",
+        file="src/kassa/cardgate/charge.py",
+        old=" and session.cancellable and payment.number == number:",
+        new=" and session.cancellable:",
+        red="tests/invoices/test_cancelling.py::test_a_stale_tab_does_not_cancel_the_next_attempt",
+    ),
+    Fault(
+        name="an answer that was lost counts as a payment that was closed",
+        file="src/kassa/invoices/cancelling.py",
+        old="        outcome = Pending()",
+        new="        from kassa.providers.protocol import Declined\n\n"
+        '        outcome = Declined(external_id=None, resolution="client_auth_failed")',
+        red="tests/invoices/test_cancelling.py::test_a_cancellation_that_never_arrived_leaves_the_challenge_open",
+    ),
+    Fault(
+        name="another card is thrown away without a word",
+        file="src/kassa/cardgate/app.py",
+        old="not form.same_card(entry, card)",
+        new="False",
+        red="tests/cardgate/test_giving_up.py::test_a_second_click_with_the_same_card_goes_on_to_the_bank",
+    ),
+    Fault(
         name="the client sends a request again whose connection broke",
         file="src/kassa/outbound/dialing.py",
         old="        middlewares=(_once,),\n",

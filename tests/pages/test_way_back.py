@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from kassa.pages.stages import Stage
-from kassa.pages.way_back import way_back
+from kassa.pages.way_back import home, leaving, way_back
 from tests.support.sessions import ACCOUNT, INVOICE, invoice
 
 TOLD = "id=cpi_abcd000000000000&reference_id=order-7&status=process_pending&amount=123.45&currency=USD"
@@ -57,3 +57,28 @@ def test_what_is_appended_cannot_break_out_of_the_query() -> None:
 )
 def test_an_address_that_is_no_web_page_is_not_a_way_back(url: str) -> None:
     assert way_back(invoice(return_url=url), ACCOUNT, Stage.PAID) is None
+
+
+def test_who_leaves_goes_where_a_failure_does() -> None:
+    of = invoice(return_urls=URLS, return_url="https://shop.example/other")
+    assert leaving(of, ACCOUNT) == f"https://shop.example/no?{TOLD}"
+    assert leaving(invoice(return_url="https://shop.example/r"), ACCOUNT) == f"https://shop.example/r?{TOLD}"
+    assert leaving(INVOICE, ACCOUNT) is None
+
+
+@pytest.mark.parametrize(
+    "merchant_url, website, expected",
+    [
+        ("https://shop.example/", "https://other.example/", "https://shop.example/"),
+        (None, "https://other.example/", "https://other.example/"),
+        ("javascript:alert(1)", None, None),
+        (None, None, None),
+    ],
+)
+def test_the_shops_own_site_is_a_way_out_and_no_way_back(
+    merchant_url: str | None, website: str | None, expected: str | None
+) -> None:
+    account = msgspec.structs.replace(ACCOUNT, merchant_url=merchant_url, website=website)
+    assert (leaving(INVOICE, account), home(account)) == (expected, expected)
+    assert leaving(invoice(return_url="javascript:alert(1)"), account) == expected
+    assert way_back(INVOICE, account, Stage.PAID) is None

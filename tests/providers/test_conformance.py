@@ -5,6 +5,7 @@ import pytest
 
 from kassa.config import Settings
 from kassa.providers.conformance import (
+    CancellationConformance,
     CardProviderConformance,
     Ending,
     RedirectProviderConformance,
@@ -83,3 +84,7 @@ class TestTheWallets(RedirectProviderConformance):
 
 class TestTheStatement(StatementConformance):
     """The provider ``test``, held to what every provider with a statement promises."""
+
+
+class TestTheCancellations(CancellationConformance):
+    """The provider ``test``, held to what every provider that can close an attempt promises."""

@@ -82,10 +82,16 @@ class Bank:
             self._tell(payment_id)
 
     def close(self, payment_id: str) -> None:
-        """Refuse what is still on its page: the payer's time is over."""
+        """Refuse what is still on its page: the payer's time is over, or they have given up."""
         if self.purchases[payment_id].state == "page":
             self.purchases[payment_id].state = "refused"
             self._tell(payment_id)
+
+    def cancel(self, payment_id: str) -> Outcome:
+        """Close what is still on its page, and return what became of it."""
+        if payment_id in self.purchases:
+            self.close(payment_id)
+        return self.status(payment_id)
 
     def refund(self, refund_id: str, payment_id: str, amount: int) -> Outcome:
         """Give money back once under each name, never more than is there."""

@@ -120,6 +120,13 @@ class Gateway:
         else:
             self.settle(payment, outcome or Pending())
 
+    def cancel(self, payment: Payment) -> Steps:
+        """A payer who cannot confirm wants to use another card: ``invoices.cancelling.cancel``."""
+        yield Wait()
+        outcome = yield Call(ask=lambda: self.bank.cancel(payment.payment_id), patience=float(patience.ANSWER_SECONDS))
+        yield Wait()
+        self.settle(payment, outcome or Pending())
+
     def settle(self, payment: Payment, outcome: Outcome) -> None:
         """``invoices.operations.settle``."""
         was, current = self.store.invoices[payment.invoice_id], self.store.payments[payment.payment_id]

@@ -85,6 +85,8 @@ class People:
         payment = gateway.store.payments.get(invoice.payment_id or "")
         if payment is not None and payment.action is not None and payment.live and dice.random() < 0.8:
             self._scheduler.start(self._visit(payment.payment_id))
+            if dice.random() < 0.3:
+                self._scheduler.start(gateway.cancel(payment))
         elif payment is None or not payment.live:
             for _ in range(dice.choice((1, 1, 1, 2, 3))):
                 self._scheduler.start(gateway.pay(invoice_id, invoice.attempts + 1))

@@ -85,6 +85,8 @@ def payment(**changes: object) -> Payment:
     return msgspec.structs.replace(PAYMENT, **changes)
 
 
-def session(of: Invoice = INVOICE, attempt: Payment | None = None, *, now: datetime = NOW) -> Session:
+def session(
+    of: Invoice = INVOICE, attempt: Payment | None = None, *, now: datetime = NOW, cancellable: bool = True
+) -> Session:
     """Return a visit."""
-    return Session(invoice=of, payment=attempt, account=ACCOUNT, now=now)
+    return Session(invoice=of, payment=attempt, account=ACCOUNT, now=now, cancellable=cancellable)

@@ -36,6 +36,9 @@ class Page:
     title: str = ""
     headings: list[str] = field(default_factory=list)
     forms: list[Form] = field(default_factory=list)
+    """All but the one that cancels."""
+    cancel: Form | None = None
+    """The form that gives the payment up."""
     links: dict[str, str] = field(default_factory=dict)
     """Addresses by the link's words."""
     refresh: tuple[int, str] | None = None
@@ -62,6 +65,7 @@ class _Reader(HTMLParser):
         self._page = page
         self._words: list[str] = []
         self._link: str | None = None
+        self._form: Form | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
@@ -71,11 +75,15 @@ class _Reader(HTMLParser):
             self._link = values.get("href")
         elif tag == "form":
             action = urljoin(page.url, values.get("action", ""))
-            page.forms.append(Form(method=values.get("method", "get").upper(), action=action))
-        elif tag == "input" and page.forms and "name" in values:
-            page.forms[-1].fields[values["name"]] = values.get("value", "")
-        elif tag == "button" and page.forms and "name" in values:
-            page.forms[-1].buttons.append((values["name"], values.get("value", "")))
+            self._form = Form(method=values.get("method", "get").upper(), action=action)
+            if action.endswith("/cancel"):
+                page.cancel = self._form
+            else:
+                page.forms.append(self._form)
+        elif tag == "input" and self._form is not None and "name" in values:
+            self._form.fields[values["name"]] = values.get("value", "")
+        elif tag == "button" and self._form is not None and "name" in values:
+            self._form.buttons.append((values["name"], values.get("value", "")))
         elif tag == "meta" and values.get("http-equiv", "").lower() == "refresh":
             seconds, _, url = values["content"].partition(";")
             page.refresh = (int(seconds), urljoin(page.url, re.sub(r"^\s*url=", "", url, flags=re.IGNORECASE)))
@@ -114,6 +122,11 @@ class Visitor:
         assert not unknown, f"{page.url} asks for no {unknown}"
         body = urlencode([*{**form.fields, **entered}.items(), *button]).encode()
         return await self._go(form.method, form.action, body)
+
+    async def give_up(self, page: Page) -> Page:
+        """Press the button that cancels the payment."""
+        assert page.cancel is not None, f"{page.url} has no way to cancel"
+        return await self._go(page.cancel.method, page.cancel.action, urlencode(page.cancel.fields).encode())
 
     async def send(self, url: str, **fields: str) -> Page:
         """Send a form and go nowhere from there: return the first answer."""

@@ -44,6 +44,8 @@ class Wire:
     """What happens to purchases that are placed from now on; what is not named here or below passes."""
     refund_fault: Fault | None = None
     """What happens to refunds that are asked for from now on."""
+    cancel_fault: Fault | None = None
+    """What happens to cancellations that are asked for from now on."""
     down: bool = False
     """Nothing reaches the bank, whatever it is: something before it answers 503."""
     placed: list[str] = field(default_factory=list)
@@ -65,6 +67,8 @@ class Wire:
             refunding = "/refunds/" in request.path
             fault = self.refund_fault if refunding else self.fault
             (self.refunds if refunding else self.placed).append(request.path.rpartition("/")[2])
+        if request.path.endswith("/cancel"):
+            fault = self.cancel_fault
         if fault is Fault.HOLD:
             await self._wait()
         if fault is Fault.LOSE:

@@ -34,7 +34,7 @@ class Life(Value, frozen=True, kw_only=True):
     cards: tuple[tuple[str, str], ...] = ()
     """Number and expiry, one an attempt."""
     decision: str = "approve"
-    """What the payer presses at the bank's page, or the wallet's."""
+    """What the payer presses at the bank's page, or the wallet's; who decides nothing there uses another card."""
     desk: str | None = None
     """What a person at the bank decides about a payment that it left open."""
     flow: str = "charge"
@@ -68,6 +68,13 @@ LIVES: Final = (
     _life("a card with 3-D Secure", "processed", Point.RETURNED, *_MONEY, cards=((GOOD_SECURE, SOON),) * 5),
     _life(
         "3-D Secure declined", "process_failed", Point.RETURNED, cards=((GOOD_SECURE, SOON),) * 5, decision="decline"
+    ),
+    _life(
+        "3-D Secure given up, then another card",
+        "processed",
+        *(Point.RETURNED, Point.CANCELLING, *_MONEY),
+        cards=((GOOD_SECURE, SOON), *((GOOD, SOON),) * 4),
+        decision="abandon",
     ),
     _life("a bad card, five times", "process_failed", cards=((BAD, SOON),) * 5),
     _life("a bad card, then a good one", "processed", *_MONEY, cards=((BAD, SOON), *((GOOD, SOON),) * 4)),

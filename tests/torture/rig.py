@@ -305,6 +305,8 @@ def _step(life: Life, page: Page) -> Callable[[Visitor, Page], Awaitable[Page]] 
         return lambda payer, form: payer.press(form, life.decision)
     if page.headings[:1] == ["Nothing more to confirm"]:
         return lambda payer, shown: payer.follow(shown, "Back to the shop")
+    if page.cancel is not None and life.decision == "abandon":
+        return lambda payer, shown: payer.give_up(shown)
     if "Continue to your bank" in page.links:
         return lambda payer, shown: payer.follow(shown, "Continue to your bank")
     return None

@@ -41,6 +41,12 @@ class Account(Value, frozen=True, kw_only=True):
     """Percent that a conversion costs the payer beside the rate."""
     moderation_by_api: bool = False
     """The API key may approve and reject held payments; else only the operator does, by ``kassa moderation``."""
+    support_url: str | None = None
+    """Where payers find help; it is shown on every page of theirs, and so are the two below."""
+    support_email: str | None = None
+    terms_url: str | None = None
+    logo: bytes | None = None
+    """A picture of 16 KiB at most, PNG or SVG, on every page for payers."""
     created_at: datetime
     archived_at: datetime | None = None
 

@@ -9,11 +9,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from kassa.accounts import logo
 from kassa.accounts.model import Account
 from kassa.errors import Invalid
 
 _URL_LENGTH_MAX: Final = 2048
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
+_EMAIL_LENGTH_MAX: Final = 254
+"""RFC 5321, 4.5.3.1.3, without the angle brackets."""
+_EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$*+/=^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+"""What can be put into a ``mailto:`` address as it is."""
 _TRUE: Final = frozenset({"true", "on", "yes", "1"})
 _FALSE: Final = frozenset({"false", "off", "no", "0"})
 
@@ -67,6 +72,14 @@ def _is_url(text: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
 
 
+def _email(text: str) -> str | None:
+    if not text:
+        return None
+    if len(text) > _EMAIL_LENGTH_MAX or not _EMAIL.fullmatch(text):
+        raise ValueError("This value should be an e-mail address.")
+    return text
+
+
 def _networks(text: str) -> tuple[str, ...]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     try:
@@ -116,5 +129,9 @@ OPTIONS: Final[Mapping[str, Callable[[str], object]]] = {
     "payer_pays_fee": _flag,
     "exchange_spread": _percent(50),
     "moderation_by_api": _flag,
+    "support_url": url,
+    "support_email": _email,
+    "terms_url": url,
+    "logo": logo.read,
 }
 """Every option and how its text is read, within the table's bounds; a reader says what is wrong by ``ValueError``."""

@@ -4,12 +4,13 @@
                                               is the idempotency key
     GET /purchases/{order}                    what became of it
     GET /purchases?transaction=…              the same by the bank's own name
+    POST /purchases/{order}/cancel            close it if it still waits for its payer, and show what became of it
     PUT /purchases/{order}/refunds/{refund}   give money back; the refund's name is the idempotency key
     GET /purchases/{order}/refunds/{refund}   what became of it
     GET /statement?since=…&until=…&after=…    the books of a time, in unix seconds: what was taken, given back and
                                               charged back, page by page, each after the last one's rrn
 
-Only the answers to PUT have bad days (``days``). An error is ``{"error": {"status": 409, "message": "…"}}``.
+Only the answers to PUT and POST have bad days (``days``). An error is ``{"error": {"status": 409, "message": "…"}}``.
 """
 
 import base64
@@ -107,6 +108,7 @@ class Acquirer:
             Route("/purchases", self.find, methods=["GET"]),
             Route("/purchases/{order}", self.place, methods=["PUT"]),
             Route("/purchases/{order}", self.look, methods=["GET"]),
+            Route("/purchases/{order}/cancel", self.cancel, methods=["POST"]),
             Route("/purchases/{order}/refunds/{refund}", self.refund, methods=["PUT"]),
             Route("/purchases/{order}/refunds/{refund}", self.look_at_refund, methods=["GET"]),
             Route("/statement", self.statement, methods=["GET"]),
@@ -143,6 +145,17 @@ class Acquirer:
         )
         return _json(purchase_answer(purchase))
 
+    async def cancel(self, request: Request) -> Response:
+        """Close a purchase that waits for its payer, and show it; what was decided before stays."""
+        close = partial(
+            operations.cancel,
+            self._books,
+            merchant_id=self._merchant(request),
+            order_ref=_name(request, "order"),
+            now=self._now(),
+        )
+        return await self._days.answer(request, self._days.of_answer(), lambda: _json(purchase_answer(close())))
+
     async def find(self, request: Request) -> Response:
         """Show a purchase by the bank's own name for it."""
         merchant_id = self._merchant(request)
@@ -172,7 +185,7 @@ class Acquirer:
             currency=body.currency,
             now=self._now(),
         )
-        return await self._days.answer(request, self._days.of_refund(), lambda: _json(refund_answer(give())))
+        return await self._days.answer(request, self._days.of_answer(), lambda: _json(refund_answer(give())))
 
     async def look_at_refund(self, request: Request) -> Response:
         """Show a refund."""

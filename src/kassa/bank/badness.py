@@ -1,6 +1,7 @@
 """Bad days at work: which one it is, and how the bank answers on it.
 
-    POST /days   {"day": "silent_after", "times": 2}: so go the next orders and refunds; ``times`` 0 ends it
+    POST /days   {"day": "silent_after", "times": 2}: so go the next orders, refunds and
+                                                 cancellations; ``times`` 0 ends it
     GET /days    what is still to come of that, and how much of the last huge answer was read
 
 What was called for is in memory, and gone with the bank. Whoever reaches the bank may call for it: the money is not
@@ -84,8 +85,8 @@ class BadDays:
         day = self._next() or days.chosen(order.instrument, order.amount)
         return msgspec.structs.replace(order, day=day)
 
-    def of_refund(self) -> Day | None:
-        """Return the day of a refund: one that was called for, where it can spoil it."""
+    def of_answer(self) -> Day | None:
+        """Return the day of a refund or a cancellation: one that was called for, where it can spoil it."""
         return self._next() if self.called.day in days.ANSWERS else None
 
     async def answer(self, request: Request, day: Day | None, act: Callable[[], Response]) -> Response:

@@ -13,6 +13,7 @@ INVALID_TRANSACTION = "12"
 INVALID_AMOUNT = "13"
 INVALID_NUMBER = "14"
 NO_SUCH_ISSUER = "15"
+CANCELLED = "17"
 INVALID_RESPONSE = "20"
 LIMIT_EXCEEDED = "61"
 NOT_CONFIRMED = "T5"
@@ -31,6 +32,7 @@ TEXTS: Mapping[str, str] = MappingProxyType(
         INVALID_AMOUNT: "Invalid amount",
         INVALID_NUMBER: "Invalid card number",
         NO_SUCH_ISSUER: "No such issuer",
+        CANCELLED: "Customer cancellation",
         INVALID_RESPONSE: "Invalid response",
         "21": "No action taken",
         "22": "Suspected malfunction",

@@ -61,7 +61,7 @@ NOTHING_TAKEN: Final = frozenset({Day.SILENT_BEFORE, Day.FAILS_BEFORE})
 """Days on which the order never reaches the books."""
 
 ANSWERS: Final = NOTHING_TAKEN | {Day.SILENT_AFTER, Day.FAILS_AFTER, Day.GARBAGE, Day.DRIP, Day.HUGE}
-"""Days that spoil an answer, whatever was asked for: a refund can have one of these."""
+"""Days that spoil an answer, whatever was asked for: a refund or a cancellation can have one of these."""
 
 _MONTHS: Final = 12
 

@@ -3,7 +3,7 @@
 ::
 
     order ──► AUTHENTICATING | CONFIRMING ── approve ──► ┐
-      │             └── decline, time up ──► REFUSED     │
+      │             └── no, cancel, time up ──► REFUSED  │
       └── (a card without 3-D Secure, a scenario) ─────► ┴─► APPROVED | REFUSED | PROCESSING
                                                                  PROCESSING ── the desk ──► APPROVED | REFUSED
 
@@ -113,6 +113,11 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
             order.check_only,
             instruments.facts(order.instrument),
         )
+
+    @property
+    def cancelled(self) -> bool:
+        """Return whether the merchant closed it before the payer had decided."""
+        return self.response_code == cards.CANCELLED
 
     def timed_out(self, now: datetime) -> bool:
         """Tell whether the payer's time to decide is over."""

@@ -60,6 +60,18 @@ def confirm(books: Books, page_id: str, *, approve: bool, now: datetime) -> Purc
         return _close(connection, model.refused(purchase, cards.NOT_CONFIRMED, now=now))
 
 
+def cancel(books: Books, *, merchant_id: str, order_ref: str, now: datetime) -> Purchase:
+    """Close a purchase that waits for its payer, so that it can never be approved; any other stays as it is.
+
+    Raises ``NotFound``.
+    """
+    with books.transaction() as connection:
+        purchase = _on_time(connection, _found(connection, merchant_id, order_ref), now)
+        if not purchase.state.payers:
+            return purchase
+        return _close(connection, model.refused(purchase, cards.CANCELLED, now=now))
+
+
 def settle(books: Books, *, merchant_id: str, order_ref: str, approve: bool, now: datetime) -> Purchase:
     """Decide, as a person at the desk, what the issuer left open.
 

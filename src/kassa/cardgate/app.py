@@ -11,7 +11,9 @@ from starlette.types import ASGIApp
 
 from kassa.cardgate import brands, charge, form, sale, views
 from kassa.cardgate.charge import Session
-from kassa.pages import accent, assets, forms, mishaps, visits
+from kassa.cardgate.form import Entry
+from kassa.pages import accent, assets, forms, logos, mishaps, visits
+from kassa.pages.leaving import Note
 from kassa.pages.stages import Stage
 from kassa.pages.way_back import foreign_host, way_back
 from kassa.platform import Platform
@@ -28,10 +30,12 @@ def create(platform: Platform) -> ASGIApp:
         routes=[
             Route("/hpp/{session_id}", gate.show, methods=["GET"]),
             Route("/hpp/{session_id}", gate.submit, methods=["POST"]),
+            Route("/hpp/{session_id}/cancel", gate.cancel, methods=["POST"]),
             Route("/hpp/{session_id}/3ds", gate.forward, methods=["GET"]),
             Route("/hpp/{session_id}/return", gate.come_back, methods=["GET", "POST"]),
             *sale.routes(platform),
             accent.route(),
+            logos.route(platform),
             assets.route(),
         ],
         exception_handlers=mishaps.handlers(gate.site),
@@ -57,14 +61,17 @@ class Gate:
         url = None if stay else self._bypass(session)
         if url is not None:
             return views.leave_page(session, url, language=language, site=self.site)
-        return visits.remember(request, views.outcome_page(session, language=language, site=self.site, stay=stay))
+        note = request.query_params.get("note", "")
+        return visits.remember(
+            request, views.outcome_page(session, language=language, site=self.site, stay=stay, note=note)
+        )
 
     async def submit(self, request: Request) -> Response:
         """POST ``/hpp/{cgi_…}``: pay with the card in the form; 422 with the form again when it cannot be right."""
         session = await self._session(request)
         entry = form.read(await forms.read(request, form.BODY_MAX))
         if views.stage(session) is not Stage.PAYABLE or entry.attempt != session.invoice.attempts + 1:
-            return self._onward(session)
+            return self._onward(session, entry)
         lengths = views.options(session).number_lengths
         card = form.check(entry, now=session.now, test_mode=session.invoice.test_mode, lengths=lengths)
         if not isinstance(card, Card):
@@ -77,7 +84,16 @@ class Gate:
             )
         client_ip = request.client.host if request.client else ""
         await charge.pay(self._platform, session, number=entry.attempt, card=card, client_ip=client_ip)
-        return self._onward(await self._session(request))
+        return self._onward(await self._session(request), entry)
+
+    async def cancel(self, request: Request) -> Response:
+        """POST ``/hpp/{cgi_…}/cancel``: give up 3-D Secure, to use another card; the form's ``number`` says which."""
+        session = await self._session(request)
+        entry = form.read(await forms.read(request, form.BODY_MAX))
+        await charge.cancel(self._platform, session, number=entry.attempt)
+        after = await self._session(request)
+        still_open = session.cancellable and entry.attempt == after.invoice.attempts and after.cancellable
+        return self._see(views.path(after, self.site, f"?note={Note.STILL_OPEN}" if still_open else ""))
 
     async def forward(self, request: Request) -> Response:
         """GET ``/hpp/{cgi_…}/3ds``: on to the bank's page."""
@@ -108,7 +124,9 @@ class Gate:
         foreign = url is not None and foreign_host(url, session.invoice, session.account) is not None
         return None if foreign else url
 
-    def _onward(self, session: Session) -> Response:
+    def _onward(self, session: Session, entry: Entry) -> Response:
+        if _is_other_card(session, entry):
+            return self._see(views.path(session, self.site, f"?note={Note.OTHER_CARD}"))
         end = "/3ds" if views.stage(session) is Stage.CONFIRM else ""
         return self._see(views.path(session, self.site, end))
 
@@ -116,3 +134,13 @@ class Gate:
     def _see(path: str) -> Response:
         headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
         return RedirectResponse(path, HTTPStatus.SEE_OTHER, headers=headers)
+
+
+def _is_other_card(session: Session, entry: Entry) -> bool:
+    """Return whether another card was sent while a payment is open: it is not charged, and the payer has to know.
+
+    A second click sends the same card, and goes on to where the first one leads.
+    """
+    card = session.payment.card if session.payment else None
+    is_open = views.stage(session) in {Stage.CONFIRM, Stage.PENDING}
+    return is_open and card is not None and bool(entry.number) and not form.same_card(entry, card)

@@ -14,7 +14,7 @@ from kassa.cardgate import velocity
 from kassa.cardgate.facts import card_facts
 from kassa.errors import InvoiceNotPayable, NotFound, ProviderGarbled, ProviderSilent
 from kassa.failpoints import Point
-from kassa.invoices import asking, operations, queries
+from kassa.invoices import asking, cancelling, operations, queries
 from kassa.invoices.charges import charge
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
@@ -32,6 +32,8 @@ class Session(Value, frozen=True, kw_only=True):
     payment: Payment | None
     account: Account
     now: datetime
+    cancellable: bool
+    """Whether the latest attempt waits for its payer, who may give it up."""
 
 
 async def open_session(platform: Platform, session_id: str) -> Session:
@@ -44,7 +46,13 @@ async def open_session(platform: Platform, session_id: str) -> Session:
     if view is None:
         raise NotFound
     now = platform.clock.now(test_mode=view.invoice.test_mode)
-    return Session(invoice=view.invoice, payment=view.payment, account=account, now=now)
+    return Session(
+        invoice=view.invoice,
+        payment=view.payment,
+        account=account,
+        now=now,
+        cancellable=cancelling.cancellable(platform, view.payment),
+    )
 
 
 async def pay(
@@ -102,6 +110,13 @@ async def come_back(platform: Platform, session: Session, params: Mapping[str, s
     if payment is not None and payment.status is PaymentStatus.PROCESS_PENDING:
         failpoints.reach(Point.RETURNED)
         await asking.ask(platform, payment, params=params)
+
+
+async def cancel(platform: Platform, session: Session, *, number: int) -> None:
+    """Close the attempt of this ``number`` at its provider, if it is the one that waits for its payer."""
+    payment = session.payment
+    if payment is not None and session.cancellable and payment.number == number:
+        await cancelling.cancel(platform, payment)
 
 
 def _address(platform: Platform, invoice: Invoice) -> str:

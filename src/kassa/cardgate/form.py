@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from kassa.cardgate import brands
 from kassa.errors import BadRequest
+from kassa.payments.model import CardFacts
 from kassa.providers.protocol import Card, Value
 
 BODY_MAX: Final = 16 * 1024
@@ -98,6 +99,20 @@ def check(entry: Entry, *, now: datetime, test_mode: bool, lengths: Collection[i
     if found:
         return found
     return Card(number=entry.number, expiry_month=month, expiry_year=year, cvv=entry.code)
+
+
+def same_card(entry: Entry, card: CardFacts) -> bool:
+    """Return whether a form was filled in with a card that is known already, as far as its mask and expiry show.
+
+    Not by the fingerprint: with the page's address and the mask one could find out the digits between by trying them.
+    """
+    return (entry.number[:6], entry.number[-4:], len(entry.number), *_expiry(entry.expiry)) == (
+        card.first,
+        card.last,
+        card.length,
+        card.expiry_month,
+        card.expiry_year,
+    )
 
 
 def plain_number(text: str) -> str:

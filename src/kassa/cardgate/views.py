@@ -12,7 +12,7 @@ from kassa.cardgate.charge import Session
 from kassa.cardgate.form import Fault, Field
 from kassa.invoices import gateway
 from kassa.invoices.gateway import CardGate
-from kassa.pages import outcome, stages
+from kassa.pages import leaving, outcome, stages
 from kassa.pages.languages import translations
 from kassa.pages.look import look
 from kassa.pages.prices import converted_from, payable
@@ -100,12 +100,13 @@ def card_page(
         lengths=lengths,
         faults=said,
         verify=invoice.payment_flow == "verify",
+        way_out=leaving.off_the_form(invoice, session.account, language),
         **_decline(session, language, shown=not said),
     )
 
 
-def outcome_page(session: Session, *, language: str, site: str, stay: bool) -> Response:
-    """Return the page of any stage but the form's. ``stay`` keeps the payer on it."""
+def outcome_page(session: Session, *, language: str, site: str, stay: bool, note: str = "") -> Response:
+    """Return the page of any stage but the form's. ``stay`` keeps the payer on it; ``note`` is one of ``leaving``'s."""
     current = stage(session)
     _ = translations(language).gettext
     onward = outcome.Way(url=path(session, site, "/3ds"), label=_("Continue to your bank"))
@@ -120,7 +121,20 @@ def outcome_page(session: Session, *, language: str, site: str, stay: bool) -> R
         poll=stages.unsettled(current, session.payment),
         stay=stay,
         onward=onward if current is Stage.CONFIRM else None,
+        note=leaving.note(note, current, language),
+        **_giving_up(session, current, language, site),
     )
+
+
+def _giving_up(session: Session, current: Stage, language: str, site: str) -> dict[str, Any]:
+    """Return the way to use another card, or until when a payer has to wait whose payment cannot be cancelled."""
+    if current is not Stage.CONFIRM:
+        return {}
+    invoice, payment = session.invoice, session.payment
+    if not session.cancellable:
+        return {"deadline": leaving.deadline(invoice, payment, language)}
+    url = path(session, site, "/cancel")
+    return {"give_up": leaving.give_up(invoice, payment, url, language=language, now=session.now)}
 
 
 def leave_page(session: Session, url: str, *, language: str, site: str) -> Response:

@@ -1,7 +1,7 @@
 """The checkout's addresses on the base URL."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from starlette.applications import Starlette
@@ -10,17 +10,23 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from kassa.checkout import standing, ways
-from kassa.checkout.standing import PASSING
-from kassa.invoices import asking
-from kassa.pages import accent, assets, forms, mishaps, outcome, pictures, stages, visits
+from kassa.checkout.standing import PASSING, Standing
+from kassa.invoices import asking, cancelling
+from kassa.invoices.model import Invoice
+from kassa.invoices.queries import View
+from kassa.pages import accent, assets, forms, leaving, logos, mishaps, outcome, pictures, stages, visits
 from kassa.pages.languages import PARAMETERS
+from kassa.pages.leaving import Note
 from kassa.pages.look import look
+from kassa.pages.stages import Stage
 from kassa.pages.templates import page
 from kassa.payments.model import PaymentStatus
 from kassa.platform import Platform
 
 _AWAITED: Final = frozenset({PaymentStatus.INVOKED, PaymentStatus.PROCESS_PENDING})
 """Attempts that a payer who comes back may have decided."""
+_CANCEL_MAX: Final = 1024
+"""Bytes; the form has one field."""
 
 
 def routes(platform: Platform) -> list[BaseRoute]:
@@ -30,6 +36,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
         routes=[
             Route("/", checkout.enter, methods=["GET"]),
             Route("/result/{invoice_id}", checkout.result, methods=["GET"]),
+            Route("/result/{invoice_id}/cancel", checkout.cancel, methods=["POST"]),
             Route("/result/{invoice_id}/return", checkout.come_back, methods=["GET", "POST"]),
         ],
         exception_handlers=mishaps.handlers(checkout.site),
@@ -39,7 +46,8 @@ def routes(platform: Platform) -> list[BaseRoute]:
     bare = Starlette(
         routes=[Route("/hpp", checkout.enter, methods=["GET"])], exception_handlers=mishaps.handlers(checkout.site)
     )
-    return [Route("/hpp", bare), Mount("/hpp", pages), *pictures.routes(platform), accent.route(), assets.route()]
+    files = [*pictures.routes(platform), logos.route(platform), accent.route(), assets.route()]
+    return [Route("/hpp", bare), Mount("/hpp", pages), *files]
 
 
 class Checkout:
@@ -76,8 +84,41 @@ class Checkout:
             poll=stages.unsettled(current, view.payment),
             stay="stay" in request.query_params,
             onward=onward,
+            note=leaving.note(request.query_params.get("note", ""), current, language),
+            **self._giving_up(found, language),
         )
         return visits.remember(request, response)
+
+    async def cancel(self, request: Request) -> Response:
+        """POST ``/hpp/result/{cpi_…}/cancel``: give up paying at the provider's page; it has one attempt, so it ends.
+
+        A card's invoice is given up on the card page: who has an invoice's id need not be the one who entered a card.
+        """
+        await forms.read(request, _CANCEL_MAX)
+        view = (await standing.find(self._platform, request, request.path_params["invoice_id"])).view
+        path, payment = self._result_path(view.invoice), view.payment
+        if payment is None or not self._cancellable(view):
+            return RedirectResponse(path, HTTPStatus.SEE_OTHER, headers=PASSING)
+        after = await cancelling.cancel(self._platform, payment)
+        end = f"?note={Note.STILL_OPEN}" if self._cancellable(after) else ""
+        return RedirectResponse(f"{path}{end}", HTTPStatus.SEE_OTHER, headers=PASSING)
+
+    def _giving_up(self, found: Standing, language: str) -> dict[str, Any]:
+        """Return the form that cancels the payment, or until when a payer has to wait who cannot cancel it."""
+        invoice, payment = found.view.invoice, found.view.payment
+        if found.stage is not Stage.CONFIRM or invoice.session_id is not None:
+            return {}
+        if not self._cancellable(found.view):
+            return {"deadline": leaving.deadline(invoice, payment, language)}
+        now = self._platform.clock.now(test_mode=invoice.test_mode)
+        url = f"{self._result_path(invoice)}/cancel"
+        return {"give_up": leaving.give_up(invoice, payment, url, language=language, now=now)}
+
+    def _cancellable(self, view: View) -> bool:
+        return view.invoice.session_id is None and cancelling.cancellable(self._platform, view.payment)
+
+    def _result_path(self, invoice: Invoice) -> str:
+        return f"{urlsplit(self.site).path.rstrip('/')}/hpp/result/{invoice.invoice_id}"
 
     async def come_back(self, request: Request) -> Response:
         """GET or POST ``/hpp/result/{cpi_…}/return``: back from the provider's page.
@@ -88,5 +129,4 @@ class Checkout:
         params = await forms.returned(request)
         if view.payment is not None and view.payment.status in _AWAITED and view.invoice.session_id is None:
             await asking.ask(self._platform, view.payment, params=params)
-        path = f"{urlsplit(self.site).path.rstrip('/')}/hpp/result/{view.invoice.invoice_id}"
-        return RedirectResponse(path, HTTPStatus.SEE_OTHER, headers=PASSING)
+        return RedirectResponse(self._result_path(view.invoice), HTTPStatus.SEE_OTHER, headers=PASSING)

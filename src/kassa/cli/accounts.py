@@ -1,7 +1,9 @@
 """``kassa accounts``: merchants' accounts, their options, keys and services."""
 
 import asyncio
+import base64
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -210,12 +212,22 @@ def _pairs(words: list[str]) -> dict[str, str]:
     if wrong:
         raise Invalid(wrong)
     texts = dict(word.split("=", 1) for word in words)
+    if texts.get("logo", "").startswith("@"):
+        texts["logo"] = _file(texts["logo"].removeprefix("@"))
     if url := texts.get("callback_url", "").strip():
         try:
             guard().check_url(url)
         except AddressRefused as error:
             raise Invalid({"callback_url": error.detail}) from None
     return texts
+
+
+def _file(name: str) -> str:
+    """Return a file in base64, as the option ``logo`` takes it. Raises ``Invalid`` where it cannot be read."""
+    try:
+        return base64.b64encode(Path(name).read_bytes()).decode()
+    except OSError as error:
+        raise Invalid({"logo": f"{name}: {error.strerror}."}) from None
 
 
 def _found(account: Account | None) -> Account:

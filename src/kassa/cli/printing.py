@@ -34,6 +34,8 @@ def text(value: object) -> str:
             return ""
         case bool():
             return "true" if value else "false"
+        case bytes():
+            return f"{len(value)} bytes"
         case tuple() | list():
             return ",".join(str(each) for each in value)
         case _:

@@ -1,7 +1,9 @@
 """Errors for people: the same tree as the API's, told on a page in the payer's language."""
 
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -10,7 +12,7 @@ from starlette.responses import Response
 
 from kassa.errors import KassaError, TooMany
 from kassa.pages.languages import translations
-from kassa.pages.outcome import Outcome
+from kassa.pages.outcome import Outcome, Way
 from kassa.pages.reasons import Gettext
 from kassa.pages.templates import page
 from kassa.pages.visits import language
@@ -18,6 +20,7 @@ from kassa.pages.visits import language
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 _RETRY_AFTER_SECONDS = "5"
+_PAYMENT = re.compile(r"/hpp/(?:cgi|result/cpi)_[A-Za-z0-9]{16}(?=/|$)")
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +31,7 @@ def handlers(site: str) -> dict[type[Exception] | int, Handler]:
     async def of_ours(request: Request, error: Exception) -> Response:
         status = error.status if isinstance(error, KassaError) else HTTPStatus.INTERNAL_SERVER_ERROR
         _log_defect(status, error)
-        response = mishap(request, status, site=site)
+        response = mishap(request, status, site=site, found=status != HTTPStatus.NOT_FOUND)
         if isinstance(error, TooMany):
             response.headers["retry-after"] = str(error.seconds)
         return response
@@ -56,10 +59,12 @@ def _log_defect(status: int, error: Exception) -> None:
         log.warning("page not available", exc_info=error)
 
 
-def mishap(request: Request, status: HTTPStatus, *, site: str) -> Response:
-    """Return the page that tells an error."""
+def mishap(request: Request, status: HTTPStatus, *, site: str, found: bool = True) -> Response:
+    """Return the page of an error; if it is not that the payment is not ``found``, it leads back to the payment."""
     spoken = language(request)
-    heading, text = _words(status, translations(spoken).gettext)
+    gettext = translations(spoken).gettext
+    heading, text = _words(status, gettext)
+    way = _back_to_payment(request, site, gettext) if found else None
     response = page(
         "outcome.html",
         language=spoken,
@@ -68,7 +73,7 @@ def mishap(request: Request, status: HTTPStatus, *, site: str) -> Response:
         switcher=request.method in {"GET", "HEAD"},
         test_mode=False,
         merchant="",
-        outcome=Outcome(tone="bad", heading=heading, text=text),
+        outcome=Outcome(tone="bad", heading=heading, text=text, way=way),
         poll=False,
         stay=True,
         onward=None,
@@ -76,6 +81,12 @@ def mishap(request: Request, status: HTTPStatus, *, site: str) -> Response:
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["retry-after"] = _RETRY_AFTER_SECONDS
     return response
+
+
+def _back_to_payment(request: Request, site: str, _: Gettext) -> Way | None:
+    """Return the way to the page of the payment that an address is about or below."""
+    address = _PAYMENT.search(request.url.path)
+    return Way(url=urlsplit(site).path.rstrip("/") + address[0], label=_("Back to the payment")) if address else None
 
 
 def _words(status: HTTPStatus, _: Gettext) -> tuple[str, str]:

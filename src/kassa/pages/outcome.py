@@ -11,7 +11,7 @@ from kassa.pages.look import merchant
 from kassa.pages.prices import converted_from, payable
 from kassa.pages.reasons import Gettext, cause, reason, wallet_reason
 from kassa.pages.stages import Stage
-from kassa.pages.way_back import foreign_host, way_back
+from kassa.pages.way_back import foreign_host, home, way_back
 from kassa.pages.wording import moment
 from kassa.payments.model import Payment, PaymentStatus
 from kassa.providers.protocol import Value
@@ -77,7 +77,8 @@ def told(
     """Return what the page of a stage says. ``with_card`` shows the card's last digits: only to who entered them."""
     gettext = translations(language).gettext
     tone, heading, text = _words(current, invoice, payment, gettext)
-    url = way_back(invoice, account, current)
+    back = way_back(invoice, account, current)
+    url = back or home(account)
     foreign = foreign_host(url, invoice, account) if url else None
     return Outcome(
         tone=tone,
@@ -85,7 +86,7 @@ def told(
         text=text,
         facts=_facts(current, invoice, payment if with_card else None, gettext, language),
         way=Way(url=url, label=_label(foreign, merchant(invoice, account), gettext)) if url else None,
-        return_after=RETURN_AFTER_SECONDS if url and foreign is None and current is Stage.PAID else None,
+        return_after=RETURN_AFTER_SECONDS if back and foreign is None and current is Stage.PAID else None,
     )
 
 

@@ -32,6 +32,7 @@ def environment(language: str) -> Environment:
     made.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     made.globals.update(assets=manifest(), language=languages()[language], languages=list(languages().values()))
     made.globals.update(switcher=True, theme="auto", accent=None)
+    made.globals.update(give_up=None, deadline=None, note="", support=None, terms=None, logo=None)
     made.filters["clock"] = clock
     made.filters["moment"] = lambda at: moment(at, language)
     made.filters["money"] = lambda minor, currency: money(minor, currency, language)

@@ -3,7 +3,8 @@
 A provider translates and nothing else: it holds no state and touches no database. ``pay`` and ``refund`` carry Kassa's
 own id as idempotency key, so the provider can be asked about it even when its answer was lost. Where the answer is
 silence or garbage the verb raises ``ProviderSilent`` or ``ProviderGarbled``: the outcome is unknown, and Kassa asks,
-it never repeats. A provider that can also tell what it booked has ``statement`` (``Statements``).
+it never repeats. A provider may have more: ``cancel`` closes an attempt that waits for its payer (``Cancels``), and
+``statement`` shows what it booked (``Statements``).
 """
 
 from collections.abc import Mapping
@@ -161,6 +162,22 @@ class Provider(Protocol):
 
     def receive(self, credentials: Credentials, headers: Mapping[str, str], body: bytes) -> Notice:
         """Read a notification. Raises ``Unauthorized`` for a wrong signature, ``BadRequest`` for garbage."""
+
+
+@runtime_checkable
+class Cancels(Protocol):
+    """What a provider may have beside the verbs: an attempt that waits for its payer can be closed before they decide.
+
+    Only a provider that keeps this promise declares it: once ``cancel`` has answered ``Declined``, the page that the
+    payer was sent to can take no money any more, wherever it is open. Another card is charged because of that answer.
+    """
+
+    async def cancel(self, credentials: Credentials, attempt: Attempt) -> Outcome:
+        """Close an attempt, and return what became of it; repeating it changes nothing.
+
+        ``Declined``: it is closed, nothing was taken or will be. ``Accepted`` or ``Pending``: too late, the payer had
+        decided. ``Redirect``: it is still open. An unknown answer is raised, as by the other verbs.
+        """
 
 
 Movement = Literal["purchase", "refund", "charge_back"]

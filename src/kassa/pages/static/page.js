@@ -218,20 +218,42 @@ if (left) {
 
 find("form[data-forward]")?.submit();
 
+// Shows the present state once it is another than the page's own. Not while the form is sent: its answer shows that.
+let sent = false;
+async function refresh(shown) {
+  try {
+    const answer = await fetch(location.href, { method: "HEAD", cache: "no-store" });
+    if (answer.ok && answer.headers.get("kassa-state") !== shown.dataset.state && !sent) location.reload();
+  } catch {
+    // The network is away for a moment; the next request will show.
+  }
+}
+
 const waiting = find("[data-poll]");
 if (waiting) {
   let delay = 1000;
   const look = async () => {
-    try {
-      const answer = await fetch(location.href, { method: "HEAD", cache: "no-store" });
-      if (answer.ok && answer.headers.get("kassa-state") !== waiting.dataset.state) return location.reload();
-    } catch {
-      // The network is away for a moment; the next look will tell.
-    }
+    await refresh(waiting);
     delay = Math.min(delay * 1.25, 10000);
     setTimeout(look, delay);
   };
   setTimeout(look, delay);
+}
+
+// The form is out of date once another tab has paid or tried.
+const watched = find("[data-watch]");
+if (watched) {
+  let delay = 3000;
+  // Of the listeners of a submission this is the last, so it hears whether another has stopped it.
+  addEventListener("submit", (event) => (sent = !event.defaultPrevented));
+  const look = () => (document.hidden ? null : refresh(watched));
+  const again = async () => {
+    await look();
+    delay = Math.min(delay * 1.25, 15000);
+    setTimeout(again, delay);
+  };
+  setTimeout(again, delay);
+  addEventListener("visibilitychange", look);
 }
 
 const back = find("[data-return]");

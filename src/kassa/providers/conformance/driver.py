@@ -41,7 +41,10 @@ class Counterpart(Protocol):
     notify_url: str
 
     async def visit(self, redirect: Redirect, *, approve: bool) -> Mapping[str, str]:
-        """Be the payer's browser: go there, decide, and return the parameters that came back to ``return_url``."""
+        """Be the payer's browser: go there, decide, and return the parameters that came back to ``return_url``.
+
+        Of a page where nothing is left to decide, return what it sends back, if anything.
+        """
 
     async def notification(self, payment_id: str) -> tuple[Mapping[str, str], bytes]:
         """Return headers and body of a notification that came in about a payment."""

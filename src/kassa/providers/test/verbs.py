@@ -1,4 +1,4 @@
-"""The five verbs and the statement, spoken to the bank of the test world."""
+"""The five verbs, ``cancel`` and the statement, spoken to the bank of the test world."""
 
 import base64
 import math
@@ -89,6 +89,14 @@ class TestProvider:
         """Ask for money back; the bank gives it once under each ``refund_id``."""
         body = msgspec.json.encode({"amount": refund.amount, "currency": refund.currency})
         return _refunded(await self._call(credentials, "PUT", _path(refund), body, self._pay_seconds), refund)
+
+    async def cancel(self, credentials: Credentials, attempt: Attempt) -> Outcome:
+        """Close an order that waits for its payer; the bank decides whether that came in time."""
+        path = f"/purchases/{attempt.payment_id}/cancel"
+        answer = await self._call(credentials, "POST", path, b"", self._pay_seconds)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return Absent()
+        return self._outcome(answer, attempt.payment_id, external_id=attempt.external_id)
 
     async def statement(
         self, credentials: Credentials, since: datetime, until: datetime, after: str | None

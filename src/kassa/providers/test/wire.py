@@ -34,6 +34,7 @@ RESOLUTIONS: Mapping[str, str] = MappingProxyType(
         "13": "invalid_amount",
         "14": "invalid_pan",
         "15": "invalid_card",
+        "17": "client_auth_failed",
         "20": "general_fatal_error",
         "21": "unknown",
         "22": "fatal_error",

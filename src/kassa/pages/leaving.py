@@ -1,0 +1,83 @@
+"""Leaving a payment that waits for its payer: giving it up for another card, and what to know before."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from kassa.accounts.model import Account
+from kassa.invoices.model import CHALLENGE_LIMIT, Invoice
+from kassa.pages import way_back
+from kassa.pages.languages import translations
+from kassa.pages.look import merchant
+from kassa.pages.outcome import Way
+from kassa.pages.stages import Stage
+from kassa.pages.wording import moment
+from kassa.payments.model import Payment
+from kassa.providers.protocol import Value
+
+_PLACE: Final = "{time}"
+
+
+class Note(StrEnum):
+    """What a payer has to know who did something else than the page asked for; the word in the page's address."""
+
+    OTHER_CARD = "other-card"
+    """They entered another card while the first one's payment was open."""
+    STILL_OPEN = "still-open"
+    """They gave the payment up, and the provider has not closed it."""
+
+
+class Deadline(Value, frozen=True, kw_only=True):
+    """A sentence with a moment in it, which the page's script shows in the payer's own time."""
+
+    before: str
+    at: str
+    shown: str
+    after: str
+
+
+def note(asked: str, current: Stage, language: str) -> str:
+    """Return the sentence that an address asks for, while it is true."""
+    _ = translations(language).gettext
+    if current not in {Stage.CONFIRM, Stage.PENDING}:
+        return ""
+    match asked:
+        case Note.OTHER_CARD:
+            return _("The card you have just entered was not charged: another payment for this order is still open.")
+        case Note.STILL_OPEN:
+            return _("This payment could not be cancelled yet, so it may still go through. Try again in a moment.")
+        case _:
+            return ""
+
+
+def give_up(invoice: Invoice, payment: Payment | None, url: str, *, language: str, now: datetime) -> Way | None:
+    """Return the form that cancels a cancellable attempt, by POST to ``url``."""
+    if payment is None:
+        return None
+    _ = translations(language).gettext
+    again = invoice.session_id is not None and invoice.attempts_left > 0 and now < invoice.expires_at
+    label = _("Use another card") if again else _("Cancel the payment")
+    return Way(url=url, label=label, fields={"number": str(payment.number)})
+
+
+def off_the_form(invoice: Invoice, account: Account, language: str) -> Way | None:
+    """Return the link off the card page, which ends nothing: the invoice can be paid until it expires."""
+    url = way_back.leaving(invoice, account)
+    if url is None:
+        return None
+    _ = translations(language).gettext
+    host = way_back.foreign_host(url, invoice, account)
+    if host is not None:
+        return Way(url=url, label=_("Leave for %(host)s") % {"host": host})
+    return Way(url=url, label=_("Cancel and return to %(merchant)s") % {"merchant": merchant(invoice, account)})
+
+
+def deadline(invoice: Invoice, payment: Payment | None, language: str) -> Deadline | None:
+    """Return until when a payer has to wait whose payment cannot be cancelled."""
+    if payment is None:
+        return None
+    challenge_until = payment.created_at + CHALLENGE_LIMIT
+    at = min(invoice.expires_at, challenge_until) if payment.card else invoice.expires_at
+    text = translations(language).gettext("If you cannot confirm, wait until %(time)s, or order again.")
+    before, _, after = (text % {"time": _PLACE}).partition(_PLACE)
+    return Deadline(before=before, at=at.isoformat(), shown=moment(at, language), after=after)

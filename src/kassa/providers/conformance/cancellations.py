@@ -1,0 +1,99 @@
+"""What a provider promises that can close an attempt while it waits for its payer: ``Cancels``, beside its cards."""
+
+# ruff: noqa: D102, S101 (a test's name is its sentence, and asserts are the point)
+
+import asyncio
+
+import pytest
+
+from kassa.errors import KassaError, ProviderGarbled
+from kassa.providers.conformance.cards import pay
+from kassa.providers.conformance.driver import UNKNOWN, Driver, Ending, attempt, charge, undecided
+from kassa.providers.protocol import (
+    Absent,
+    Accepted,
+    Attempt,
+    Cancels,
+    Charge,
+    Credentials,
+    Declined,
+    Outcome,
+    Redirect,
+)
+
+
+class CancellationConformance:
+    """The promises of ``kassa.providers.protocol.Cancels``, one a test."""
+
+    pytestmark = pytest.mark.asyncio
+
+    async def test_what_was_cancelled_is_declined_and_stays_so(self, driver: Driver) -> None:
+        asked, redirect = await waiting(driver)
+        closed = await cancel(driver, attempt(asked, redirect))
+        assert isinstance(closed, Declined)
+        assert closed.resolution != "ok"
+        assert await cancel(driver, attempt(asked, redirect)) == closed
+        assert await driver.provider.status(driver.credentials, attempt(asked, redirect)) == closed
+
+    async def test_our_own_id_is_enough_to_cancel(self, driver: Driver) -> None:
+        asked, _ = await waiting(driver)
+        assert isinstance(await cancel(driver, attempt(asked)), Declined)
+
+    async def test_a_page_that_is_still_open_somewhere_takes_no_money_any_more(self, driver: Driver) -> None:
+        asked, redirect = await waiting(driver)
+        closed = await cancel(driver, attempt(asked, redirect))
+        params = await driver.visit(redirect, approve=True)
+        assert await driver.provider.resume(driver.credentials, attempt(asked, redirect), params) == closed
+
+    async def test_after_the_payers_decision_it_is_too_late(self, driver: Driver) -> None:
+        asked, redirect = await waiting(driver)
+        await driver.visit(redirect, approve=True)
+        taken = await cancel(driver, attempt(asked, redirect))
+        assert isinstance(taken, Accepted)
+        assert await driver.provider.status(driver.credentials, attempt(asked, redirect)) == taken
+
+    @pytest.mark.parametrize("ending", ["accepted", "declined"])
+    async def test_what_never_waited_for_its_payer_stays_as_it_is(self, driver: Driver, ending: Ending) -> None:
+        asked = charge(driver)
+        outcome = await pay(driver, asked, ending)
+        assert await cancel(driver, attempt(asked, outcome)) == outcome
+
+    async def test_approval_and_cancellation_side_by_side_have_one_outcome(self, driver: Driver) -> None:
+        for _ in range(5):
+            asked, redirect = await waiting(driver)
+            answer, _ = await asyncio.gather(
+                cancel(driver, attempt(asked, redirect)),
+                driver.visit(redirect, approve=True),
+                return_exceptions=True,
+            )
+            found = await driver.provider.status(driver.credentials, attempt(asked, redirect))
+            assert isinstance(found, Accepted | Declined)
+            assert answer == found
+
+    async def test_what_it_never_heard_of_is_absent(self, driver: Driver) -> None:
+        assert await cancel(driver, attempt(charge(driver))) == Absent()
+
+    async def test_silence_and_wrong_credentials_cancel_nothing(self, driver: Driver) -> None:
+        asked, redirect = await waiting(driver)
+        unreachable = driver.unreachable
+        assert isinstance(unreachable, Cancels)
+        with pytest.raises(UNKNOWN):
+            await unreachable.cancel(driver.credentials, attempt(asked, redirect))
+        with pytest.raises(KassaError):
+            await cancel(driver, attempt(asked, redirect), credentials=driver.wrong_credentials)
+        assert undecided(await driver.provider.status(driver.credentials, attempt(asked, redirect)))
+
+
+async def waiting(driver: Driver) -> tuple[Charge, Redirect]:
+    """Return a charge that waits for its payer at 3-D Secure, and the way there."""
+    asked = charge(driver)
+    redirect = await pay(driver, asked, "accepted after 3-D Secure")
+    assert isinstance(redirect, Redirect)
+    return asked, redirect
+
+
+async def cancel(driver: Driver, asked: Attempt, *, credentials: Credentials | None = None) -> Outcome:
+    """Cancel an attempt."""
+    if not isinstance(driver.provider, Cancels):
+        raise ProviderGarbled("This provider cannot cancel.")
+    return await driver.provider.cancel(credentials or driver.credentials, asked)
