@@ -85,7 +85,7 @@ async def test_a_held_payment_is_rejected_and_the_payer_is_told(
 
     await until(refunded, what="the refund")
     for language, words in (
-        ("en", "The shop did not accept this payment. The money goes back to you."),
+        ("en", "The shop didn't accept this payment. Your money is on its way back to you."),
         ("ru", "Магазин не принял этот платёж. Деньги вернутся к вам."),
         ("uk", "Магазин не прийняв цей платіж. Гроші повернуться до вас."),
     ):

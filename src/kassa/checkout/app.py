@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from kassa.checkout import standing, ways
-from kassa.checkout.standing import PASSING
+from kassa.checkout.standing import PASSING, Standing
 from kassa.invoices import asking
 from kassa.pages import accent, assets, forms, mishaps, outcome, pictures, stages, visits
 from kassa.pages.languages import PARAMETERS
@@ -69,10 +69,18 @@ class Checkout:
             language=language,
             site=self.site,
             form_targets=[onward.url] if onward and onward.fields is not None else [],
-            state=f"{current}.{view.invoice.status}",
+            state=_state(found),
             test_mode=view.invoice.test_mode,
             **look(view.invoice, account),
-            outcome=outcome.told(current, view.invoice, view.payment, account, language=language),
+            outcome=outcome.told(
+                current,
+                view.invoice,
+                view.payment,
+                account,
+                now=found.now,
+                language=language,
+                service=await ways.service_name(self._platform, view.invoice, language),
+            ),
             poll=stages.unsettled(current, view.payment),
             stay="stay" in request.query_params,
             onward=onward,
@@ -90,3 +98,9 @@ class Checkout:
             await asking.ask(self._platform, view.payment, params=params)
         path = f"{urlsplit(self.site).path.rstrip('/')}/hpp/result/{view.invoice.invoice_id}"
         return RedirectResponse(path, HTTPStatus.SEE_OTHER, headers=PASSING)
+
+
+def _state(found: Standing) -> str:
+    """Return a word that changes whenever the page would look different."""
+    late = ".late" if stages.overdue(found.stage, found.view.payment, now=found.now) else ""
+    return f"{found.stage}.{found.view.invoice.status}{late}"

@@ -23,6 +23,11 @@ def way_back(invoice: Invoice, account: Account, current: Stage) -> str | None:
     return _told(url, invoice) if url else None
 
 
+def home(account: Account) -> str | None:
+    """Return the merchant's own site, for pages about no invoice; None where the account names none."""
+    return next((url for url in (account.merchant_url, account.website) if url and _web(url)), None)
+
+
 def foreign_host(url: str, invoice: Invoice, account: Account) -> str | None:
     """Return the host of a way back that the merchant has not vouched for, as plain ASCII; None for his own.
 
@@ -44,6 +49,15 @@ def _host(url: str) -> str:
         return ""
 
 
+def _web(url: str) -> bool:
+    """Tell whether a link may lead there: anything else, such as javascript:, would run with the page's rights."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.netloc)
+
+
 def _outcome(current: Stage) -> str:
     match current:
         case Stage.PAID:
@@ -59,13 +73,9 @@ def _urls(invoice: Invoice) -> dict[str, str | None]:
 
 
 def _told(url: str, invoice: Invoice) -> str | None:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
+    if not _web(url):
         return None
-    # Anything else, such as javascript:, would run with the page's rights when followed.
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        return None
+    parts = urlsplit(url)
     told = {
         "id": invoice.invoice_id,
         "reference_id": invoice.reference_id,

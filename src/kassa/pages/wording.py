@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 from babel import Locale
-from babel.dates import format_datetime
+from babel.dates import format_date, format_time
 from babel.numbers import format_currency, get_currency_symbol
 
 from kassa.money import exponent, to_decimal
@@ -27,7 +27,8 @@ def money(minor: int, currency: str, language: str) -> str:
 
 def moment(at: datetime, language: str) -> str:
     """Return a moment in UTC, in full; the page's script turns it into the payer's own time."""
-    return f"{format_datetime(at, 'd MMMM y, HH:mm', tzinfo=UTC, locale=language)} UTC"
+    day = format_date(at.astimezone(UTC).date(), "long", locale=language)
+    return f"{day}, {format_time(at, 'short', tzinfo=UTC, locale=language)} UTC"
 
 
 def clock(seconds: int) -> str:
