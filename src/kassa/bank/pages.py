@@ -6,6 +6,8 @@ from importlib import resources
 from urllib.parse import urlsplit
 
 import jinja2
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -66,7 +68,7 @@ def _static(name: str, media_type: str) -> Route:
     async def serve(_: Request) -> Response:
         return Response(content, media_type=media_type, headers=headers)
 
-    return Route(f"/{name}", serve, methods=["GET"])
+    return Route(f"/{name}", serve, methods=["GET"], middleware=[Middleware(GZipMiddleware)])
 
 
 def _origin(url: str) -> str:
