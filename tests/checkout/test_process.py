@@ -239,6 +239,19 @@ async def test_all_that_is_wrong_is_told_at_once_in_words_for_people(every: Clie
     assert "x" * 100 not in page.text
 
 
+async def test_a_payer_with_a_broken_order_is_told_what_to_quote_and_led_back(every: Client, office: Office) -> None:
+    shop = await office.account(merchant_url="https://shop.example/cart")
+    page = await post(shop, order(shop, amount="0"), X_Request_ID="0123456789abcdef")
+    text = unescape(page.text)
+    assert page.status == 422
+    assert "<h1>This payment link doesn't work</h1>" in text
+    assert "You weren't charged. Go back to Shop and give them this reference: 01234567" in text
+    assert "Details for the shop" in text.partition("<details")[2].partition("</summary>")[0]
+    assert '<a class="main" href="https://shop.example/cart" rel="noreferrer">Back to Shop</a>' in text
+    unnamed = await post(every, order(every, amount="0"))
+    assert "Back to" not in unnamed.text
+
+
 async def test_a_service_field_is_called_what_the_catalogue_calls_it(every: Client) -> None:
     page = await post(every, order(every, service=BY_FORM, locale="ru"))
     assert list(told(page).values()) == ["Значение не указано."]
