@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, cast
 from urllib.parse import urlencode
 
+import aiohttp
 import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -280,6 +281,31 @@ async def test_the_description_is_served(shop: Client, served: Served) -> None:
     assert answer.document["openapi"].startswith("3.1")
     assert answer.document["servers"] == [{"url": served.base_url}]
     assert answer.document["paths"]["/payment/sale"]["post"]["servers"] == [{"url": served.gate_url}]
+
+
+@pytest.mark.parametrize("path, most", [("/openapi.json", 30_000), ("/docs", 40_000)])
+async def test_what_is_the_same_for_everyone_is_sent_compressed(
+    shop: Client, served: Served, path: str, most: int
+) -> None:
+    plain = await raw(shop.session, f"{served.base_url}{path}", "identity")
+    small = await raw(shop.session, f"{served.base_url}{path}", "gzip")
+    assert (plain.headers.get("Content-Encoding"), small.headers.get("Content-Encoding")) == (None, "gzip")
+    assert "Accept-Encoding" in small.headers["Vary"]
+    assert int(small.headers["Content-Length"]) < most < int(plain.headers["Content-Length"])
+
+
+async def test_a_page_about_an_invoice_is_never_compressed(shop: Client, served: Served) -> None:
+    created = await shop.create()
+    for url in (created.attributes["flow_data"]["action"], f"{served.base_url}/hpp/result/{created.data['id']}"):
+        assert "Content-Encoding" not in (await raw(shop.session, url, "gzip")).headers
+
+
+async def raw(session: aiohttp.ClientSession, url: str, encoding: str) -> aiohttp.ClientResponse:
+    """Ask for a page and return its headers as they came over the wire."""
+    async with session.get(url, headers={"Accept-Encoding": encoding}) as answer:
+        assert answer.status == 200
+        await answer.read()
+        return answer
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

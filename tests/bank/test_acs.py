@@ -5,6 +5,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from kassa.bank.words import LANGUAGES
 from kassa.clock import Clock
 from tests.support import bank as banks
 from tests.support.bank import MERCHANT_ID, OTHER_ID, OTHER_SECRET, SECRET, Bank, buttons, query_of
@@ -21,7 +22,7 @@ async def bank(tmp_path: Path) -> AsyncIterator[Bank]:
         yield running
 
 
-async def test_the_page_asks_with_three_buttons_and_no_script(bank: Bank) -> None:
+async def test_the_page_asks_with_three_buttons_that_need_no_script(bank: Bank) -> None:
     placed = await bank.place(
         "pay_1", notify_url=NOWHERE, number=SECURE, description="Tea <b>& sugar</b>", amount=12340
     )
@@ -29,16 +30,45 @@ async def test_the_page_asks_with_three_buttons_and_no_script(bank: Bank) -> Non
     status, headers, page = await bank.visit(placed["authentication"]["path"])
     assert status == 200
     assert buttons(page) == [("decision", "approve"), ("decision", "decline"), ("decision", "abandon")]
-    assert "123.40 EUR" in page
+    assert "€123.40" in page
     assert "Tea &lt;b&gt;&amp; sugar&lt;/b&gt;" in page
-    assert "<script" not in page
     assert SECURE not in page
     assert headers["Content-Security-Policy"] == (
-        "default-src 'none'; style-src 'self'; img-src data:; form-action 'self' http://shop.example;"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; form-action 'self' http://shop.example;"
         " base-uri 'none'; frame-ancestors 'none'"
     )
     assert headers["Cache-Control"] == "no-store"
-    assert (await bank.visit("/bank.css"))[0] == 200
+    assert [(await bank.visit(path))[0] for path in ("/bank.css", "/bank.js")] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    "locale, accepted, language, heading",
+    [
+        ("uk", "ru", "uk", "Підтвердьте платіж"),
+        ("ru-RU", "uk", "ru", "Подтвердите платёж"),
+        (None, "de, uk;q=0.8", "uk", "Підтвердьте платіж"),
+        ("de", "fr", "en", "Confirm your payment"),
+        (None, "", "en", "Confirm your payment"),
+    ],
+)
+async def test_the_page_speaks_the_payers_language_and_names_the_shop(
+    bank: Bank, locale: str | None, accepted: str, language: str, heading: str
+) -> None:
+    named = {"shop": "Northwind <Books>", "reference": "order-7", "invoice": "cpi_1"}
+    placed = await bank.place("pay_1", notify_url=NOWHERE, number=SECURE, payer_locale=locale, **named)
+    url = bank.url + placed["authentication"]["path"]
+    async with bank.session.get(url, headers={"Accept-Language": accepted}) as answer:
+        page = await answer.text()
+        assert answer.headers["Content-Language"] == language
+    assert f'<html lang="{language}">' in page
+    assert f"<h1>{heading}</h1>" in page
+    assert all(text in page for text in ("Northwind &lt;Books&gt;", "order-7", LANGUAGES[language].no_money, " UTC"))
+    assert MERCHANT_ID not in page
+
+
+async def test_what_is_only_shown_may_change_when_an_order_is_repeated(bank: Bank) -> None:
+    placed = await bank.place("pay_1", notify_url=NOWHERE, number=SECURE, payer_locale="uk", shop="Northwind")
+    assert await bank.place("pay_1", notify_url=NOWHERE, number=SECURE, payer_locale="ru") == placed
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ async def test_the_desk_calls_for_days_too(bank: Bank) -> None:
     ) as answer:
         assert (answer.status, answer.headers["Location"]) == (303, "/")
     _, _, page = await bank.visit("/")
-    assert "3 × drip to come." in page
+    assert "The next 3 requests: drip." in page
     assert all(f'value="{day}"' in page for day in Day)
     async with bank.session.post(f"{bank.url}/desk/days", data={"day": "drip", "times": "many"}) as answer:
         assert answer.status == 400

@@ -69,7 +69,7 @@ async def test_what_was_approved_is_charged_back_in_parts_or_whole_and_told(bank
     ]
     _, _, page = await bank.visit("/")
     assert "charge-back" not in page
-    assert "10.00 EUR charged back" in page
+    assert "€10.00 charged back" in page
 
 
 async def test_only_what_was_taken_is_charged_back(bank: Bank) -> None:
@@ -92,6 +92,39 @@ async def test_what_was_charged_back_is_not_refunded_but_what_was_refunded_may_b
     ]
     assert [(each["state"], each["response"]["code"]) for each in given] == [("REFUSED", "13"), ("APPROVED", "00")]
     assert await bank.charge_back("pay_1") == 303
+
+
+async def test_a_purchase_is_found_by_every_name_that_it_has(bank: Bank) -> None:
+    named = {"shop": "Northwind", "reference": "order-7", "invoice": "cpi_abc", "description": "Two <b>notebooks"}
+    placed = await bank.place("pay_1", notify_url=NOWHERE, **named)
+    await bank.place("pay_2", notify_url=NOWHERE)
+    for wanted in ("pay_1", "northwind", "ORDER-7", "cpi_abc", "notebooks", placed["rrn"], placed["transaction"]):
+        _, _, page = await bank.visit(f"/?q={wanted}")
+        assert ("pay_1" in page, "pay_2" in page) == (True, False), wanted
+    _, _, page = await bank.visit("/")
+    assert "pay_2" in page
+    assert all(name in page for name in ("Northwind", "order-7", "cpi_abc", "Two &lt;b&gt;notebooks"))
+    _, _, page = await bank.visit("/?q=%22%3E%3Cb%3E")
+    assert "Nothing is found." in page
+    assert "<b>" not in page
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+async def test_no_button_of_the_desk_is_cut(bank: Bank, open_page: OpenPage, width: int) -> None:
+    named = {"shop": "A shop with a long name", "reference": "order-" + "7" * 60, "invoice": "cpi_" + "A" * 16}
+    await bank.place("pay_1", notify_url=NOWHERE, description="Notebooks " * 20, **named)
+    await bank.place("pay_2", notify_url=NOWHERE, expiry="07/77", amount=99_999_999)
+    await bank.place("pay_3", notify_url=NOWHERE, wallet="perfect_money")
+    async with open_page(viewport={"width": width, "height": 800}) as page:
+        await page.goto(bank.url)
+        names = [await button.inner_text() for button in await page.get_by_role("button").all()]
+        assert {"Charge back", "Approve", "Decline", "Find", "Apply"} <= set(names)
+        for button in await page.get_by_role("button").all():
+            box = await button.bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
 
 
 async def test_the_desk_fits_on_a_phone_and_is_read_to_everybody(bank: Bank, open_page: OpenPage) -> None:

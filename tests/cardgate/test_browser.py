@@ -13,6 +13,7 @@ from tests.support.serving import Served
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 BUDGET_BYTES = 25_000
 BUDGET_REQUESTS = 5
+PATIENCE_MILLISECONDS = 30_000
 
 with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 
@@ -49,7 +50,7 @@ async def test_a_declined_payer_is_told_why_and_pays_with_another_card(
         await page.goto(url)
         await enter(page, REFUSED, expiry="05/29")
         await heading(page, "The payment was declined")
-        assert "There is not enough money on this card." in await page.get_by_role("alert").inner_text()
+        assert "Your card has insufficient funds." in await page.get_by_role("alert").inner_text()
         assert await page.get_by_label("Card number").input_value() == ""
         await enter(page, SECURE_REFUSED, expiry="03/27")
         await decide(page, "approve")
@@ -102,7 +103,11 @@ async def test_a_paid_payer_is_taken_back_to_the_shop(
     async with open_page(java_script_enabled=scripts) as page:
         await page.goto(url)
         await enter(page, PLAIN)
-        await page.wait_for_url(f"{back}?id={invoice_id}&**status=processed&**", wait_until="commit")
+        await heading(page, "Payment received")
+        # The page itself waits for ten seconds, all that the browser's other waits may take.
+        await page.wait_for_url(
+            f"{back}?id={invoice_id}&**status=processed&**", wait_until="commit", timeout=PATIENCE_MILLISECONDS
+        )
 
 
 async def test_a_payer_may_stay_on_the_result(open_page: OpenPage, shop: Client) -> None:
@@ -111,7 +116,7 @@ async def test_a_payer_may_stay_on_the_result(open_page: OpenPage, shop: Client)
         await page.goto(url)
         await enter(page, PLAIN)
         await page.get_by_role("link", name="Stay here").click()
-        await page.get_by_text("You are taken there").wait_for(state="hidden")
+        await page.get_by_text("Taking you back").wait_for(state="hidden")
         assert page.url == url
 
 
@@ -151,7 +156,7 @@ async def test_typing_is_helped_and_checked_on_the_spot(open_page: OpenPage, sho
         await number.press_sequentially("371449635398431")
         assert await number.input_value() == "3714 496353 98431"
         await page.get_by_role("status").get_by_text("American Express").wait_for(state="attached")
-        assert await page.locator("[data-brand]:visible").count() == 1
+        assert await page.locator("#typed:visible use").get_attribute("href") == "#brand-amex"
         await code.fill("123")
         await code.blur()
         await page.get_by_text("The security code has 4 digits.").wait_for()
@@ -160,7 +165,7 @@ async def test_typing_is_helped_and_checked_on_the_spot(open_page: OpenPage, sho
         await expiry.press_sequentially("530")
         assert await expiry.input_value() == "05 / 30"
         await number.fill("2204")
-        await page.get_by_text("Mir cards are not accepted here.").wait_for()
+        await page.get_by_text("Mir cards aren't accepted here.").wait_for()
 
 
 async def test_the_caret_stays_where_the_payer_is_typing(open_page: OpenPage, shop: Client) -> None:
@@ -277,5 +282,4 @@ async def test_the_card_page_keeps_its_budget_and_calls_nobody_else(
         assert len(answers) <= BUDGET_REQUESTS
         assert sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes) <= BUDGET_BYTES
         scripts = await page.evaluate("[...document.scripts].map(script => script.src)")
-        assert len(scripts) == 1
-        assert scripts[0].startswith(f"{served.gate_url}/static/page.")
+        assert [script.rpartition("/")[2].partition(".")[0] for script in scripts] == ["page", "card"]

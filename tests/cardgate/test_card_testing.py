@@ -117,7 +117,7 @@ async def test_an_account_under_attack_tells_no_reasons_and_lets_nobody_try_twic
         after = await world.invoice(account)
         assert (await send(late, gate, after, BAD, expiry="05/29"))[0] == 303
         told = await page(late, gate, after)
-        assert ("not enough money" in told, "declined" in told) == (False, True)
+        assert ("Your card has insufficient funds" in told, "declined" in told) == (False, True)
         assert await resolutions(world, after) == ("GENERAL_DECLINE", "insufficient_funds")
         # One decline is enough to wait now, from before the attack too.
         for session, invoice in ((early, before), (late, after)):
@@ -128,7 +128,7 @@ async def test_an_account_under_attack_tells_no_reasons_and_lets_nobody_try_twic
         world.move_clock(seconds=HOUR)
         last = await world.invoice(account)
         assert (await send(late, gate, last, BAD, expiry="05/29"))[0] == 303
-        assert "not enough money" in await page(late, gate, last)
+        assert "Your card has insufficient funds" in await page(late, gate, last)
 
 
 async def page(session: aiohttp.ClientSession, gate: str, invoice: Invoice) -> str:

@@ -35,7 +35,7 @@ async def paid(payer: Visitor, shop: Client, *, publicly: bool, **changes: Any) 
 
 @pytest.mark.parametrize(
     "language,words",
-    [("en", "Leave for evil.example"), ("ru", "Перейти на evil.example"), ("uk", "Перейти на evil.example")],
+    [("en", "Continue to evil.example"), ("ru", "Перейти на evil.example"), ("uk", "Перейти на evil.example")],
 )
 async def test_a_strangers_address_is_named_and_only_followed_by_hand(
     office: Office, payer: Visitor, language: str, words: str
@@ -58,7 +58,7 @@ async def test_the_result_page_does_the_same(office: Office, payer: Visitor) -> 
         cvc="123",
     )
     page = await payer.open(f"{shop.base_url}/hpp/result/{created.data['id']}")
-    assert (page.refresh, "Leave for evil.example" in page.links) == (None, True)
+    assert (page.refresh, "Continue to evil.example" in page.links) == (None, True)
 
 
 @pytest.mark.parametrize("option", ["return_url", "merchant_url"])
@@ -66,12 +66,12 @@ async def test_the_merchants_own_hosts_are_gone_to_as_ever(office: Office, payer
     shop = await office.account(**{option: "https://Shop.example/start"})
     page = await paid(payer, shop, publicly=True, return_url="https://shop.example:8443/back")
     assert page.refresh is not None
-    assert (page.refresh[0], page.links["Back to Shop"]) == (5, page.refresh[1])
+    assert (page.refresh[0], page.links["Back to Shop"]) == (10, page.refresh[1])
 
 
 async def test_what_the_merchants_server_asks_for_is_done(office: Office, payer: Visitor) -> None:
     page = await paid(payer, await office.account(), publicly=False, return_url=EVIL)
-    assert page.refresh == (5, page.links["Back to Shop"])
+    assert page.refresh == (10, page.links["Back to Shop"])
 
 
 async def test_a_strangers_address_is_not_gone_to_past_the_page(office: Office, payer: Visitor) -> None:
@@ -85,7 +85,7 @@ async def test_a_strangers_address_is_not_gone_to_past_the_page(office: Office, 
     )
     form = await payer.open(created.attributes["flow_data"]["action"])
     page = await payer.press(form, card_number=GOOD, expiry="12/30", cvc="123")
-    assert (page.refresh, "Leave for evil.example" in page.links) == (None, True)
+    assert (page.refresh, "Continue to evil.example" in page.links) == (None, True)
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ async def test_a_page_tells_whether_it_has_changed_by_a_header(shop: Client) -> 
 async def test_an_unknown_session_is_a_page_that_says_so(shop: Client, served: Served, path: str) -> None:
     answer = await call(shop.session, "GET", f"{served.gate_url}/hpp/{path}", Accept_Language="uk")
     assert answer.status == 404
-    assert "Такої сторінки немає" in answer.text
+    assert "Сторінку не знайдено" in answer.text
 
 
 async def test_what_is_no_form_is_refused_on_a_page(shop: Client, office: Office) -> None:

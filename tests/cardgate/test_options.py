@@ -230,7 +230,7 @@ def test_both_ways_to_the_dark_colours_lead_to_the_same() -> None:
     assert asked_for[1].split() == by_device[1].split()
 
 
-@pytest.mark.parametrize("language, text", [("en", "Only cards with 15, 18 digits"), ("uk", "15, 18")])
+@pytest.mark.parametrize("language, text", [("en", "Only card numbers with 15, 18 digits"), ("uk", "15, 18")])
 async def test_other_lengths_are_refused_by_the_server(shop: Client, payer: Visitor, language: str, text: str) -> None:
     invoice_id, url = await asked(shop, locale=language, **options(card_number_length=[18, 15]))
     page = await payer.press(await payer.open(url), **CARD)
@@ -248,9 +248,7 @@ async def test_other_lengths_are_refused_by_the_script_and_the_right_one_pays(
         await page.get_by_label("Card number").fill(PLAIN)
         await page.get_by_label("Security code").focus()
         fault = page.locator("#card_number-fault")
-        assert (
-            await fault.inner_text() == "Only cards with 15 digits in the number are accepted here. Use another card."
-        )
+        assert await fault.inner_text() == "Only card numbers with 15 digits are accepted here. Try another card."
     _, url = await asked(shop, **options(card_number_length=16))
     async with open_page() as page:
         await page.goto(url)

@@ -65,7 +65,7 @@ def test_test_cards_are_offered_in_test_mode_alone_and_are_the_banks() -> None:
 
 def test_a_decline_is_told_in_plain_words_with_what_is_left() -> None:
     page = form(session(invoice(attempts=1), DECLINED))
-    assert "There is not enough money on this card." in page
+    assert "Your card has insufficient funds." in page
     assert "You can try 4 more times." in page
     assert 'name="number" value="2"' in page
 
@@ -91,7 +91,7 @@ def test_what_the_merchant_writes_cannot_become_markup() -> None:
         views.card_page(session(invoice(description=evil, reference_id=evil)), language="en", site=SITE).body
     ).decode()
     assert "<script>" not in page
-    assert page.count("<script ") == 1
+    assert page.count("<script ") == 2
     assert "{{7*7}}" in page
 
 
@@ -109,8 +109,10 @@ def test_a_paid_invoice_shows_the_receipt_and_leads_back_by_itself() -> None:
         return_url="https://shop.example/thanks",
     )
     page = outcome(session(paid, payment(status=PaymentStatus.PROCESSED)))
-    assert all(text in page for text in ("Payment received", "$123.45", "•••• 4321", "order-7", paid.invoice_id))
-    assert '<meta http-equiv="refresh" content="5;url=https://shop.example/thanks?id=cpi_' in page
+    assert all(
+        text in page for text in ("Payment received", "$123.45", "Mastercard •••• 4321", "order-7", paid.invoice_id)
+    )
+    assert '<meta http-equiv="refresh" content="10;url=https://shop.example/thanks?id=cpi_' in page
     assert "refresh" not in outcome(session(paid, PAYMENT), stay=True)
 
 
@@ -122,9 +124,28 @@ def test_a_waiting_page_looks_again_without_a_script_and_its_state_is_in_a_heade
     assert f'data-state="{response.headers["kassa-state"]}" data-poll' in page
 
 
+@pytest.mark.parametrize(
+    "seconds, words", [(19, "a few seconds"), (20, "Northwind Books will let you know"), (9999, "close this page")]
+)
+def test_a_wait_that_takes_long_is_said_to_and_the_page_notices(seconds: int, words: str) -> None:
+    asked = payment(action=None, updated_at=NOW - timedelta(seconds=seconds))
+    late = session(invoice(attempts=1), asked)
+    response = views.outcome_page(late, language="en", site=SITE, stay=False)
+    assert words in html(response)
+    assert 'class="turning"' in html(response)
+    assert response.headers["kassa-state"].endswith(".late") is ("close" in words or "let you" in words)
+
+
+def test_a_page_whose_time_is_over_shows_no_spinner_though_it_looks_again() -> None:
+    late = session(invoice(status=Status.PROCESS_FAILED, resolution="expired"), PAYMENT)
+    page = outcome(late)
+    assert "Time ran out while your bank was deciding." in page
+    assert ("data-poll" in page, "turning" in page) == (True, False)
+
+
 def test_money_that_came_too_late_is_not_said_to_have_stayed() -> None:
     late = session(invoice(status=Status.PROCESS_FAILED, resolution="expired"), payment(status=PaymentStatus.REFUNDED))
-    assert "The money goes back to your card." in outcome(late)
+    assert "Your money is on its way back to your card." in outcome(late)
     assert "No money was taken" not in outcome(late)
 
 

@@ -11,4 +11,4 @@ async def test_the_address_without_its_slash_leads_to_the_same_page(shop: Client
 async def test_a_person_who_asks_for_an_unknown_invoice_without_the_slash_gets_a_page(shop: Client) -> None:
     answer = await shop.call("GET", "/hpp?cpi=x", anonymous=True)
     assert (answer.status, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
-    assert "There is no such page" in answer.text
+    assert "Page not found" in answer.text

@@ -190,7 +190,7 @@ async def test_another_order_of_that_number_is_a_conflict_that_tells_nothing(
     first = await post(every, order(every, reference_id=reference))
     page = await post(every, order(every, reference_id=reference, **change))
     assert page.status == 409
-    assert "This order number is taken" in page.text
+    assert "This order number is already in use" in page.text
     assert first.headers["Location"] not in page.text
     assert "cgi_" not in page.text
     assert "cpi_" not in page.text
@@ -231,12 +231,25 @@ async def test_all_that_is_wrong_is_told_at_once_in_words_for_people(every: Clie
     assert page.status == 422
     assert told(page) == {
         "Amount": "This value should have no more than 2 decimals in USD.",
-        "Address to return to": "This value is not a valid URL.",
+        "Address to return to the shop": "This value is not a valid URL.",
         "Time to pay": "This value is not a valid datetime.",
         "Description": "This value is too long. It should have 2000 characters or less.",
-        "Your e-mail": "This value should not contain control characters.",
+        "Your email": "This value should not contain control characters.",
     }
     assert "x" * 100 not in page.text
+
+
+async def test_a_payer_with_a_broken_order_is_told_what_to_quote_and_led_back(every: Client, office: Office) -> None:
+    shop = await office.account(merchant_url="https://shop.example/cart")
+    page = await post(shop, order(shop, amount="0"), X_Request_ID="0123456789abcdef")
+    text = unescape(page.text)
+    assert page.status == 422
+    assert "<h1>This payment link doesn't work</h1>" in text
+    assert "You weren't charged. Go back to Shop and give them this reference: 01234567" in text
+    assert "Details for the shop" in text.partition("<details")[2].partition("</summary>")[0]
+    assert '<a class="main" href="https://shop.example/cart" rel="noreferrer">Back to Shop</a>' in text
+    unnamed = await post(every, order(every, amount="0"))
+    assert "Back to" not in unnamed.text
 
 
 async def test_a_service_field_is_called_what_the_catalogue_calls_it(every: Client) -> None:
@@ -257,7 +270,7 @@ async def test_a_service_field_is_called_what_the_catalogue_calls_it(every: Clie
         ({"currency": "ZZZ"}, "Currency", "This value is not a valid currency."),
         ({"service": "nothing"}, "Payment method", "This service does not exist, or is not enabled for this account."),
         ({"service": "-"}, "Payment method", "This value should not be blank."),
-        ({"metadata": "x"}, "The shop's own notes", "This value should be of type object."),
+        ({"metadata": "x"}, "The shop's own data", "This value should be of type object."),
         ({"description[a]": "x"}, "Description", "This value should be of type string."),
     ],
 )
@@ -315,7 +328,7 @@ async def test_a_wrong_key_is_told_on_a_page(every: Client, code: str) -> None:
     for key in ("-", "pk_test_" + "x" * 43, "nonsense"):
         page = await post(every, order(every, public_key=key, lang=code))
         assert page.status == 401
-        assert translations(code).gettext("This shop's payment form does not work") in page.text
+        assert translations(code).gettext("This shop's payment form doesn't work") in unescape(page.text)
         assert "WWW-Authenticate" not in page.headers
 
 
@@ -323,7 +336,7 @@ async def test_an_account_that_takes_no_public_orders_says_so(office: Office) ->
     closed = await office.account(forbid_public_access="true")
     page = await post(closed, order(closed))
     assert page.status == 403
-    assert "This shop takes no payments this way" in page.text
+    assert "This shop doesn't take payments through this form" in page.text
 
 
 @pytest.mark.parametrize(
@@ -331,7 +344,7 @@ async def test_an_account_that_takes_no_public_orders_says_so(office: Office) ->
     [
         ("&amount=5", "Amount"),
         ("&customer[name]=a&customer[name]=b&customer[reference_id]=1", "Your name"),
-        ("&metadata[a]=1&metadata%5Ba%5D=2", "The shop's own notes"),
+        ("&metadata[a]=1&metadata%5Ba%5D=2", "The shop's own data"),
     ],
 )
 async def test_a_value_that_is_given_twice_is_refused_where_it_matters(every: Client, more: str, name: str) -> None:

@@ -34,7 +34,7 @@ async def test_the_invoices_own_address_leads_to_its_page_in_the_language_asked_
 async def test_an_unknown_invoice_is_a_page_that_says_so(shop: Client, path: str) -> None:
     answer = await shop.call("GET", path, anonymous=True)
     assert answer.status == 404
-    assert "There is no such page" in answer.text
+    assert "Page not found" in answer.text
 
 
 async def test_the_result_page_looks_as_the_merchant_asked(open_page: OpenPage, shop: Client, served: Served) -> None:

@@ -1,5 +1,6 @@
 """A wallet's payer on our result page: the way to the wallet, the way back, and what is said on it."""
 
+import html
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -113,7 +114,7 @@ async def test_the_page_leads_on_to_where_the_merchant_wants_the_payer(
     assert onward.startswith(f"{urls[expected]}&id={created.data['id']}&")
     assert f"status={status}" in onward
     if decision == "approve":
-        assert page.refresh == (5, onward)
+        assert page.refresh == (10, onward)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -145,7 +146,7 @@ async def test_a_return_that_cannot_be_read_is_told_on_a_page(wallets: Client, s
     for body, headers, status in bodies:
         async with office.session.post(url, data=body, headers=headers) as answer:
             assert answer.status == status
-            assert "This request cannot be read" in await answer.text()
+            assert "We couldn't read this request" in html.unescape(await answer.text())
 
 
 @pytest.mark.parametrize("path", ["cpi_0000000000000000", "cgi_x", "cpi_x"])
@@ -189,7 +190,7 @@ async def test_a_payer_whom_the_wallet_refused_at_once_is_told_what_happened(
     created = await wallets.create(service=BY_ADDRESS, amount=500_001)
     page = await payer.open(result_url(served, created))
     assert page.heading == "Payment failed"
-    assert "over a limit of the payment service" in page.text
+    assert "exceeds a limit of the payment service" in page.text
     assert "card" not in page.text.partition("<main")[2]
 
 

@@ -168,7 +168,7 @@ async def test_an_order_that_the_shop_does_not_know_is_not_found(browser: aiohtt
     for path in ("/demo/shop/orders/order-1", "/demo/shop/orders/order-1/unpaid"):
         async with browser.get(path) as response:
             assert response.status == 404
-            assert "There is no such page" in await response.text()
+            assert "Page not found" in await response.text()
 
 
 async def test_without_a_demo_account_nothing_can_be_bought(browser: aiohttp.ClientSession) -> None:

@@ -1,6 +1,7 @@
 """Approving and rejecting over HTTP, as a merchant's server does, and what payer and merchant see of it."""
 
 import asyncio
+import html
 import uuid
 
 import pytest
@@ -85,12 +86,12 @@ async def test_a_held_payment_is_rejected_and_the_payer_is_told(
 
     await until(refunded, what="the refund")
     for language, words in (
-        ("en", "The shop did not accept this payment. The money goes back to you."),
+        ("en", "The shop didn't accept this payment. Your money is on its way back to you."),
         ("ru", "Магазин не принял этот платёж. Деньги вернутся к вам."),
         ("uk", "Магазин не прийняв цей платіж. Гроші повернуться до вас."),
     ):
         page = await payer.open(f"{served.base_url}/hpp/result/{invoice_id}?lang={language}")
-        assert words in page.text
+        assert words in html.unescape(page.text)
     lines = await books.taken_for(office, served.bank_url or "", invoice_id)
     assert [(line["kind"], line["amount"]) for line in lines] == [("PURCHASE", 10_000), ("REFUND", 10_000)]
     await ledger.number(office.pool, shop.keys.id)

@@ -55,20 +55,20 @@ def test_the_way_to_the_providers_page_is_a_link_or_a_form(changes: dict[str, ob
 @pytest.mark.parametrize(
     "resolution, words",
     [
-        ("insufficient_funds", "There is not enough money in this wallet."),
-        ("limit_violation", "This payment is over a limit of the payment service."),
-        ("client_auth_failed", "The payment was not confirmed."),
-        ("transaction_expired", "The payment was not confirmed."),
-        ("provider_error", "The payment could not be completed because of a technical problem."),
-        ("declined", "The payment service refused the payment without saying why."),
-        ("antifraud_error", "The payment service refused the payment without saying why."),
+        ("insufficient_funds", "Your wallet has insufficient funds."),
+        ("limit_violation", "This payment exceeds a limit of the payment service."),
+        ("client_auth_failed", "You didn't confirm the payment."),
+        ("transaction_expired", "You didn't confirm the payment."),
+        ("provider_error", "The payment couldn't be completed because of a technical problem."),
+        ("declined", "The payment service declined the payment and gave no reason."),
+        ("antifraud_error", "The payment service declined the payment and gave no reason."),
     ],
 )
 def test_a_wallets_payer_hears_nothing_of_cards_and_of_another_try(resolution: str, words: str) -> None:
     assert wallet_reason(resolution, str) == words
     failed = invoice(session_id=None, status=Status.PROCESS_FAILED, resolution=resolution, attempts=1)
     ended = payment(status=PaymentStatus.PROCESS_FAILED, card=None, resolution=resolution)
-    told = outcome.told(Stage.FAILED, failed, ended, ACCOUNT, language="en")
+    told = outcome.told(Stage.FAILED, failed, ended, ACCOUNT, now=NOW, language="en")
     assert told.text == f"{words} Go back to the shop to order again."
 
 
@@ -76,6 +76,6 @@ def test_a_wallets_payer_hears_nothing_of_cards_and_of_another_try(resolution: s
     "current, heading", [(Stage.CONFIRM, "Finish your payment"), (Stage.PENDING, "Waiting for the payment service")]
 )
 def test_no_bank_is_spoken_of_while_a_wallet_is_waited_for(current: Stage, heading: str) -> None:
-    told = outcome.told(current, WALLET, PAGE, ACCOUNT, language="en")
+    told = outcome.told(current, WALLET, PAGE, ACCOUNT, now=NOW, language="en")
     assert told.heading == heading
     assert "bank" not in told.text

@@ -28,7 +28,7 @@ def test_a_price_is_never_rounded() -> None:
 
 
 def test_a_moment_names_its_month_and_zone() -> None:
-    assert moment(datetime(2026, 1, 5, 3, 4, tzinfo=UTC), "uk") == "5 січня 2026, 03:04 UTC"
+    assert moment(datetime(2026, 1, 5, 3, 4, tzinfo=UTC), "uk") == "5 січня 2026\u202fр., 03:04 UTC"
 
 
 @pytest.mark.parametrize("seconds,expected", [(1745, "29:05"), (59, "0:59"), (7265, "2:01:05"), (-3, "0:00")])

@@ -286,7 +286,7 @@ async def test_long_statements_and_long_books_are_read_page_by_page(
         " INSERT INTO purchases SELECT merchant_id, substr(order_ref, 1, 8) || printf('%012d', i), 't' || i, amount,"
         " currency, description, check_only, card_first, card_last, card_expiry, wallet, scenario, return_url,"
         " notify_url, state, issuer_code, response_code, page_id, page_until, printf('8%011d', i), approval_code,"
-        " NULL, created_at, updated_at FROM purchases, n WHERE order_ref = ?",
+        " NULL, created_at, updated_at, locale, shop, reference, invoice FROM purchases, n WHERE order_ref = ?",
         payments[0].payment_id,
     )
     write(world, "DELETE FROM purchases WHERE order_ref = ?", payments[4].payment_id)

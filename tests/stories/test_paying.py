@@ -277,7 +277,7 @@ async def test_the_card_that_stays_pending_stays_so_until_the_invoice_expires(
     told = await merchant.wait_for(lambda callback: "process_failed" in callback.body.decode())
     assert told.document["data"]["attributes"]["resolution"] == "expired"
     assert await status(shop, created.data["id"]) == ("process_failed", "expired")
-    assert (await payer.open(action(created))).heading == "Time is up"
+    assert (await payer.open(action(created))).heading == "This payment has expired"
     assert await books.taken_for(office, place.bank_url, created.data["id"]) == []
 
 
@@ -307,7 +307,7 @@ async def test_an_invoice_that_nobody_pays_expires_and_its_page_says_so(office: 
     form = await payer.open(action(created))
     await office.advance(timedelta(minutes=30))
     page = await payer.press(form, **card(GOOD))
-    assert (page.heading, page.forms) == ("Time is up", [])
+    assert (page.heading, page.forms) == ("This payment has expired", [])
 
     async def expired() -> bool:
         return await status(shop, created.data["id"]) == ("process_failed", "expired")

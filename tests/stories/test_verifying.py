@@ -28,7 +28,7 @@ async def test_a_payer_knows_before_he_sends_a_card_that_nothing_is_taken(shop: 
     url = created.attributes["flow_data"]["action"]
     page = await payer.open(url)
     assert page.heading == "Check the card"
-    assert "No money will be taken: the card is only checked." in page.text
+    assert "We'll only check the card: no money will be taken." in page.text
     assert "12.50" not in page.text
     declined = await check(payer, url, BAD, "04/28")
     assert declined.headings[:2] == ["Check the card", "The card could not be verified"]
@@ -68,7 +68,7 @@ async def test_a_bad_card_fails_its_verification_with_its_reason(
     created = await shop.create(flow="verify", gateway_options={"cardgate": {"retry_limit": 1}})
     page = await check(payer, created.attributes["flow_data"]["action"], number, "04/28")
     assert page.heading == "The card could not be verified"
-    assert "The bank says that this card has expired. There are no attempts left." in page.text
+    assert "Your bank says that this card has expired. You have no attempts left." in page.text
     found = (await shop.read(created.data["id"])).attributes
     assert (found["status"], found["resolution"], found["processed_amount"]) == ("verify_failed", "card_expired", None)
     assert await books.taken_for(office, place.bank_url, created.data["id"]) == []

@@ -70,6 +70,7 @@ class CardBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class PurchaseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An order, with one instrument: a card, a wallet's code, or the name of a scenario.
 
+    ``shop``, ``reference`` and ``invoice`` are for people: the payer's page and the desk show them.
     ``valid_until`` is in unix seconds; ``check_only`` looks at the card and takes nothing.
     """
 
@@ -82,6 +83,10 @@ class PurchaseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     notify_url: Url
     valid_until: Annotated[int, Meta(ge=0, lt=2**38)]
     payer_ip: Annotated[str, Meta(max_length=64)]
+    payer_locale: Annotated[str, Meta(max_length=35)] | None = None
+    shop: Annotated[str, Meta(max_length=255)] | None = None
+    reference: Annotated[str, Meta(max_length=255)] | None = None
+    invoice: Annotated[str, Meta(max_length=64)] | None = None
     description: Annotated[str, Meta(max_length=255)] | None = None
     check_only: bool = False
 
@@ -130,6 +135,10 @@ class Acquirer:
             notify_url=body.notify_url,
             valid_until=datetime.fromtimestamp(body.valid_until, UTC),
             instrument=_instrument(body),
+            locale=body.payer_locale,
+            shop=body.shop,
+            reference=body.reference,
+            invoice=body.invoice,
         )
         order = self._days.dated(order)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kassa.errors import SettingsWrong
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """What ``schema.sql`` writes into its last line; books of another version are not opened."""
 
 

@@ -42,11 +42,12 @@ class Desk:
         ]
 
     async def show(self, request: Request) -> Response:
-        """List the newest purchases."""
-        purchases = queries.recent_purchases(self._books.connection, limit=SHOWN)
+        """List the newest purchases, or those in which the words of ``q`` are found."""
+        wanted = request.query_params.get("q", "").strip()
+        purchases = queries.recent_purchases(self._books.connection, words=wanted, limit=SHOWN)
         taken = [each for each in purchases if each.state is State.APPROVED and not each.check_only]
         facts = {"purchases": purchases, "texts": cards.TEXTS, "open": State.PROCESSING, "taken": taken}
-        return page("desk.html", {**facts, "days": WORDS, "called": self._days.called})
+        return page("desk.html", {**facts, "wanted": wanted, "days": WORDS, "called": self._days.called})
 
     async def settle(self, request: Request) -> Response:
         """Approve or decline a purchase in processing (form field ``decision``), and go back to the list."""

@@ -60,6 +60,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     valid_until: datetime
     instrument: Instrument
     day: Day | None = None
+    locale: str | None = None
+    shop: str | None = None
+    reference: str | None = None
+    invoice: str | None = None
 
 
 class Purchase(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +99,14 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     """When its state changed last: once it is approved, when it was booked."""
+    locale: str | None = None
+    """The payer's language."""
+    shop: str | None = None
+    """The name that the payer knows the merchant by."""
+    reference: str | None = None
+    """The merchant's own name for what is paid."""
+    invoice: str | None = None
+    """The gateway's name for it."""
 
     @property
     def facts(self) -> instruments.Facts:
@@ -170,6 +182,10 @@ def opened(order: Order, *, transaction_id: str, page_id: str, now: datetime) ->
         page_id=page_id if page_until else None,
         page_until=page_until,
         day=order.day,
+        locale=order.locale,
+        shop=order.shop,
+        reference=order.reference,
+        invoice=order.invoice,
         created_at=now,
         updated_at=now,
         **msgspec.structs.asdict(instruments.facts(order.instrument)),

@@ -6,11 +6,14 @@ from importlib import resources
 from urllib.parse import urlsplit
 
 import jinja2
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from kassa import money
+from kassa import formats
+from kassa.bank import words
 
 _templates = jinja2.Environment(
     loader=jinja2.PackageLoader("kassa.bank"),
@@ -19,24 +22,33 @@ _templates = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters["wallet"] = lambda code: code.replace("_", " ").title()
-_templates.filters["money"] = lambda minor, currency: f"{money.to_decimal(minor, currency)} {currency}"
+_templates.filters["wallet"] = words.wallet
+_templates.filters["money"] = formats.money
+_templates.filters["moment"] = formats.moment
 
 
-def page(name: str, values: Mapping[str, object], *, status: HTTPStatus = HTTPStatus.OK, form_to: str = "") -> Response:
+def page(
+    name: str,
+    values: Mapping[str, object],
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    form_to: str = "",
+    language: str = words.DEFAULT,
+) -> Response:
     """Return a page. ``form_to`` is an address that a form may lead to after this server has answered it.
 
     A browser applies ``form-action`` to the redirects that follow a form too, so the way back has to be named.
     """
     form_action = " ".join(["'self'", *filter(None, [_origin(form_to)])])
     return Response(
-        _templates.get_template(name).render(values),
+        _templates.get_template(name).render({**values, "language": language, "words": words.LANGUAGES[language]}),
         status,
         media_type="text/html",
         headers={
-            "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:;"
+            "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:;"
             f" form-action {form_action}; base-uri 'none'; frame-ancestors 'none'",
             "Cache-Control": "no-store",
+            "Content-Language": language,
             "Cross-Origin-Opener-Policy": "same-origin",
             "Referrer-Policy": "no-referrer",
             "X-Content-Type-Options": "nosniff",
@@ -45,16 +57,18 @@ def page(name: str, values: Mapping[str, object], *, status: HTTPStatus = HTTPSt
 
 
 def routes() -> list[BaseRoute]:
-    """Return where the pages' style is."""
-    return [Route("/bank.css", _style, methods=["GET"])]
+    """Return where the pages' style and script are."""
+    return [_static("bank.css", "text/css"), _static("bank.js", "text/javascript")]
 
 
-async def _style(request: Request) -> Response:
-    return Response(
-        resources.files(__package__).joinpath("static/bank.css").read_bytes(),
-        media_type="text/css",
-        headers={"Cache-Control": "max-age=3600", "X-Content-Type-Options": "nosniff"},
-    )
+def _static(name: str, media_type: str) -> Route:
+    content = resources.files(__package__).joinpath(f"static/{name}").read_bytes()
+    headers = {"Cache-Control": "max-age=3600", "X-Content-Type-Options": "nosniff"}
+
+    async def serve(_: Request) -> Response:
+        return Response(content, media_type=media_type, headers=headers)
+
+    return Route(f"/{name}", serve, methods=["GET"], middleware=[Middleware(GZipMiddleware)])
 
 
 def _origin(url: str) -> str:

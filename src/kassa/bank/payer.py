@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from kassa.bank import operations
+from kassa.bank import operations, words
 from kassa.bank.books import Books
 from kassa.bank.model import Purchase, State
 from kassa.bank.pages import page
@@ -47,7 +47,7 @@ class PayerPages:
         try:
             purchase = operations.look_at_page(self._books, bill if isinstance(bill, str) else "", now=self._now())
         except NotFound:
-            return page("unknown.html", {}, status=HTTPStatus.NOT_FOUND)
+            return _unknown(request)
         return _see(f"{WALLETS_PATH}/{purchase.page_id}")
 
     async def show(self, request: Request) -> Response:
@@ -55,8 +55,8 @@ class PayerPages:
         try:
             purchase = operations.look_at_page(self._books, request.path_params["page"], now=self._now())
         except NotFound:
-            return page("unknown.html", {}, status=HTTPStatus.NOT_FOUND)
-        return self._page(purchase)
+            return _unknown(request)
+        return self._page(request, purchase)
 
     async def decide(self, request: Request) -> Response:
         """Take the payer's decision and send the browser back; ``abandon`` decides nothing."""
@@ -71,19 +71,23 @@ class PayerPages:
                     purchase = operations.look_at_page(self._books, page_id, now=self._now())
                 case _:
                     purchase = operations.look_at_page(self._books, page_id, now=self._now())
-                    return self._page(purchase, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+                    return self._page(request, purchase, status=HTTPStatus.UNPROCESSABLE_ENTITY)
         except NotFound:
-            return page("unknown.html", {}, status=HTTPStatus.NOT_FOUND)
+            return _unknown(request)
         return _see(way_back(purchase))
 
-    def _page(self, purchase: Purchase, *, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    @staticmethod
+    def _page(request: Request, purchase: Purchase, *, status: HTTPStatus = HTTPStatus.OK) -> Response:
+        language = words.language(purchase.locale, request.headers.get("accept-language", ""))
+        values = {"purchase": purchase, "way_back": way_back(purchase)}
         match purchase.state:
             case State.AUTHENTICATING:
-                return page("challenge.html", {"purchase": purchase}, status=status, form_to=purchase.return_url)
+                name, form_to = "challenge.html", purchase.return_url
             case State.CONFIRMING:
-                return page("wallet.html", {"purchase": purchase}, status=status, form_to=purchase.return_url)
+                name, form_to = "wallet.html", purchase.return_url
             case _:
-                return page("closed.html", {"purchase": purchase, "way_back": way_back(purchase)}, status=status)
+                name, form_to = "closed.html", ""
+        return page(name, values, status=status, form_to=form_to, language=language)
 
     def _now(self) -> datetime:
         return self._clock.now(test_mode=True)
@@ -94,6 +98,11 @@ def way_back(purchase: Purchase) -> str:
     address, mark, fragment = purchase.return_url.partition("#")
     joint = "&" if "?" in address else "?"
     return f"{address}{joint}{urlencode({'transaction': purchase.transaction_id})}{mark}{fragment}"
+
+
+def _unknown(request: Request) -> Response:
+    language = words.language(None, request.headers.get("accept-language", ""))
+    return page("unknown.html", {}, status=HTTPStatus.NOT_FOUND, language=language)
 
 
 def _see(url: str) -> Response:

@@ -15,6 +15,11 @@ _PURCHASES = (
     " WHERE c.merchant_id = p.merchant_id AND c.order_ref = p.order_ref ORDER BY rrn) c) AS charge_backs"
     " FROM purchases p"
 )
+_NAMES = " || char(10) || ".join(
+    f"coalesce(p.{name}, '')"
+    for name in ("order_ref", "transaction_id", "rrn", "shop", "reference", "invoice", "description")
+)
+"""By what a person may look for a purchase, one a line."""
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,9 +72,13 @@ def find_purchase_by_page(connection: sqlite3.Connection, page_id: str) -> Purch
     return _purchase(row) if row else None
 
 
-def recent_purchases(connection: sqlite3.Connection, *, limit: int) -> list[Purchase]:
-    """Return the newest purchases of all merchants, for the bank's own desk."""
-    rows = connection.execute(f"{_PURCHASES} ORDER BY p.rowid DESC LIMIT ?", (limit,))
+def recent_purchases(connection: sqlite3.Connection, *, words: str, limit: int) -> list[Purchase]:
+    """Return the newest purchases of all merchants whose names have ``words`` in them, for the bank's own desk."""
+    rows = connection.execute(
+        f"{_PURCHASES} WHERE instr(lower({_NAMES}), lower(:words)) > 0 OR :words = ''"
+        " ORDER BY p.rowid DESC LIMIT :limit",
+        {"words": words, "limit": limit},
+    )
     return [_purchase(row) for row in rows]
 
 

@@ -26,6 +26,10 @@ CREATE TABLE IF NOT EXISTS purchases (
     day TEXT,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
+    locale TEXT,
+    shop TEXT,
+    reference TEXT,
+    invoice TEXT,
     PRIMARY KEY (merchant_id, order_ref),
     CHECK ((card_first IS NOT NULL) + (wallet IS NOT NULL) + (scenario IS NOT NULL) = 1),
     CHECK ((card_first IS NULL) = (card_last IS NULL) AND (card_first IS NULL) = (card_expiry IS NULL)),
@@ -77,4 +81,4 @@ CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, number INTEGER NOT N
 -- Twelve digits from the first to the last (ISO 8583, field 37).
 INSERT OR IGNORE INTO counters VALUES ('rrn', 700000000000);
 
-PRAGMA user_version = 5;
+PRAGMA user_version = 6;

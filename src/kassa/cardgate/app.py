@@ -73,17 +73,18 @@ class Gate:
         if views.stage(session) is not Stage.PAYABLE or entry.attempt != session.invoice.attempts + 1:
             return self._onward(session, entry)
         lengths = views.options(session).number_lengths
+        language = visits.language(request, session.invoice.locale)
         card = form.check(entry, now=session.now, test_mode=session.invoice.test_mode, lengths=lengths)
         if not isinstance(card, Card):
             return views.card_page(
                 session,
-                language=visits.language(request, session.invoice.locale),
+                language=language,
                 site=self.site,
                 faults=card,
                 brand=brands.find(entry.number),
             )
         client_ip = request.client.host if request.client else ""
-        await charge.pay(self._platform, session, number=entry.attempt, card=card, client_ip=client_ip)
+        await charge.pay(self._platform, session, number=entry.attempt, card=card, client_ip=client_ip, locale=language)
         return self._onward(await self._session(request), entry)
 
     async def cancel(self, request: Request) -> Response:

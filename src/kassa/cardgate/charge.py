@@ -63,10 +63,12 @@ async def pay(
     card: Card,
     client_ip: str,
     payer_known: bool = True,
+    locale: str | None = None,
 ) -> View | None:
     """Try to take the money from a card, and return the invoice as it then stands.
 
     A second click, a stale form or an ended invoice changes nothing: then nobody was asked, and None is returned.
+    ``locale`` is the language of the page that the payer was on.
     Raises ``TooMany`` where this payer, by ``client_ip`` if ``payer_known``, or this card has been declined too often.
 
     The provider is asked inside this call, because nobody else ever has the card. If it does not answer, the attempt
@@ -94,7 +96,8 @@ async def pay(
         return None
     if not in_time(payment.created_at, now=platform.clock.now(test_mode=payment.test_mode)):
         return None
-    asked = charge(platform, invoice, payment, return_url=f"{_address(platform, invoice)}/return")
+    return_url = f"{_address(platform, invoice)}/return"
+    asked = charge(platform, session.account, invoice, payment, return_url=return_url, locale=locale or invoice.locale)
     outcome: Outcome
     try:
         async with asyncio.timeout(ANSWER_SECONDS):

@@ -18,7 +18,7 @@ BODY_MAX: Final = 16 * 1024
 
 _FIELDS_MAX: Final = 20
 _SEPARATORS: Final = re.compile(r"[\s.\u2010-\u2015-]+")
-_EXPIRY: Final = re.compile(r"([0-9]{1,2})\s*[/\-. ]\s*([0-9]{4}|[0-9]{2})|(0?[1-9]|1[0-2])([0-9]{4}|[0-9]{2})")
+_EXPIRY: Final = re.compile(r"([0-9]{1,2})\s*[/\-. ]\s*([0-9]{4}|[0-9]{2})|(0?[1-9]|[0-9]{2})([0-9]{4}|[0-9]{2})")
 _EXPIRY_ISO: Final = re.compile(r"([0-9]{4})-([0-9]{2})")
 _MONTHS: Final = 12
 _YEARS_AHEAD_MAX: Final = 20
@@ -39,6 +39,8 @@ class Fault(StrEnum):
 
     MISSING = "missing"
     WRONG = "wrong"
+    MONTH = "month"
+    """No month has this number."""
     PAST = "past"
     FAR = "far"
     UNACCEPTED = "unaccepted"
@@ -154,8 +156,10 @@ def full_year(year: int) -> int:
 
 def expiry_fault(month: int, year: int, *, now: datetime, test_mode: bool) -> Fault | None:
     """Return what is wrong with a month and a four-digit year."""
-    if not 1 <= month <= _MONTHS or not 2000 <= year <= 9998:  # noqa: PLR2004 - what a date can hold
+    if not 2000 <= year <= 9998:  # noqa: PLR2004 - what a date can hold
         return Fault.WRONG
+    if not 1 <= month <= _MONTHS:
+        return Fault.MONTH
     if test_mode:
         return None
     # Good through the last moment of its month, in the last time zone to get there: doubt is the payer's.

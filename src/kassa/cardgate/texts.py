@@ -21,14 +21,15 @@ def texts(catalog: GNUTranslations, lengths: Collection[int] = ()) -> dict[str, 
         Field.NUMBER: {
             Fault.MISSING: _("Enter the card number."),
             Fault.WRONG: _("Check the card number: a digit is missing or wrong."),
-            Fault.UNACCEPTED: _("%(brand)s cards are not accepted here. Use another card.") % {"brand": BRAND_PLACE},
-            Fault.LENGTH: _("Only cards with %(count)s digits in the number are accepted here. Use another card.")
+            Fault.UNACCEPTED: _("%(brand)s cards aren't accepted here. Try another card.") % {"brand": BRAND_PLACE},
+            Fault.LENGTH: _("Only card numbers with %(count)s digits are accepted here. Try another card.")
             % {"count": ", ".join(str(length) for length in lengths)},
         },
         Field.EXPIRY: {
             Fault.MISSING: _("Enter the expiry date."),
             Fault.WRONG: _("Enter the month and the year from the card, like 05/29."),
-            Fault.PAST: _("This card has expired. Use another card."),
+            Fault.MONTH: _("Check the month: it should be from 01 to 12."),
+            Fault.PAST: _("This card has expired. Try another card."),
             Fault.FAR: _("Check the year of the expiry date."),
         },
         Field.CODE: {

@@ -20,7 +20,7 @@ from kassa.pages.reasons import reason
 from kassa.pages.stages import Stage
 from kassa.pages.templates import page
 from kassa.pages.wording import money
-from kassa.payments.model import PaymentStatus
+from kassa.payments.model import Payment, PaymentStatus
 from kassa.providers.protocol import Value
 
 _ACCEPTED: Final = tuple(brand for brand in brands.BRANDS if brand.accepted)
@@ -181,7 +181,7 @@ def forward_page(session: Session, *, language: str, site: str) -> Response:
         test_mode=session.invoice.test_mode,
         **look(session.invoice, session.account),
         heading=_told(session, Stage.CONFIRM, language).heading,
-        text=_("You are being taken to your bank's page."),
+        text=_("Taking you to your bank's page."),
         label=_("Continue to your bank"),
         method=method,
         action=_with_query(payment.action, params) if method == "GET" else payment.action,
@@ -191,14 +191,30 @@ def forward_page(session: Session, *, language: str, site: str) -> Response:
 
 def _state(session: Session) -> str:
     """Return a word that changes whenever the page would look different."""
-    payment = session.payment
+    payment, current = session.payment, stage(session)
+    late = ".late" if stages.overdue(current, payment, now=session.now) else ""
     return (
-        f"{stage(session)}.{session.invoice.status}.{session.invoice.attempts}.{payment.status if payment else 'none'}"
+        f"{current}.{session.invoice.status}.{session.invoice.attempts}.{payment.status if payment else 'none'}{late}"
     )
 
 
 def _told(session: Session, current: Stage, language: str) -> outcome.Outcome:
-    return outcome.told(current, session.invoice, session.payment, session.account, language=language, with_card=True)
+    return outcome.told(
+        current,
+        session.invoice,
+        session.payment,
+        session.account,
+        now=session.now,
+        language=language,
+        card=_card_name(session.payment),
+    )
+
+
+def _card_name(payment: Payment | None) -> str:
+    if payment is None or payment.card is None:
+        return ""
+    brand = next((each.name for each in brands.BRANDS if each.code == payment.card.brand), "")
+    return f"{brand} •••• {payment.card.last}".strip()
 
 
 def _amounts(session: Session, language: str) -> dict[str, Any]:

@@ -77,10 +77,18 @@ class Checkout:
             language=language,
             site=self.site,
             form_targets=[onward.url] if onward and onward.fields is not None else [],
-            state=f"{current}.{view.invoice.status}",
+            state=_state(found),
             test_mode=view.invoice.test_mode,
             **look(view.invoice, account),
-            outcome=outcome.told(current, view.invoice, view.payment, account, language=language),
+            outcome=outcome.told(
+                current,
+                view.invoice,
+                view.payment,
+                account,
+                now=found.now,
+                language=language,
+                service=await ways.service_name(self._platform, view.invoice, language),
+            ),
             poll=stages.unsettled(current, view.payment),
             stay="stay" in request.query_params,
             onward=onward,
@@ -130,3 +138,9 @@ class Checkout:
         if view.payment is not None and view.payment.status in _AWAITED and view.invoice.session_id is None:
             await asking.ask(self._platform, view.payment, params=params)
         return RedirectResponse(self._result_path(view.invoice), HTTPStatus.SEE_OTHER, headers=PASSING)
+
+
+def _state(found: Standing) -> str:
+    """Return a word that changes whenever the page would look different."""
+    late = ".late" if stages.overdue(found.stage, found.view.payment, now=found.now) else ""
+    return f"{found.stage}.{found.view.invoice.status}{late}"

@@ -19,14 +19,14 @@ def told(name: str, _: Gettext, service_fields: Mapping[str, str]) -> str:
 
 
 def _words(_: Gettext) -> dict[str, str]:
-    language, way_back = _("Language"), _("Address to return to")
+    language, way_back = _("Language"), _("Address to return to the shop")
     return {
         "service": _("Payment method"),
         "currency": _("Currency"),
         "amount": _("Amount"),
         "reference_id": _("Order number"),
         "description": _("Description"),
-        "metadata": _("The shop's own notes"),
+        "metadata": _("The shop's own data"),
         "return_url": way_back,
         "return_urls": way_back,
         "locale": language,
@@ -36,7 +36,7 @@ def _words(_: Gettext) -> dict[str, str]:
         "customer": _("Customer"),
         "customer.reference_id": _("Customer number"),
         "customer.name": _("Your name"),
-        "customer.email": _("Your e-mail"),
+        "customer.email": _("Your email"),
         "customer.phone": _("Your phone"),
         "customer.date_of_birth": _("Your date of birth"),
         "customer.individual_tax_id": _("Your tax number"),

@@ -24,9 +24,12 @@ from kassa.jsonapi.body import SIZE_MAX
 from kassa.pages import forms, mishaps, outcome, stages, visits
 from kassa.pages.languages import PARAMETERS, translated, translations
 from kassa.pages.templates import page
+from kassa.pages.way_back import home
 from kassa.platform import Platform
 
 PATH: Final = "/payment-invoices/process"
+
+_REFERENCE_LENGTH: Final = 8
 
 _KNOWN: Final = frozenset(
     {"public_key", "cpi", "fields", *PARAMETERS, *(field.name for field in msgspec.structs.fields(PublicAsked))}
@@ -70,7 +73,7 @@ class Form:
         try:
             return await self._order(request, data, errors, language)
         except Invalid as error:
-            return await self._refused(error, data, language)
+            return await self._refused(request, error, data, language)
 
     async def _order(
         self, request: Request, data: Mapping[str, Any], errors: dict[str, str], language: str
@@ -111,23 +114,34 @@ class Form:
             test_mode=invoice.test_mode,
             merchant="",
             heading=_("Finish your payment"),
-            text=_("You are being taken to the payment page."),
+            text=_("Taking you to the payment page."),
             label=way.label,
             method="POST",
             action=way.url,
             params=way.fields,
         )
 
-    async def _refused(self, error: Invalid, data: Mapping[str, Any], language: str) -> Response:
+    async def _refused(self, request: Request, error: Invalid, data: Mapping[str, Any], language: str) -> Response:
+        account, test_mode = await ordering.public_account(self._platform, data)
         catalog = translations(language)
         labels = await self._labels(data.get("service"), language)
+        text = catalog.gettext(
+            "You weren't charged. Go back to %(merchant)s and give them this reference: %(reference)s"
+        )
+        url = home(account)
         return page(
             "refused.html",
             language=language,
             site=self.site,
             status=error.status,
             switcher=False,
-            test_mode=False,
+            test_mode=test_mode,
+            merchant=account.name,
+            heading=catalog.gettext("This payment link doesn't work"),
+            text=text % {"merchant": account.name, "reference": _reference(request)},
+            way=outcome.Way(url=url, label=catalog.gettext("Back to %(merchant)s") % {"merchant": account.name})
+            if url
+            else None,
             faults=[
                 (names.told(name, catalog.gettext, labels), translated(text, language))
                 for name, text in error.errors.items()
@@ -142,3 +156,9 @@ class Form:
         except NotFound:
             return {}
         return {field.key: field.label.get(language) or field.key for field in found.fields}
+
+
+def _reference(request: Request) -> str:
+    """Return the beginning of the request's id, short enough to be read out, by which its line in the log is found."""
+    request_id: str = request.state.request_id
+    return request_id[:_REFERENCE_LENGTH]

@@ -1,5 +1,6 @@
 """Finding the invoice that a payer's address names."""
 
+from datetime import datetime
 from typing import Final
 
 from starlette.requests import Request
@@ -24,6 +25,7 @@ class Standing(Value, frozen=True, kw_only=True):
     account: Account
     view: View
     stage: Stage
+    now: datetime
 
 
 async def find(platform: Platform, request: Request, invoice_id: object) -> Standing:
@@ -41,4 +43,4 @@ async def _find(platform: Platform, invoice_id: object) -> Standing:
     if view is None:
         raise NotFound
     now = platform.clock.now(test_mode=view.invoice.test_mode)
-    return Standing(account=account, view=view, stage=stages.stage(view.invoice, view.payment, now=now))
+    return Standing(account=account, view=view, stage=stages.stage(view.invoice, view.payment, now=now), now=now)

@@ -1,5 +1,6 @@
 """Where a payer goes to pay an invoice: the card gate's page, or the provider's own."""
 
+from kassa.errors import NotFound
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
 from kassa.pages import outcome
@@ -29,3 +30,12 @@ def gate(platform: Platform, invoice: Invoice, current: Stage) -> str | None:
 def result_url(platform: Platform, invoice: Invoice) -> str:
     """Return the address of the page that tells how an invoice stands."""
     return f"{platform.settings.base_url}/hpp/result/{invoice.invoice_id}"
+
+
+async def service_name(platform: Platform, invoice: Invoice, language: str) -> str:
+    """Return what people call the payment service of an invoice, such as ``Skrill``; empty where it has no name."""
+    try:
+        method = await platform.catalogue.method(invoice.service_method)
+    except NotFound:
+        return ""
+    return method.name.get(language) or method.name.get("en", "")

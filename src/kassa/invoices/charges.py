@@ -2,6 +2,8 @@
 
 import msgspec
 
+from kassa.accounts.model import Account
+from kassa.invoices import gateway
 from kassa.invoices.model import CHALLENGE_LIMIT, Invoice
 from kassa.payments.model import Payment
 from kassa.platform import Platform
@@ -10,7 +12,9 @@ from kassa.providers.protocol import Charge
 _fields = msgspec.json.Decoder(dict[str, str], strict=False)
 
 
-def charge(platform: Platform, invoice: Invoice, payment: Payment, *, return_url: str) -> Charge:
+def charge(
+    platform: Platform, account: Account, invoice: Invoice, payment: Payment, *, return_url: str, locale: str | None
+) -> Charge:
     """Return the charge of an attempt. A card's payer has 30 minutes at most for 3-D Secure (CONTRACT §7)."""
     challenge_until = payment.created_at + CHALLENGE_LIMIT
     return Charge(
@@ -26,5 +30,9 @@ def charge(platform: Platform, invoice: Invoice, payment: Payment, *, return_url
         ),
         expires_at=min(invoice.expires_at, challenge_until) if payment.card else invoice.expires_at,
         client_ip=payment.client_ip,
+        locale=locale,
+        merchant_name=gateway.options(invoice.gateway_options).merchant_name or account.name,
+        reference=invoice.reference_id,
+        invoice_id=invoice.invoice_id,
         verify_only=invoice.payment_flow == "verify",
     )

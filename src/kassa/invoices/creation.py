@@ -36,7 +36,7 @@ async def create(
     view, created = await operations.create(platform, account, drawn)
     if not created or payment is None:
         return view, created
-    return await _invoke(platform, invoice, payment), True
+    return await _invoke(platform, account, invoice, payment), True
 
 
 async def _intent(platform: Platform, invoice: Invoice, *, client_ip: str) -> Payment:
@@ -53,10 +53,10 @@ async def _intent(platform: Platform, invoice: Invoice, *, client_ip: str) -> Pa
     )
 
 
-async def _invoke(platform: Platform, invoice: Invoice, payment: Payment) -> View:
+async def _invoke(platform: Platform, account: Account, invoice: Invoice, payment: Payment) -> View:
     route = await platform.accounts.credentials(payment.account_id, payment.provider_account_id)
     return_url = f"{platform.settings.base_url}{return_path(invoice)}"
-    asked = charge(platform, invoice, payment, return_url=return_url)
+    asked = charge(platform, account, invoice, payment, return_url=return_url, locale=invoice.locale)
     try:
         outcome = await _page(platform, route, payment, asked)
     except (ProviderSilent, ProviderGarbled) as error:

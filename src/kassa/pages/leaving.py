@@ -68,7 +68,7 @@ def off_the_form(invoice: Invoice, account: Account, language: str) -> Way | Non
     _ = translations(language).gettext
     host = way_back.foreign_host(url, invoice, account)
     if host is not None:
-        return Way(url=url, label=_("Leave for %(host)s") % {"host": host})
+        return Way(url=url, label=_("Continue to %(host)s") % {"host": host})
     return Way(url=url, label=_("Cancel and return to %(merchant)s") % {"merchant": merchant(invoice, account)})
 
 

@@ -73,7 +73,7 @@ def mishap(request: Request, status: HTTPStatus, *, site: str, found: bool = Tru
         switcher=request.method in {"GET", "HEAD"},
         test_mode=False,
         merchant="",
-        outcome=Outcome(tone="bad", heading=heading, text=text, way=way),
+        outcome=Outcome(tone="bad", sign="mark", heading=heading, text=text, way=way),
         poll=False,
         stay=True,
         onward=None,
@@ -92,36 +92,36 @@ def _back_to_payment(request: Request, site: str, _: Gettext) -> Way | None:
 def _words(status: HTTPStatus, _: Gettext) -> tuple[str, str]:
     match status:
         case HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
-            return _("There is no such page"), _("Check the address, or go back to the shop and follow its link again.")
+            return _("Page not found"), _("Check the address, or go back to the shop and follow its link again.")
         case HTTPStatus.UNAUTHORIZED:
             return (
-                _("This shop's payment form does not work"),
-                _("The shop's key in it is missing or not valid any more. No money was taken. Tell the shop."),
+                _("This shop's payment form doesn't work"),
+                _("Its key is missing or no longer valid. No money was taken. Please let the shop know."),
             )
         case HTTPStatus.FORBIDDEN:
             return (
-                _("This shop takes no payments this way"),
-                _("No money was taken. Go back to the shop and order there, or tell the shop."),
+                _("This shop doesn't take payments through this form"),
+                _("No money was taken. Go back to the shop and order there, or contact the shop."),
             )
         case HTTPStatus.CONFLICT:
             return (
-                _("This order number is taken"),
+                _("This order number is already in use"),
                 _("The shop has used it for another order. No money was taken. Go back to the shop to order again."),
             )
         case HTTPStatus.TOO_MANY_REQUESTS:
             return (
                 _("Too many attempts"),
-                _("No money was taken this time. Wait a while before you try again, or go back to the shop."),
+                _("No money was taken this time. Wait a while and try again, or go back to the shop."),
             )
         case HTTPStatus.SERVICE_UNAVAILABLE:
             return (
                 _("Please wait a moment"),
-                _("This page is not available right now. Load it again: it shows whether you have paid."),
+                _("This page isn't available right now. Reload it: it shows whether you've paid."),
             )
         case _ if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return _("This request cannot be read"), _("Go back to the page that you came from and try again.")
+            return _("We couldn't read this request"), _("Go back to the page that you came from and try again.")
         case _:
             return (
-                _("Something went wrong here"),
-                _("Load the payment page again before you pay again: it shows whether you have paid."),
+                _("Something went wrong on our side"),
+                _("Before you pay again, reload the payment page: it shows whether you've paid."),
             )

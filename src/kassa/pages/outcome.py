@@ -1,6 +1,7 @@
 """What every page but the card form says: a heading, a sentence, the facts, and the way on."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -10,18 +11,22 @@ from kassa.pages.languages import translations
 from kassa.pages.look import merchant
 from kassa.pages.prices import converted_from, payable
 from kassa.pages.reasons import Gettext, cause, reason, wallet_reason
-from kassa.pages.stages import Stage
+from kassa.pages.stages import Stage, overdue
 from kassa.pages.way_back import foreign_host, home, way_back
 from kassa.pages.wording import moment
 from kassa.payments.model import Payment, PaymentStatus
 from kassa.providers.protocol import Value
 
 Tone = Literal["good", "bad", "wait"]
+Sign = Literal["tick", "mark", "clock", "spinner", "back"]
+"""The picture above the heading. Only the spinner moves, and only while there is an answer to wait for."""
 
-RETURN_AFTER_SECONDS = 5
+RETURN_AFTER_SECONDS = 10
 
 _GOING_BACK = {PaymentStatus.REFUND_PENDING, PaymentStatus.REFUNDED}
 _STUCK = {PaymentStatus.REFUND_FAILED, PaymentStatus.REFUND_ERROR}
+_SIGNS: dict[Tone, Sign] = {"good": "tick", "bad": "mark", "wait": "clock"}
+_MOVED = {Stage.PAID, Stage.RETURNED}
 
 
 class Way(Value, frozen=True, kw_only=True):
@@ -46,12 +51,15 @@ class Outcome(Value, frozen=True, kw_only=True):
     """One page of this kind."""
 
     tone: Tone
+    sign: Sign
     heading: str
     text: str
+    amount: str = ""
+    """The headline under the heading, where money has moved."""
     facts: tuple[Fact, ...] = ()
     way: Way | None = None
-    return_after: int | None = None
-    """Seconds until the payer is taken along the way by itself."""
+    returning: tuple[str, ...] = ()
+    """Where the payer is taken along the way by itself: what the page says, by the seconds that are left."""
 
 
 def provider_way(payment: Payment, label: str) -> Way | None:
@@ -71,55 +79,98 @@ def told(
     payment: Payment | None,
     account: Account,
     *,
+    now: datetime,
     language: str,
-    with_card: bool = False,
+    card: str = "",
+    service: str = "",
 ) -> Outcome:
-    """Return what the page of a stage says. ``with_card`` shows the card's last digits: only to who entered them."""
+    """Return what the page of a stage says.
+
+    ``card`` is how the card is named, only to who entered it; ``service`` is the payment service's name.
+    """
     gettext = translations(language).gettext
+    name = merchant(invoice, account)
     tone, heading, text = _words(current, invoice, payment, gettext)
     back = way_back(invoice, account, current)
     url = back or home(account)
+    if overdue(current, payment, now=now):
+        text = gettext(
+            "This is taking longer than usual. Please don't pay again. "
+            "You can close this page: %(merchant)s will let you know."
+        )
     foreign = foreign_host(url, invoice, account) if url else None
+    amount = _amount(current, invoice)
     return Outcome(
         tone=tone,
+        sign=_sign(current, tone),
         heading=heading,
-        text=text,
-        facts=_facts(current, invoice, payment if with_card else None, gettext, language),
-        way=Way(url=url, label=_label(foreign, merchant(invoice, account), gettext)) if url else None,
-        return_after=RETURN_AFTER_SECONDS if back and foreign is None and current is Stage.PAID else None,
+        text=text % {"merchant": name, "service": service or gettext("the payment service")},
+        amount=payable(invoice, language, amount) if current in _MOVED and not _checked(invoice) else "",
+        facts=_facts(current, invoice, amount, card, gettext, language),
+        way=Way(url=url, label=_label(foreign, name, gettext)) if url else None,
+        returning=_returning(language) if back and foreign is None and current is Stage.PAID else (),
     )
+
+
+def _returning(language: str) -> tuple[str, ...]:
+    ngettext = translations(language).ngettext
+    return tuple(
+        ngettext("Taking you back in %(count)s second.", "Taking you back in %(count)s seconds.", seconds)
+        % {"count": seconds}
+        for seconds in range(RETURN_AFTER_SECONDS + 1)
+    )
+
+
+def _sign(current: Stage, tone: Tone) -> Sign:
+    match current:
+        case Stage.PENDING:
+            return "spinner"
+        case Stage.RETURNED:
+            return "back"
+        case _:
+            return _SIGNS[tone]
+
+
+def _amount(current: Stage, invoice: Invoice) -> int:
+    taken = invoice.processed_amount if current is Stage.PAID else None
+    return taken or invoice.payment_amount
+
+
+def _checked(invoice: Invoice) -> bool:
+    """Tell whether the card is checked alone, and no money taken."""
+    return invoice.payment_flow == "verify"
 
 
 def _label(foreign: str | None, name: str, _: Gettext) -> str:
     if foreign is not None:
-        return _("Leave for %(host)s") % {"host": foreign}
+        return _("Continue to %(host)s") % {"host": foreign}
     return _("Back to %(merchant)s") % {"merchant": name}
 
 
 def _words(current: Stage, invoice: Invoice, payment: Payment | None, _: Gettext) -> tuple[Tone, str, str]:
     match current:
         case Stage.PAYABLE:
-            return "wait", _("Not paid yet"), _("This order is waiting for its payment.")
+            return "wait", _("Not paid yet"), _("This order is waiting for payment.")
         case Stage.CONFIRM | Stage.PENDING:
             return "wait", *_waiting(current, invoice, _)
         case Stage.REVIEW:
             return (
                 "wait",
                 _("The payment is being checked"),
-                _("Your bank has answered, and a person is looking at it. Do not pay again."),
+                _("We're reviewing your payment. Please don't pay again."),
             )
-        case Stage.PAID if invoice.payment_flow == "verify":
+        case Stage.PAID if _checked(invoice):
             return "good", _("Card verified"), _("Your card has been checked. No money was taken.")
         case Stage.PAID:
-            return "good", _("Payment received"), _("Thank you. The shop is being told.")
+            return "good", _("Payment received"), _("Thank you. We've let %(merchant)s know.")
         case Stage.RETURNED:
             return "wait", _("Payment returned"), _("The money for this order has been returned to you.")
-        case Stage.FAILED if invoice.payment_flow == "verify":
+        case Stage.FAILED if _checked(invoice):
             return "bad", _("The card could not be verified"), _failure(invoice, payment, _)
         case Stage.FAILED:
             return "bad", _("Payment failed"), _failure(invoice, payment, _)
         case Stage.EXPIRED:
-            return "bad", _("Time is up"), _expiry(payment, _)
+            return "bad", _("This payment has expired"), _expiry(payment, _)
 
 
 def _waiting(current: Stage, invoice: Invoice, _: Gettext) -> tuple[str, str]:
@@ -127,60 +178,59 @@ def _waiting(current: Stage, invoice: Invoice, _: Gettext) -> tuple[str, str]:
     if current is Stage.CONFIRM and by_card:
         return (
             _("Confirm with your bank"),
-            _("Your bank asks you to confirm this payment. If you have just done so, this page updates by itself."),
+            _("Your bank asks you to confirm this payment. If you've just done so, this page will update by itself."),
         )
     if current is Stage.CONFIRM:
         return (
             _("Finish your payment"),
-            _("It waits for you at the payment service. If you have just paid there, this page updates by itself."),
+            _("Your payment is waiting at %(service)s. If you've just paid there, this page will update by itself."),
         )
     return (
         _("Waiting for your bank") if by_card else _("Waiting for the payment service"),
-        _("This usually takes a few seconds. Do not pay again: this page updates by itself."),
+        _("This usually takes a few seconds. Please don't pay again: this page will update by itself."),
     )
 
 
 def _failure(invoice: Invoice, payment: Payment | None, _: Gettext) -> str:
     if payment is not None and payment.status in _GOING_BACK:
-        return _("The shop did not accept this payment. The money goes back to you.")
+        return _("The shop didn't accept this payment. Your money is on its way back to you.")
     if payment is not None and payment.status in _STUCK:
-        return _("The shop did not accept this payment, and giving it back has not worked yet. Please ask the shop.")
+        return _("The shop didn't accept this payment, and we couldn't return it yet. Please contact the shop.")
     resolution = payment.told_resolution if payment else invoice.resolution
     if invoice.session_id is None:
         again = _("Go back to the shop to order again.")
         return f"{wallet_reason(resolution, _)} {again}"
     if invoice.attempts_left > 0:
         return reason(resolution, _)
-    over = _("There are no attempts left. Go back to the shop to order again.")
+    over = _("You have no attempts left. Go back to the shop to order again.")
     return f"{cause(resolution, _)} {over}"
 
 
 def _expiry(payment: Payment | None, _: Gettext) -> str:
     if payment is not None and payment.live:
-        return _("The time ran out while your bank was deciding. If it takes the money, the shop will be told.")
+        return _("Time ran out while your bank was deciding. If it takes the money, the shop will be notified.")
     if payment is not None and payment.status in _STUCK:
-        return _(
-            "The payment came too late for this order, and giving it back has not worked yet. Please ask the shop."
-        )
+        return _("The payment came too late for this order, and we couldn't return it yet. Please contact the shop.")
     if payment is not None and payment.status in _GOING_BACK:
         if payment.card is None:
-            return _("The payment came too late for this order. The money goes back to you.")
-        return _("Your bank said yes too late for this order. The money goes back to your card.")
-    return _("The time to pay for this order is over. No money was taken. Go back to the shop to order again.")
+            return _("The payment came too late for this order. Your money is on its way back to you.")
+        return _("Your bank approved the payment too late for this order. Your money is on its way back to your card.")
+    return _("You weren't charged. Go back to the shop to order again.")
 
 
-def _facts(current: Stage, invoice: Invoice, payment: Payment | None, _: Gettext, language: str) -> tuple[Fact, ...]:
-    amount = invoice.processed_amount if current is Stage.PAID and invoice.processed_amount else invoice.payment_amount
-    facts = [Fact(label=_("Amount"), value=payable(invoice, language, amount))]
+def _facts(current: Stage, invoice: Invoice, amount: int, card: str, _: Gettext, language: str) -> tuple[Fact, ...]:
+    facts = []
+    if current not in _MOVED or _checked(invoice):
+        facts.append(Fact(label=_("Amount"), value=payable(invoice, language, amount)))
     if (price := converted_from(invoice, language, amount)) is not None:
         facts.append(Fact(label=_("Converted from"), value=price))
-    if payment is not None and payment.card is not None:
-        facts.append(Fact(label=_("Card"), value=f"•••• {payment.card.last}"))
+    if card:
+        facts.append(Fact(label=_("Card"), value=card))
     if invoice.description:
         facts.append(Fact(label=_("For"), value=invoice.description))
-    facts.append(Fact(label=_("Order"), value=invoice.reference_id))
+    facts.append(Fact(label=_("Reference"), value=invoice.reference_id))
     if current is Stage.PAID:
         at = invoice.processed_at or invoice.updated_at
         facts.append(Fact(label=_("Time"), value=moment(at, language), at=at.isoformat()))
-        facts.append(Fact(label=_("Payment"), value=invoice.invoice_id))
+        facts.append(Fact(label=_("Payment ID"), value=invoice.invoice_id))
     return tuple(facts)

@@ -21,44 +21,44 @@ def cause(resolution: str, _: Gettext) -> str:
 def _told(resolution: str, _: Gettext) -> tuple[str, str]:
     match resolution:
         case "insufficient_funds":
-            return _("There is not enough money on this card."), _("Use another card, or top it up and try again.")
+            return _("Your card has insufficient funds."), _("Try another card, or top this one up and try again.")
         case "card_expired":
-            return _("The bank says that this card has expired."), _("Use another card.")
+            return _("Your bank says that this card has expired."), _("Try another card.")
         case "invalid_expire_date":
-            return _("The bank does not recognise the expiry date."), _("Check it against your card.")
+            return _("The expiry date is incorrect."), _("Check it against your card.")
         case "invalid_cvv":
-            return _("The bank does not recognise the security code."), _("Check the digits on your card.")
+            return _("The security code is incorrect."), _("Check the digits on your card.")
         case "invalid_card" | "invalid_pan" | "invalid_details" | "invalid_cardholder" | "invalid_request":
-            return _("The bank does not recognise these card details."), _("Check them, or use another card.")
+            return _("The card details are incorrect."), _("Check them, or try another card.")
         case "limit_violation" | "card_usage_limit_violation" | "invalid_amount":
-            return _("This payment is over a limit of your card."), _(
-                "Raise the limit at your bank, or use another card."
+            return _("This payment exceeds a limit on your card."), _(
+                "Ask your bank to raise the limit, or try another card."
             )
         case _ if resolution in _CONFIRMATION:
-            return _("The payment was not confirmed with your bank."), _(
-                "Try again and confirm it, or use another card."
+            return _("You didn't confirm the payment with your bank."), _(
+                "Pay again and confirm it, or try another card."
             )
         case _ if resolution in _OURS:
-            return _("The payment could not be completed because of a technical problem."), _("Try again in a moment.")
+            return _("The payment couldn't be completed because of a technical problem."), _("Try again in a moment.")
         case "duplicated_transaction":
-            return _("The bank has seen this same payment already."), _("Check your account before you try again.")
+            return _("Your bank has already had this same payment."), _("Check your account before you try again.")
         case _:
-            return _("Your bank refused the payment without saying why."), _("Use another card, or ask your bank.")
+            return _("Your bank declined the payment and gave no reason."), _("Try another card or contact your bank.")
 
 
 def wallet_reason(resolution: str, _: Gettext) -> str:
     """Return what happened at a payment service's own page, where no card of ours was used and none can be tried."""
     match resolution:
         case "insufficient_funds":
-            return _("There is not enough money in this wallet.")
+            return _("Your wallet has insufficient funds.")
         case "limit_violation" | "invalid_amount":
-            return _("This payment is over a limit of the payment service.")
+            return _("This payment exceeds a limit of the payment service.")
         case _ if resolution in _CONFIRMATION:
-            return _("The payment was not confirmed.")
+            return _("You didn't confirm the payment.")
         case _ if resolution in _OURS:
-            return _("The payment could not be completed because of a technical problem.")
+            return _("The payment couldn't be completed because of a technical problem.")
         case _:
-            return _("The payment service refused the payment without saying why.")
+            return _("The payment service declined the payment and gave no reason.")
 
 
 _CONFIRMATION = {

@@ -1,6 +1,6 @@
 """Where a payer stands with an invoice: the one word that decides which page is shown."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from kassa.catalogue.fields import TEST_FLOW
@@ -8,6 +8,8 @@ from kassa.invoices.model import Invoice, Status
 from kassa.payments.model import Payment
 
 EXPIRED = "expired"
+USUAL_WAIT = timedelta(seconds=20)
+"""An answer that takes longer than this is worth a word to the payer."""
 
 
 class Stage(StrEnum):
@@ -24,6 +26,10 @@ class Stage(StrEnum):
     RETURNED = "returned"
     FAILED = "failed"
     EXPIRED = "expired"
+
+
+USUAL_WAIT = timedelta(seconds=20)
+"""An answer that takes longer than this is worth a word to the payer."""
 
 
 def stage(invoice: Invoice, payment: Payment | None, *, now: datetime) -> Stage:
@@ -58,3 +64,8 @@ def unsettled(current: Stage, payment: Payment | None) -> bool:
     """Tell whether the page may change by itself, so that its script should look again."""
     late = current is Stage.EXPIRED and payment is not None and payment.live
     return late or current in {Stage.CONFIRM, Stage.PENDING, Stage.REVIEW}
+
+
+def overdue(current: Stage, payment: Payment | None, *, now: datetime) -> bool:
+    """Tell whether the payer has waited for the provider's answer longer than usual."""
+    return current is Stage.PENDING and payment is not None and now - payment.updated_at >= USUAL_WAIT

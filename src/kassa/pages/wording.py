@@ -1,33 +1,10 @@
-"""Amounts, dates and times in the payer's language (Unicode CLDR, through Babel)."""
+"""Amounts, dates and times on the payer's pages."""
 
-import re
-from datetime import UTC, datetime
+from kassa.formats import moment, money
 
-from babel import Locale
-from babel.dates import format_datetime
-from babel.numbers import format_currency, get_currency_symbol
-
-from kassa.money import exponent, to_decimal
+__all__ = ["clock", "moment", "money"]
 
 _LONGEST_CLOCK_MINUTES = 60
-
-
-def money(minor: int, currency: str, language: str) -> str:
-    """Return an amount in minor units as people write it: ``$123.45``, ``1 234,50 ₴``, ``UAH 10.00``.
-
-    The decimals are those of ISO 4217, never fewer: CLDR would round some currencies, and a price must not be rounded.
-    """
-    places = exponent(currency)
-    pattern = str(Locale.parse(language).currency_formats["standard"].pattern)
-    pattern = re.sub(r"0\.0+", f"0.{'0' * places}" if places else "0", pattern)
-    if get_currency_symbol(currency, language)[-1:].isalpha():
-        pattern = re.sub("¤(?=[#0])", "¤\u00a0", pattern)
-    return format_currency(to_decimal(minor, currency), currency, pattern, language, currency_digits=False)
-
-
-def moment(at: datetime, language: str) -> str:
-    """Return a moment in UTC, in full; the page's script turns it into the payer's own time."""
-    return f"{format_datetime(at, 'd MMMM y, HH:mm', tzinfo=UTC, locale=language)} UTC"
 
 
 def clock(seconds: int) -> str:

@@ -66,6 +66,13 @@ class Charge(Value, frozen=True, kw_only=True):
     expires_at: datetime
     """The payer has until then."""
     client_ip: str
+    locale: str | None = None
+    """The language that the payer reads, such as ``uk``; None where it is not known."""
+    merchant_name: str | None = None
+    """The name that the payer knows the merchant by."""
+    reference: str | None = None
+    """The merchant's own name for the order."""
+    invoice_id: str | None = None
     verify_only: bool = False
     """Check the instrument and take nothing."""
 

@@ -167,6 +167,10 @@ def order(charge: Charge, card: Card | None) -> dict[str, Any] | None:
         "notify_url": charge.notify_url,
         "valid_until": int(charge.expires_at.timestamp()),
         "payer_ip": charge.client_ip,
+        "payer_locale": charge.locale,
+        "shop": charge.merchant_name,
+        "reference": charge.reference,
+        "invoice": charge.invoice_id,
     }
 
 
