@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from playwright.async_api import Browser
 
 from tests.cardgate.test_browser import accessible
 from tests.conftest import OpenPage
@@ -166,6 +167,25 @@ async def test_the_form_notices_what_another_tab_has_done(open_page: OpenPage, s
         await accessible(page)
         await pay(payer, url, PLAIN)
         await heading(page, "Payment received")
+
+
+async def test_a_form_that_was_sent_with_faults_notices_it_too_and_sends_nothing_again(
+    chromium: Browser, shop: Client, payer: Visitor, office: Office
+) -> None:
+    invoice_id, url = await asked(shop)
+    # Not by ``open_page``: a page that is answered with 422 is an error on the console.
+    async with await chromium.new_context() as context:
+        page = await context.new_page()
+        posts: list[str] = []
+        page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+        await page.goto(url)
+        await page.evaluate("document.querySelector('#card').submit()")
+        await heading(page, "Check the card details")
+        await pay(payer, url, PLAIN)
+        await heading(page, "Payment received")
+        assert posts == [url]
+    rows = await office.fetch("SELECT status FROM payments WHERE invoice_id = $1", invoice_id)
+    assert rows == [{"status": "processed"}]
 
 
 async def test_without_scripts_the_form_stays_until_it_is_sent(

@@ -15,7 +15,9 @@ let sent = false;
 async function refresh(shown) {
   try {
     const answer = await fetch(location.href, { method: "HEAD", cache: "no-store" });
-    if (answer.ok && answer.headers.get("kassa-state") !== shown.dataset.state && !sent) location.reload();
+    const changed = answer.ok && answer.headers.get("kassa-state") !== shown.dataset.state;
+    // Not a reload: the page may be the answer to a form, which that would send again.
+    if (changed && !sent) location.replace(location.pathname + location.search);
   } catch {
     // The network is away for a moment; the next request will show.
   }
