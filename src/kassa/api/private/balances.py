@@ -64,11 +64,11 @@ READ_BALANCES: Final = Operation(
     method="GET",
     caller=Caller.PRIVATE,
     summary="Read the account's balances",
-    words="As they are at this moment, the payment that was booked just now included.",
+    words="The balances at this moment, with everything that is booked.",
     parameters=(
         Parameter(
             name="test_mode",
-            words="Which mode's: live mode's unless it is true. May be written ``filter[test_mode]``.",
+            words="True for test mode; live mode otherwise. May also be written ``filter[test_mode]``.",
             schema={"enum": ["true", "false", "1", "0", ""]},
         ),
     ),

@@ -77,15 +77,15 @@ class PrerequestDocument(Wire, frozen=True, kw_only=True):
 PREREQUEST: Final = Operation(
     method="POST",
     caller=Caller.PUBLIC,
-    summary="Ask what a payer can be offered",
+    summary="List the ways to pay",
     words=(
-        "All services for the currency in the key's mode, whatever the amount. A service of another ``currency`` takes"
-        " what the amount comes to in it; its limits are in its own."
+        "Lists all services for a currency in the key's mode, whatever the amount. A service with another ``currency``"
+        " charges the converted amount; its limits are in its own currency."
     ),
     asks=Asks(type=PrerequestAsked, public_key=True, example=examples.load("prerequest")),
     parameters=(
         PUBLIC_KEY,
-        Parameter(name="currency", words="In place of the body's."),
+        Parameter(name="currency", words="Instead of the body's."),
     ),
     gives=(Gives(type=PrerequestDocument, words="Services and their methods, by code."),),
 )
