@@ -47,7 +47,7 @@ bench: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## measure Kassa here, beside Postg
 	@$(BIN)/python -m tests.bench.slow_clients
 
 docs: $(VENV)/.stamp-run $(VENV)/.stamp-docs ## write the documentation as a site to build/docs, and check its links
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
 	@echo "Open build/docs/index.html"
 
 format: $(VENV)/.stamp-dev ## put the code into its format, and mend what ruff can mend
