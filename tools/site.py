@@ -1,12 +1,17 @@
 """Hooks of the documentation site: the API's reference and ``openapi.json``, made from the code at each build."""
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from mkdocs.utils import get_relative_url
 
 from kassa.api import app, gate
 from kassa.api.description import document
@@ -17,6 +22,9 @@ from kassa.platform import Platform
 
 BASE_URL = "https://pay.example.com"
 GATE_URL = "https://cards.example.com"
+SHIM = "https://unpkg.com/iframe-worker/shim"
+"""Where the theme would have pages load what makes the search work on ``file://``."""
+FOREIGN = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=\"?(?:https?:)?//[^\"> ]+")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -25,6 +33,23 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, content in (("api.md", page(described)), ("openapi.json", json.dumps(described, indent=2))):
         files.append(File.generated(config, name, content=content))
     return files
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Take the worker's stand-in for ``file://`` from the site itself, not from a third party."""
+    return output.replace(SHIM, get_relative_url("assets/worker.js", page.url))
+
+
+def on_post_template(output_content: str, template_name: str, config: MkDocsConfig) -> str:
+    """Do the same for the pages that belong to the theme, such as that of a wrong address."""
+    return output_content.replace(SHIM, f"{config.site_url or '/'}assets/worker.js")
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Refuse a site whose pages load anything from elsewhere."""
+    for path in Path(config.site_dir).rglob("*.html"):
+        if found := FOREIGN.search(path.read_text()):
+            raise PluginError(f"{path.name} loads {found.group()} from elsewhere")
 
 
 def describe() -> dict[str, Any]:
@@ -102,11 +127,7 @@ def _cell(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    return text.replace("``", "`").replace("````", "```") if "```" not in text else _fenced(text)
-
-
-def _fenced(text: str) -> str:
-    """Return text with fenced blocks, whose fences are not the quotes of code."""
+    """Return text whose code stands in single quotes of code; fences of blocks stay as they are."""
     return "```".join(part.replace("``", "`") for part in text.split("```"))
 
 
