@@ -6,7 +6,7 @@ from typing import Final
 from kassa import money
 from kassa.bank import cards, days
 from kassa.db import cluster
-from kassa.invoices.model import FINAL, Status
+from kassa.invoices.model import FINAL, REJECTED, Status
 from kassa.payments.model import PaymentStatus
 from kassa.providers.test.wire import RESOLUTIONS
 from tests.support.languages import ROOT
@@ -42,7 +42,13 @@ def test_each_resolution_is_explained_once() -> None:
     explained = words(rows(CONTRACT, "Resolutions"))
     assert len(explained) == len(set(explained))
     sources = "\n".join(path.read_text() for path in (ROOT / "src" / "kassa").rglob("*.py"))
-    used = {*RESOLUTIONS.values(), *re.findall(r'\bresolution="([a-z_]+)"', sources)}
+    shown = (ROOT / "src" / "kassa" / "pages" / "reasons.py").read_text()
+    used = {
+        *RESOLUTIONS.values(),
+        REJECTED,
+        *re.findall(r'"([a-z]+(?:_[a-z0-9]+)+)"', shown),
+        *re.findall(r'\bresolution="([a-z_]+)"', sources),
+    }
     assert used - set(explained) == set()
 
 
