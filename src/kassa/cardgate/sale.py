@@ -35,7 +35,7 @@ _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class AuthPayload(Value, frozen=True, kw_only=True):
-    """Where the payer has to confirm the payment: a form with ``params`` sent to ``action`` by ``method``."""
+    """Where the payer confirms the payment: a form with ``params``, sent to ``action`` by ``method``."""
 
     action: str
     method: str

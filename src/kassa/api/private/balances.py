@@ -29,13 +29,13 @@ class CurrencyAccount(Wire, frozen=True, kw_only=True):
     account_id: str
     """``comca_…``: always the same for a currency and mode."""
     active_balance: str
-    """What the merchant can have."""
+    """What the merchant can be paid out."""
     pending_balance: str
-    """What is neither the merchant's nor the payer's yet."""
+    """What belongs neither to the merchant nor to the payer yet."""
     reserved_balance: str
     """What is held back for refunds and charge-backs."""
     overdraft_limit: str
-    """How far the active balance may go below zero; Kassa grants none."""
+    """How far the active balance may fall below zero; always 0."""
     balance_lower_limit: None = None
 
 
