@@ -89,7 +89,7 @@ PUBLIC_KEY: Final = Parameter(
 )
 
 SIGNATURES: Final = (
-    Parameter(name="X-Signature", place="header", words="``base64(sha1(sk + body + sk))``."),
+    Parameter(name="X-Signature", place="header", words="``base64(sha1(key + body + key))``."),
     Parameter(name="webhook-id", place="header", words="The callback's id, the same at each attempt."),
     Parameter(name="webhook-timestamp", place="header", words="When this attempt was made, in unix seconds."),
     Parameter(

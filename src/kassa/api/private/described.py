@@ -26,8 +26,8 @@ CREATE_INVOICE: Final = Operation(
     method="POST",
     caller=Caller.PRIVATE,
     summary="Create an invoice",
-    words="Then send the payer to ``flow_data.action`` or to ``hpp_url``. The first callback is queued together with"
-    " the invoice.",
+    words="Creates an invoice for an order. Send the payer to ``flow_data.action`` or to ``hpp_url``. The first"
+    " callback is queued together with the invoice.",
     asks=Asks(type=Asked, resource="payment-invoices", example=examples.load("private_request")),
     gives=(
         Gives(

@@ -13,7 +13,7 @@ CREATE_INVOICE: Final = Operation(
     method="POST",
     caller=Caller.PUBLIC,
     summary="Create an invoice",
-    words="Then send the payer to ``active_payment.payload.action``.",
+    words="Creates an invoice for an order. Send the payer to ``active_payment.payload.action``.",
     parameters=(PUBLIC_KEY,),
     asks=Asks(type=PublicAsked, public_key=True, example=examples.load("public_request")),
     gives=(
