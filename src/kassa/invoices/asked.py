@@ -1,4 +1,7 @@
-"""What a caller asks for when creating an invoice: the members and their limits (CONTRACT §3, §4)."""
+"""What a caller asks for when creating an invoice: the members and their limits.
+
+See contract#public-api, contract#private-api.
+"""
 
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal

@@ -1,6 +1,8 @@
-"""The shapes of an invoice on the wire: the private JSON:API document and the flat public one (CONTRACT §3, §4).
+"""The shapes of an invoice on the wire: the private JSON:API document and the flat public one.
 
 The members stand in the wire's order; the API's description is made from these types.
+
+See contract#public-api, contract#private-api.
 """
 
 from typing import Annotated
@@ -116,7 +118,7 @@ class Reserve(Wire, frozen=True, kw_only=True):
 
 
 class Attributes(Wire, frozen=True, kw_only=True):
-    """The private document's attributes: first the seed's, in its order, then the newer ones that clients read."""
+    """The private document's attributes: first the oldest, in their order, then the newer ones that clients read."""
 
     serial_number: str
     """The id without its prefix."""

@@ -1,4 +1,4 @@
-"""The private API's balances: what the account has in each currency, now (CONTRACT §4)."""
+"""The private API's balances: what the account has in each currency, now (contract#private-api)."""
 
 from http import HTTPStatus
 from typing import Final

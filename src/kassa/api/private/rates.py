@@ -1,4 +1,4 @@
-"""The private API's exchange rates: what the account's payers pay at (CONTRACT §4)."""
+"""The private API's exchange rates: what the account's payers pay at (contract#private-api)."""
 
 from http import HTTPStatus
 from typing import Final

@@ -1,4 +1,4 @@
-"""The private API's refunds: money of an invoice that goes back to its payer (CONTRACT §4)."""
+"""The private API's refunds: money of an invoice that goes back to its payer (contract#private-api)."""
 
 from http import HTTPStatus
 from typing import Final

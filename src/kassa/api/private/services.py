@@ -1,4 +1,4 @@
-"""The private API's services: which the account has, on what terms, and who stands behind them (CONTRACT §4).
+"""The private API's services: which the account has, on what terms, and who stands behind them (contract#private-api).
 
 ``enabled``: the merchant has switched it on. ``available``: an account at a provider that runs here stands behind it in
 some mode. ``active``: a live one does. ``test_mode``: one of test mode does.
@@ -34,7 +34,7 @@ _SHOWN_MAX: Final = 64
 
 
 class ServiceAttributes(Wire, frozen=True, kw_only=True):
-    """A service as the account has it, in the seed's order. Amounts and fees are in ``service_currency``."""
+    """A service as the account has it, in the family's order. Amounts and fees are in ``service_currency``."""
 
     service: str
     service_method: str

@@ -1,4 +1,7 @@
-"""The prerequest: what a payer can be offered for a currency, with all that a shop needs to show it (CONTRACT §3)."""
+"""The prerequest: what a payer can be offered for a currency, with all that a shop needs to show it.
+
+See contract#public-api.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
@@ -99,7 +102,10 @@ class Prerequests:
         self._base_url = platform.settings.base_url or ""
 
     async def ask(self, request: Request) -> Response:
-        """POST: 200 with what the account offers, also where only its private API takes invoices (CONTRACT §2)."""
+        """POST: 200 with what the account offers, also where only its private API takes invoices.
+
+        See contract#authentication.
+        """
         errors: dict[str, str] = {}
         data = await _data(request, errors)
         account, test_mode = await public_account(self._platform, data)

@@ -1,4 +1,4 @@
-"""What a merchant asks for when refunding an invoice: the members and their limits (CONTRACT §4)."""
+"""What a merchant asks for when refunding an invoice: the members and their limits (contract#private-api)."""
 
 from decimal import Decimal
 from typing import ClassVar
