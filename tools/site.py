@@ -1,6 +1,7 @@
 """Hooks of the documentation site: the API's reference and ``openapi.json``, made from the code at each build."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ BASE_URL = "https://pay.example.com"
 GATE_URL = "https://cards.example.com"
 SHIM = "https://unpkg.com/iframe-worker/shim"
 """Where the theme would have pages load what makes the search work on ``file://``."""
+LINK = re.compile(r"\[(?P<words>[^\]]+)\]\((?P<target>\.\./[^)\s]+)\)")
 FOREIGN = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=\"?(?:https?:)?//[^\"> ]+")
 
 
@@ -33,6 +35,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, content in (("api.md", page(described)), ("openapi.json", json.dumps(described, indent=2))):
         files.append(File.generated(config, name, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Leave out links that lead from a page to the code beside the documents: the site does not hold it."""
+    folder = Path(page.file.src_uri).parent
+
+    def without(link: re.Match[str]) -> str:
+        leaves = os.path.normpath(folder / link["target"]).startswith("..")
+        return link["words"] if leaves else link.group()
+
+    return LINK.sub(without, markdown)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
