@@ -29,6 +29,14 @@ LINK = re.compile(r"\[(?P<words>[^\]]+)\]\((?P<target>\.\./[^)\s]+)\)")
 FOREIGN = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=\"?(?:https?:)?//[^\"> ]+")
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """List the decisions in their order, so that a new one needs no line in ``mkdocs.yml``."""
+    decisions = sorted(path.name for path in Path(config.docs_dir, "decisions").glob("0*.md"))
+    pages = [f"decisions/{name}" for name in ("README.md", *decisions)]
+    config.nav = [*(config.nav or []), {"Decisions": pages}]
+    return config
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made from the code."""
     described = describe()
