@@ -12,7 +12,7 @@ SOURCES := src tests
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run test torture simulate mutants bench check format lock clean
+.PHONY: help setup run test torture simulate mutants bench docs check format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,7 @@ run: $(VENV)/.stamp-run ## start the whole gateway in demo mode, until Ctrl-C
 
 test: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## run all tests
 	@$(BIN)/python -m tests.support.chromium
+	@$(BIN)/python -m tests.support.languages
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 torture: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## kill Kassa at every place of every payment, its database, line and disk, and compare the books (TORTURE="--share 0.1": a tenth)
@@ -45,6 +46,10 @@ bench: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## measure Kassa here, beside Postg
 	@$(BIN)/python -m tests.bench $(BENCH)
 	@$(BIN)/python -m tests.bench.slow_clients
 
+docs: $(VENV)/.stamp-run $(VENV)/.stamp-docs ## write the documentation as a site to build/docs, and check its links
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
+	@echo "Open build/docs/index.html"
+
 format: $(VENV)/.stamp-dev ## put the code into its format, and mend what ruff can mend
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
@@ -53,7 +58,7 @@ lock: $(VENV)/.stamp-uv ## take the newest allowed versions into requirements/*.
 	tools/lock
 
 clean: ## remove .venv and what the tools left; Kassa's data stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.stamp-venv:
@@ -69,6 +74,11 @@ $(VENV)/.stamp-run: $(VENV)/.stamp-venv requirements/run.txt pyproject.toml
 $(VENV)/.stamp-dev: $(VENV)/.stamp-venv requirements/dev.txt
 	@echo "Installing what the tests and checks need …"
 	@$(LOCKED) --requirement requirements/dev.txt || { echo "$(NO_WHEEL)" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.stamp-docs: $(VENV)/.stamp-venv requirements/docs.txt
+	@echo "Installing what the documentation site needs …"
+	@$(LOCKED) --requirement requirements/docs.txt || { echo "$(NO_WHEEL)" >&2; exit 1; }
 	@touch $@
 
 $(VENV)/.stamp-uv: $(VENV)/.stamp-venv

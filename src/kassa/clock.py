@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 APART_MAX: Final = timedelta(seconds=5)
-"""How far this machine's clock and the database's may differ before work is left to other processes (DESIGN §4)."""
+"""How far this machine's clock and the database's may differ before work is left to other processes."""
 
 _NONE: Final = timedelta()
 

@@ -1,6 +1,6 @@
 """Every error that Kassa raises on purpose: the family is the HTTP status, the docstring is the message.
 
-CONTRACT §8 fixes how each family looks on the wire; ``jsonapi.answers`` writes it.
+contract#errors fixes how each family looks on the wire; ``jsonapi.answers`` writes it.
 """
 
 import math

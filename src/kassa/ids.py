@@ -1,4 +1,4 @@
-"""Identifiers: prefix, the account's tag of 4, 12 random characters; so any id tells its account (CONTRACT §1)."""
+"""Identifiers: prefix, the account's tag of 4, 12 random characters; so any id tells its account (contract#formats)."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""Money: whole minor units of a currency inside Kassa, exact decimals on the wire (CONTRACT §1).
+"""Money: whole minor units of a currency inside Kassa, exact decimals on the wire (contract#formats).
 
 Exponents come from ISO 4217 (JPY 0, USD 2, KWD 3); XTS, the code reserved for tests, has none there and gets 2.
 Currencies that ISO 4217 does not list count once the process has learned them from the catalogue.

@@ -23,7 +23,7 @@ INTERNAL_ERROR = {
         {"status": "internal_error", "code": "500", "title": "internal_error", "detail": "Internal server error."}
     ]
 }
-"""The body of every 500 (CONTRACT §8)."""
+"""The body of every 500 (contract#errors)."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _OTHER = "other"

@@ -1,4 +1,7 @@
-"""The card gate's token: a JWT of exactly ``sid`` and ``exp``, the same at every read, never stored (CONTRACT §7)."""
+"""The card gate's token: a JWT of exactly ``sid`` and ``exp``, the same at every read, never stored.
+
+See contract#card-gate.
+"""
 
 from datetime import UTC, datetime
 from functools import lru_cache

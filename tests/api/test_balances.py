@@ -1,4 +1,4 @@
-"""The account's balances over the API (CONTRACT §4), to the letter."""
+"""The account's balances over the API (contract#private-api), to the letter."""
 
 import pytest
 

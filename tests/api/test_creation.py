@@ -1,4 +1,7 @@
-"""The documents, member by member, against the API family's own examples (CONTRACT §3, §4)."""
+"""The documents, member by member, against the API family's own examples.
+
+See contract#public-api, contract#private-api.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,7 @@
-"""Each row of the API family's table of statuses is provoked from outside, and answered to the letter (CONTRACT §8)."""
+"""Each row of the API family's table of statuses is provoked from outside, and answered to the letter.
+
+See contract#errors.
+"""
 
 import ast
 from collections.abc import AsyncIterator

@@ -1,4 +1,7 @@
-"""Exchange rates over the API, and what the other routes make of them (CONTRACT §3, §4, §9)."""
+"""Exchange rates over the API, and what the other routes make of them.
+
+See contract#public-api, contract#private-api, contract#amounts.
+"""
 
 from decimal import Decimal
 from typing import Any

@@ -35,7 +35,7 @@ ID: Final = {
     "/hpp/{session_id}/3ds",
     "/hpp/{session_id}/return",
 }
-"""Opened by the object's own id, which cannot be guessed (CONTRACT §2): so no id but the whole right one opens it."""
+"""Opened by the object's own id, which cannot be guessed (contract#authentication): only the whole one opens it."""
 TOKEN: Final = {"/payment/sale", "/payment/sale/"}
 """Opened by the token of the one invoice that it is about."""
 SIGNED: Final = {"/providers/{provider}/notifications/{provider_account_id}"}

@@ -1,4 +1,4 @@
-"""The private API's list of invoices: its pages, and the links and cursors between them (CONTRACT §4)."""
+"""The private API's list of invoices: its pages, and the links and cursors between them (contract#private-api)."""
 
 import asyncio
 from itertools import chain

@@ -1,4 +1,4 @@
-"""The filters of the list of invoices, and what of a query is refused (CONTRACT §4)."""
+"""The filters of the list of invoices, and what of a query is refused (contract#private-api)."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The prerequest: what a payer can be offered for a currency (CONTRACT §3), as the seed shows it."""
+"""The prerequest: what a payer can be offered for a currency (contract#public-api), as clients know it."""
 
 import json
 from decimal import Decimal
@@ -17,7 +17,7 @@ USD = ("payment_card_usd_hpp", "test_usd_test")
 
 @pytest.fixture(scope="session")
 async def offering(office: Office) -> Client:
-    """An account with the seed's two services."""
+    """An account with the family's two example services."""
     return await office.account(services=USD)
 
 
@@ -92,7 +92,7 @@ def seeds(base_url: str) -> dict[str, Any]:
 async def test_it_is_the_seeds_to_the_letter(offering: Client) -> None:
     answer = await ask(offering)
     assert answer.document == {"data": seeds(offering.base_url)}
-    # Members in the seed's order, and numbers as it writes them.
+    # Members in the family's order, and numbers as it writes them.
     assert json.loads(answer.text, parse_float=str) == json.loads(
         json.dumps({"data": seeds(offering.base_url)}, default=str)
     )

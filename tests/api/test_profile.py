@@ -1,4 +1,4 @@
-"""The account's profile: who the merchant is and how its account is set, and never a key (CONTRACT §4)."""
+"""The account's profile: who the merchant is and how its account is set, and never a key (contract#private-api)."""
 
 from tests.support.api import Client
 from tests.support.office import Office

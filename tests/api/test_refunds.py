@@ -1,4 +1,7 @@
-"""Refunds over the private API: what is answered, what is refused, and that a refusal does nothing (CONTRACT §4)."""
+"""Refunds over the private API: what is answered, what is refused, and that a refusal does nothing.
+
+See contract#private-api.
+"""
 
 import asyncio
 import uuid

@@ -1,4 +1,4 @@
-"""Whatever cannot be taken is refused in its shape (CONTRACT §8), and writes nothing."""
+"""Whatever cannot be taken is refused in its shape (contract#errors), and writes nothing."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""The private API's services: their list, page by page, and each by its id (CONTRACT §4), as the seed shows them."""
+"""The private API's services: their list, page by page, and each by its id (contract#private-api)."""
 
 from decimal import Decimal
 from typing import Any

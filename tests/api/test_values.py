@@ -1,4 +1,4 @@
-"""Amounts and times in every spelling that a client may send (CONTRACT §1)."""
+"""Amounts and times in every spelling that a client may send (contract#formats)."""
 
 import json
 import re

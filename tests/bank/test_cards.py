@@ -14,7 +14,7 @@ TABLE = """
     06/30 invalid_card_status, 05/29 insufficient_funds, 04/28 card_expired, 03/27 invalid_cvv, 02/26 invalid_pan,
     01/25 invalid_credentials
 """
-"""CONTRACT §7, as it stands there."""
+"""contract#test-cards, as it stands there."""
 
 EXPECTED = dict(row.split() for row in TABLE.split(","))
 

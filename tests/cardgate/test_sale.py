@@ -1,4 +1,4 @@
-"""Host-to-host: a merchant's server pays with a card by the invoice's token (CONTRACT §7)."""
+"""Host-to-host: a merchant's server pays with a card by the invoice's token (contract#card-gate)."""
 
 import asyncio
 import base64

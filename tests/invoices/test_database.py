@@ -1,4 +1,4 @@
-"""What the database itself refuses, whatever a statement says (DESIGN §4, P1, P3, P9)."""
+"""What the database itself refuses, whatever a statement says (P1, P3, P9)."""
 
 import re
 from collections.abc import AsyncIterator

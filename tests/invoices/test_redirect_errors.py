@@ -1,4 +1,7 @@
-"""502 and 504: what the caller is told when the bank gives no page, and what it finds when it asks (CONTRACT §8)."""
+"""502 and 504: what the caller is told when the bank gives no page, and what it finds when it asks.
+
+See contract#errors.
+"""
 
 import asyncio
 import uuid

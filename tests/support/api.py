@@ -21,7 +21,7 @@ PUBLIC_INVOICES: Final = "/public-api/payment-invoices"
 _GOOD_CARD: Final = {"card_number": "5519283812030000", "cvv": "123", "exp_month": "04", "exp_year": "30"}
 
 BARE: Final = {"401": "Unauthorized", "404": "Not Found", "405": "Method Not Allowed"}
-"""The errors that say no more than their name (CONTRACT §8)."""
+"""The errors that say no more than their name (contract#errors)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,5 +162,5 @@ def _changed(members: dict[str, object], changes: Mapping[str, object]) -> dict[
 
 
 def error_body(status: int, phrase: str, **more: str) -> dict[str, Any]:
-    """Return the error document of a status (CONTRACT §8); ``more`` is its title and detail."""
+    """Return the error document of a status (contract#errors); ``more`` is its title and detail."""
     return {"errors": [{"status": phrase, "code": str(status), **more}]}

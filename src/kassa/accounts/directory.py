@@ -58,7 +58,7 @@ class Directory:
         return await self.by_id(await self._ids_by_tag.get(tag))
 
     async def by_public_key(self, public_key: str) -> tuple[Account, bool]:
-        """Return the account of a public key, and whether the key is of test mode (CONTRACT §2).
+        """Return the account of a public key, and whether the key is of test mode (contract#authentication).
 
         Raises ``Unauthorized`` for a key that is unknown or revoked, ``Forbidden`` for an archived account's.
         """
@@ -68,7 +68,7 @@ class Directory:
         return _open(await self.by_id(account_id)), test_mode
 
     async def authenticate(self, account_id: str, api_key: str) -> Account:
-        """Return the account that an API key opens (CONTRACT §2).
+        """Return the account that an API key opens (contract#authentication).
 
         Every key of the account is compared in constant time, and a stand-in where there is none. Raises
         ``Unauthorized`` for an unknown account or key, ``Forbidden`` for an archived account.

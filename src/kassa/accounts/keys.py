@@ -1,4 +1,4 @@
-"""Keys of an account: how they look, how they are made, and by what they are found again (CONTRACT §2)."""
+"""Keys of an account: how they look, how they are made, and by what they are found again (contract#authentication)."""
 
 import base64
 import hashlib

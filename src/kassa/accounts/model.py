@@ -7,7 +7,10 @@ from typing import Literal
 from kassa.providers.protocol import Credentials, Value
 
 KeyKind = Literal["api", "public", "private"]
-"""``api`` opens the private API, ``public`` the public API, ``private`` only signs callbacks (CONTRACT §2)."""
+"""``api`` opens the private API, ``public`` the public API, ``private`` only signs callbacks.
+
+See contract#authentication.
+"""
 
 
 class Account(Value, frozen=True, kw_only=True):
@@ -15,7 +18,7 @@ class Account(Value, frozen=True, kw_only=True):
 
     account_id: str
     tag: str
-    """The four characters that stand in each id of this account (CONTRACT §1)."""
+    """The four characters that stand in each id of this account (contract#formats)."""
     name: str
     description: str = ""
     icon: str | None = None

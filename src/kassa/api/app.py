@@ -87,7 +87,7 @@ def _notifications(platform: Platform) -> ASGIApp:
 
 
 class WithoutTrailingSlash:
-    """Takes ``/payment-invoices/`` for ``/payment-invoices``: clients of this family write both (CONTRACT §1)."""
+    """Takes ``/payment-invoices/`` for ``/payment-invoices``: clients of this family write both (contract#formats)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

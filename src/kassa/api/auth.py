@@ -1,4 +1,4 @@
-"""Who is calling: the account behind a key, and whether it may call from where it does (CONTRACT §2)."""
+"""Who is calling: the account behind a key, and whether it may call from where it does (contract#authentication)."""
 
 import base64
 import binascii

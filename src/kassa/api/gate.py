@@ -12,20 +12,20 @@ SALE: Final = Operation(
     method="POST",
     caller=Caller.GATE,
     summary="Pay with a card, host to host",
-    words="A decline is an outcome as well: 201 with ``status`` ``process_failed``. Where ``auth_payload`` is not null,"
-    " send the payer there: the bank brings him back to the invoice's page here."
-    "\n\nAn invoice has one attempt at a time, and none after its end: then 409 carries the attempt that stands."
-    "\n\nWhoever handles card numbers answers for them by PCI DSS.",
+    words="A decline is an outcome, too: 201 with ``status`` ``process_failed``. If ``auth_payload`` is not null, send"
+    " the payer there; the bank brings them back to the invoice's page here."
+    "\n\nA server that handles card numbers is in the scope of PCI DSS.",
     asks=Asks(type=Sale, resource=sale.TYPE, example=examples.load("sale_request")),
     gives=(
         Gives(
             type=sale.SaleDocument,
             status=HTTPStatus.CREATED,
-            words="How the attempt stands.",
+            words="The attempt and its status.",
             example=examples.load("sale_created"),
         ),
     ),
     conflict=sale.SaleResource,
+    conflict_words="Another attempt is in progress, or the invoice takes no more; ``data`` is the latest attempt.",
     refuses=(HTTPStatus.TOO_MANY_REQUESTS,),
 )
 

@@ -31,20 +31,20 @@ class Received(Value, frozen=True, kw_only=True):
 RECEIVE: Final = Operation(
     method="POST",
     caller=Caller.PROVIDER,
-    summary="Tell of a payment",
-    words="A genuine notification makes Kassa ask the provider; one that is not signed by it is refused with 401.",
+    summary="Notify of a payment",
+    words="A notification with a valid signature makes Kassa poll the provider at once; any other is refused with 401.",
     parameters=(
         Parameter(name="provider", place="path", words="The provider's code.", example="test"),
         Parameter(
             name="provider_account_id",
             place="path",
-            words="The account at the provider, as Kassa names it.",
+            words="The id under which Kassa keeps the account at the provider.",
             schema={"type": "string", "minLength": 1},
             example="ma_aBctkJ3WiRndih0m",
         ),
     ),
     asks=Asks(type=None, media_types=("application/json",)),
-    gives=(Gives(type=Received, words="The worker is going to ask.", example={"status": "ok"}),),
+    gives=(Gives(type=Received, words="Accepted; Kassa polls the provider.", example={"status": "ok"}),),
     refuses=(HTTPStatus.NOT_FOUND,),
 )
 

@@ -1,4 +1,4 @@
-"""The issuer: which card does what in the test world (CONTRACT §7, test cards)."""
+"""The issuer: which card does what in the test world (contract#test-cards)."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -68,7 +68,7 @@ _MONTHS: Final = 12
 EXPIRIES: Final[Mapping[str, Day]] = MappingProxyType(
     {f"{number % _MONTHS + 1:02d}/{66 + number // _MONTHS}": day for number, day in enumerate(Day)}
 )
-"""The day that a good card's expiry date (MM/YY) chooses: 01/66 the first one, and so on; CONTRACT §7 has others."""
+"""The day that a good card's expiry date (MM/YY) chooses: 01/66 the first one, and so on (see contract#test-cards)."""
 
 AMOUNTS: Final[Mapping[int, Day]] = MappingProxyType({66601 + number: day for number, day in enumerate(Day)})
 """The day that an amount in minor units chooses, whatever pays: 666.01 the first one, and so on."""

@@ -1,4 +1,4 @@
-"""What a callback is and what follows from one try to deliver it (CONTRACT §5 Callbacks)."""
+"""What a callback is and what follows from one try to deliver it (contract#callbacks)."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime

@@ -108,10 +108,12 @@ async def record(connection: Executor, claim: Claim, verdict: Verdict, *, now: d
 async def resend(
     connection: Executor, outbound: Outbound, clock: Clock, account_id: str, callback_id: str, *, url: str | None
 ) -> None:
-    """Send a callback again at once, the same bytes under the same id; with ``url`` there from now on (CONTRACT §5).
+    """Send a callback again at once, the same bytes under the same id; with ``url`` there from now on.
 
     Its tries go on counting: one that was given up gets this try alone. Raises ``NotFound``; ``Invalid`` for an address
     that callbacks are not sent to.
+
+    See contract#callbacks.
     """
     test_mode = await queries.mode(connection, account_id=account_id, callback_id=callback_id)
     if test_mode is None:

@@ -1,4 +1,4 @@
-"""The two signatures of a callback: the API family's own, and Standard Webhooks 1.0.0 (CONTRACT §5 Callbacks).
+"""The two signatures of a callback: the API family's own, and Standard Webhooks 1.0.0 (contract#callbacks).
 
 Both are made with the account's private key of the invoice's mode. The Standard Webhooks secret is the key's text as
 bytes: what a library wants as ``whsec_…`` is ``"whsec_" + base64("sk_test_…")``.

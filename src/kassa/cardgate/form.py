@@ -87,8 +87,8 @@ def read(body: bytes) -> Entry:
 def check(entry: Entry, *, now: datetime, test_mode: bool, lengths: Collection[int] = ()) -> Card | dict[Field, Fault]:
     """Return the card, or every fault of the form at once.
 
-    In test mode no date is refused as past or far (CONTRACT §7): there the expiry picks the outcome. ``lengths`` are
-    the numbers of digits that the merchant takes; empty for all.
+    In test mode no date is refused as past or far (contract#card-gate): there the expiry picks the outcome. ``lengths``
+    are the numbers of digits that the merchant takes; empty for all.
     """
     brand = brands.find(entry.number)
     month, year = _expiry(entry.expiry)

@@ -32,13 +32,13 @@ class Sale(Value, frozen=True, kw_only=True):
 
     card_number: Text | None = None
     card_holder: Holder | None = None
-    """As it stands on the card; may be left out."""
+    """As written on the card; optional."""
     cvv: Text | None = None
     exp_month: Text | None = None
     exp_year: Text | None = None
     """Two or four digits."""
     browser_info: dict[str, Any] | None = None
-    """What the payer's browser says of itself, for 3-D Secure; ``browser_ip`` is taken as the payer's address."""
+    """The payer's browser, for 3-D Secure; ``browser_ip`` is the payer's address."""
 
     def __repr__(self) -> str:
         return "Sale(…)"

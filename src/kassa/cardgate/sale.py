@@ -1,4 +1,4 @@
-"""Host-to-host: a merchant's server sends the card itself, with the invoice's token (CONTRACT §7).
+"""Host-to-host: a merchant's server sends the card itself, with the invoice's token (contract#card-gate).
 
 The same charge as the card page's, told in JSON. 3-D Secure, where the bank asks for it, is the payer's to do in a
 browser: the merchant sends him to ``auth_payload``, and the bank sends him back to the invoice's page here.
@@ -35,12 +35,12 @@ _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class AuthPayload(Value, frozen=True, kw_only=True):
-    """Where the payer has to confirm the payment: a form with ``params`` sent to ``action`` by ``method``."""
+    """Where the payer confirms the payment: a form with ``params``, sent to ``action`` by ``method``."""
 
     action: str
     method: str
     params: dict[str, str] | list[str]
-    """An empty map is an empty list, as everywhere (CONTRACT §1)."""
+    """An empty map is an empty list, as everywhere (contract#formats)."""
 
 
 class SaleAttributes(Value, frozen=True, kw_only=True):

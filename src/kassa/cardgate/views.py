@@ -28,7 +28,7 @@ _BRAND_TABLE: Final = [msgspec.to_builtins(brand) for brand in brands.BRANDS]
 
 
 class TestCard(Value, frozen=True, kw_only=True):
-    """A card of CONTRACT §7 that the page offers in test mode."""
+    """A card of contract#test-cards that the page offers in test mode."""
 
     __test__: ClassVar = False
     number: str
@@ -141,7 +141,7 @@ def leave_page(session: Session, url: str, *, language: str, site: str) -> Respo
     """Return the page that takes the payer on to the merchant at once, where the merchant shows the outcome himself.
 
     A page and not a redirect: what leads here is a form's answer, of ours or the bank's, and a redirect to a third
-    origin would be blocked by the policy of the page that the form was on (DESIGN §5).
+    origin would be blocked by the policy of the page that the form was on.
     """
     told = _told(session, stage(session), language)
     shown = look(session.invoice, session.account)
@@ -165,7 +165,7 @@ def leave_page(session: Session, url: str, *, language: str, site: str) -> Respo
 def forward_page(session: Session, *, language: str, site: str) -> Response:
     """Return the page that takes the payer to the bank's: by itself where it can, by a link or button everywhere.
 
-    A GET leaves by a refresh, because a redirect that follows the card form's POST would be blocked (DESIGN §5).
+    A GET leaves by a refresh, because a redirect that follows the card form's POST would be blocked.
     """
     payment = session.payment
     if payment is None or payment.action is None:

@@ -1,4 +1,4 @@
-"""What a payer or merchant enters for a service, checked against the service's fields (CONTRACT §3).
+"""What a payer or merchant enters for a service, checked against the service's fields (contract#public-api).
 
 The patterns come from data, so they run on RE2, which no pattern can make slow, and have to match the whole value.
 """
@@ -17,7 +17,7 @@ BLANK: Final = Message("This value should not be blank.")
 
 TEST_FLOW: Final = "test"
 TEST_STATUSES: Final = frozenset({"success", "pending", "fail"})
-"""What the test service's field ``status`` may say (CONTRACT §7). Its pattern, fixed on the wire, lets more through."""
+"""What the test service's field ``status`` may say (contract#test-cards). Its pattern on the wire lets more through."""
 
 
 def check(service: Service, given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What the catalogue knows: currencies, ways to pay, and the services that take money by them (CONTRACT §3)."""
+"""What the catalogue knows: currencies, ways to pay, and the services that take money by them (contract#public-api)."""
 
 from collections.abc import Mapping
 from typing import Any

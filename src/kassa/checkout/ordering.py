@@ -1,6 +1,7 @@
 """Creating an invoice with a public key, whatever brings it: the public API's JSON, the HTML form, a payment link.
 
-All of them are one set of rules in one place (CONTRACT §3, §6); they differ in how they read and how they answer.
+All of them are one set of rules in one place (contract#public-api, contract#links); they differ in how they read and
+how they answer.
 """
 
 import uuid
@@ -59,7 +60,7 @@ async def public_account(platform: Platform, data: Mapping[str, Any]) -> tuple[A
 
 
 def keyed(data: Mapping[str, Any], in_query: object) -> Mapping[str, Any]:
-    """Return what a body says, with the public key that may stand in the query as well (CONTRACT §2).
+    """Return what a body says, with the public key that may stand in the query as well (contract#authentication).
 
     Raises ``Unauthorized`` where both have one and they differ: whose order it is cannot be told.
     """

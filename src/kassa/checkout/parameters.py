@@ -1,4 +1,7 @@
-"""Parameters of links and forms with names in brackets of any depth, as PHP and ``qs`` write them (CONTRACT §1, §6)."""
+"""Parameters of links and forms with names in brackets of any depth, as PHP and ``qs`` write them.
+
+See contract#formats, contract#links.
+"""
 
 from collections.abc import Collection
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The HTML form: a shop's page posts an order, its payer is forwarded to where it is paid (CONTRACT §3).
+"""The HTML form: a shop's page posts an order, its payer is forwarded to where it is paid (contract#public-api).
 
 What is wrong is told on a page, in the payer's language. Cookies are not looked at: the form comes from another site,
 and its public key is all that it may do anything by.

@@ -1,4 +1,4 @@
-"""``kassa cards``: the test cards, what each expiry date makes of them (CONTRACT §7), and the bank's bad days."""
+"""``kassa cards``: the test cards, what their expiry dates do (contract#test-cards), and the bank's faults."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""A customer as a JSON:API resource, for ``included`` (CONTRACT §4)."""
+"""A customer as a JSON:API resource, for ``included`` (contract#private-api)."""
 
 from typing import Annotated
 
@@ -32,7 +32,7 @@ class CustomerResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def resource(customer: Customer) -> CustomerResource:
-    """Return a customer as the wire shows it; an empty map is ``[]`` as everywhere (CONTRACT §1)."""
+    """Return a customer as the wire shows it; an empty map is ``[]`` as everywhere (contract#formats)."""
     return CustomerResource(
         id=customer.customer_id,
         attributes=CustomerAttributes(

@@ -1,4 +1,4 @@
-"""Reading at one moment, and behind row-level security: whatever a statement says, it sees one account (DESIGN §4)."""
+"""Reading at one moment, and behind row-level security: whatever a statement says, it sees one account."""
 
 import contextlib
 from collections.abc import AsyncIterator

@@ -1,4 +1,7 @@
-"""What a payment costs, who bears it and what is held back of it: the account's terms for the service (CONTRACT §9)."""
+"""What a payment costs, who bears it and what is held back of it: the account's terms for the service.
+
+See contract#amounts.
+"""
 
 from decimal import Decimal
 from fractions import Fraction

@@ -1,4 +1,7 @@
-"""What a caller asks for when creating an invoice: the members and their limits (CONTRACT §3, §4)."""
+"""What a caller asks for when creating an invoice: the members and their limits.
+
+See contract#public-api, contract#private-api.
+"""
 
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
@@ -32,7 +35,7 @@ class AskedCustomer(Value, frozen=True, kw_only=True):
     REQUIRED: ClassVar = frozenset({"reference_id"})
 
     reference_id: Reference | None = None
-    """The merchant's own name for the payer."""
+    """The merchant's own id of the payer."""
     name: Line | None = None
     email: Line | None = None
     phone: Line | None = None
@@ -62,21 +65,21 @@ class PublicAsked(Value, frozen=True, kw_only=True):
     REQUIRED: ClassVar = frozenset({"service", "currency", "amount"})
 
     reference_id: Reference | None = None
-    """The merchant's own name for the invoice, which stands for one invoice for ever."""
+    """The merchant's own id of the invoice; it names one invoice for ever."""
     service: Code | None = None
     """The code of a service that is switched on for the account, such as ``payment_card_usd_hpp``."""
     currency: Code | None = None
-    """ISO 4217. Where it is not the service's, the payer pays what it comes to in the service's."""
+    """ISO 4217. If the service has another currency, the payer pays the converted amount."""
     amount: Decimal | None = None
-    """More than 0, with no more decimals than the currency has; a number, or one written as text."""
+    """Greater than 0, with the currency's decimals at most; a number, or a number as text."""
     description: Text | None = None
     """Shown to the payer."""
     service_fields: dict[str, Any] | None = None
-    """What the service asks for of its payer, such as a phone number."""
+    """What the service needs to know of the payer, such as a phone number."""
     customer: AskedCustomer | None = None
-    """The payer; kept with the account under his ``reference_id``."""
+    """The payer, kept with the account under the payer's ``reference_id``."""
     metadata: dict[str, Any] | None = None
-    """Anything of the merchant's own; comes back in every answer and callback."""
+    """The merchant's own data; returned in every answer and callback."""
     return_url: Url | None = None
     """Where the payer returns to; ``https`` in live mode."""
     return_urls: AskedReturnUrls | None = None
@@ -84,7 +87,7 @@ class PublicAsked(Value, frozen=True, kw_only=True):
     locale: Line | None = None
     """The payment page's language: ``en``, ``ru`` or ``uk``."""
     expires: int | str | None = None
-    """When it ends, 14 minutes to 2 days from now: ISO 8601, or unix seconds. By default what the account says."""
+    """When it expires, 14 minutes to 2 days from now: ISO 8601 or unix seconds. By default as the account says."""
 
 
 class Asked(PublicAsked, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ _fields = msgspec.json.Decoder(dict[str, str], strict=False)
 def charge(
     platform: Platform, account: Account, invoice: Invoice, payment: Payment, *, return_url: str, locale: str | None
 ) -> Charge:
-    """Return the charge of an attempt. A card's payer has 30 minutes at most for 3-D Secure (CONTRACT §7)."""
+    """Return the charge of an attempt. A card's payer has 30 minutes at most for 3-D Secure (contract#card-gate)."""
     challenge_until = payment.created_at + CHALLENGE_LIMIT
     return Charge(
         payment_id=payment.payment_id,

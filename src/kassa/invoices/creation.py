@@ -1,7 +1,8 @@
 """Creating an invoice, whichever way its service goes: cards need nobody's answer, wallets need their provider's page.
 
 The second way writes its intent, asks the provider inside the request, and applies the answer in a second transaction.
-If there is no answer the invoice stands all the same, as ``created``, and the worker finds out (CONTRACT §3, §8).
+If there is no answer the invoice stands all the same, as ``created``, and the worker finds out (contract#public-api,
+contract#errors).
 """
 
 import asyncio

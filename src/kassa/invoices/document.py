@@ -1,4 +1,4 @@
-"""The invoice as merchants see it, made from what the database holds (CONTRACT §3, §4)."""
+"""The invoice as merchants see it, made from what the database holds (contract#public-api, contract#private-api)."""
 
 from datetime import datetime
 from typing import Final
@@ -29,7 +29,10 @@ def private(platform: Platform, account: Account, view: View, *, include_custome
 
 
 def callback_body(platform: Platform, account: Account, view: View) -> bytes:
-    """Return the bytes of a callback: the document at this moment, without logs, with the customer (CONTRACT §5)."""
+    """Return the bytes of a callback: the document at this moment, without logs, with the customer.
+
+    See contract#callbacks.
+    """
     bare = msgspec.structs.replace(view, callbacks=[])
     return msgspec.json.encode(private(platform, account, bare, include_customer=True))
 

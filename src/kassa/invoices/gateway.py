@@ -1,4 +1,4 @@
-"""``gateway_options.cardgate``: how the pages of one invoice look and the card page behaves (CONTRACT §7).
+"""``gateway_options.cardgate``: how the pages of one invoice look and the card page behaves (contract#card-gate).
 
 - ``retry_limit``: how often the payer may try in all, 1 to 20; by default what the account says.
 - ``bypass_status_page``: once the outcome is known, the payer goes straight on to the merchant's return address, where

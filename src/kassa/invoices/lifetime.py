@@ -1,4 +1,7 @@
-"""How long an invoice can be paid: as asked, from 14 minutes to 2 days, or as the account has it (CONTRACT §4)."""
+"""How long an invoice can be paid: as asked, from 14 minutes to 2 days, or as the account has it.
+
+See contract#private-api.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final

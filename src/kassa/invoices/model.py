@@ -1,4 +1,4 @@
-"""What an invoice is and what may happen to it: statuses, the table of changes, the verbs that walk it (CONTRACT §5).
+"""What an invoice is and what may happen to it: statuses, the table of changes, the verbs that walk it.
 
     (create) ──> created ──offer──> process_pending               a wallet: once the provider has given its page
     (create) ──> process_pending ──succeed──> processed          money of a charge
@@ -21,6 +21,8 @@
 Every verb is pure: it takes an invoice and the moment, and returns the invoice as it will be or raises. What follows
 from a verb (locks, rows, callbacks) is told in ``operations``; nothing else changes an invoice. What a person decides
 is in ``decisions/model``, and what money that goes back makes of it in ``returns/model``, both by the verbs here.
+
+See contract#statuses.
 """
 
 from datetime import datetime, timedelta
@@ -38,13 +40,16 @@ from kassa.rates.model import convert
 LIFETIME_MIN: Final = timedelta(minutes=14)
 LIFETIME_MAX: Final = timedelta(days=2)
 CHALLENGE_LIMIT: Final = timedelta(minutes=30)
-"""How long a payer has for 3-D Secure (CONTRACT §7)."""
+"""How long a payer has for 3-D Secure (contract#card-gate)."""
 REJECTED: Final = "customer_blocked"
 """The resolution of what a person has rejected: money that still comes for it is not wanted."""
 
 
 class Status(StrEnum):
-    """Where an invoice stands. The words are CONTRACT §5's."""
+    """The status of an invoice.
+
+    See contract#statuses.
+    """
 
     CREATED = "created"
     EXPIRED = "expired"
@@ -303,7 +308,7 @@ def suspend(invoice: Invoice, *, resolution: str, payment_id: str, now: datetime
 
 
 def unwanted(invoice: Invoice, *, late_success: str) -> bool:
-    """Whether the money of a success that comes now has to go back (P1, CONTRACT §5).
+    """Whether the money of a success that comes now has to go back (P1, contract#statuses).
 
     It has to where another attempt has brought money already, where a person has rejected the invoice, and where the
     account wants no late success.

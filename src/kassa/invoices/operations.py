@@ -230,7 +230,7 @@ async def _tell(
     was: Status | None,
     now: datetime,
 ) -> None:
-    """Queue the callback of a change of status; a document that changed without one is not told (CONTRACT §5)."""
+    """Queue the callback of a change of status; a document that changed without one is not told (contract#statuses)."""
     invoice = view.invoice
     url = _callback_url(account, invoice)
     if invoice.status is was or url is None:

@@ -1,4 +1,4 @@
-"""What an invoice's amount comes to at its service: the rate that it keeps, limits and tariff (CONTRACT §9).
+"""What an invoice's amount comes to at its service: the rate that it keeps, limits and tariff (contract#amounts).
 
 A service's limits and fees are in its own currency, whatever the invoice's is.
 """

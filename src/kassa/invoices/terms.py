@@ -1,4 +1,4 @@
-"""From what was asked for to an invoice: the rules that account, service and clock set for it (CONTRACT §4).
+"""From what was asked for to an invoice: the rules that account, service and clock set for it (contract#private-api).
 
 All that is wrong is collected by name before anything is refused, and nothing is written here.
 """

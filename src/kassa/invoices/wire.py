@@ -1,6 +1,8 @@
-"""The shapes of an invoice on the wire: the private JSON:API document and the flat public one (CONTRACT §3, §4).
+"""The shapes of an invoice on the wire: the private JSON:API document and the flat public one.
 
 The members stand in the wire's order; the API's description is made from these types.
+
+See contract#public-api, contract#private-api.
 """
 
 from typing import Annotated
@@ -79,22 +81,22 @@ class OriginalData(Wire, frozen=True, kw_only=True):
 
 
 class Refund(Wire, frozen=True, kw_only=True):
-    """Money that the merchant sent back to the payer."""
+    """A refund: money that the merchant sent back to the payer."""
 
     id: str
     reference_id: str
-    """The merchant's own name for it."""
+    """The merchant's own id of the refund."""
     amount: Amount
     """What was asked for."""
     currency: str
     refunded_amount: AmountOrNull
-    """What went back; null until it is done. Another amount than asked where the provider has sent another."""
+    """The amount that went back, which may differ from what was asked for; null until it is done."""
     fee: AmountOrNull
-    """What the account has paid for it; null until it is done."""
+    """What the refund costs the account; null until it is done."""
     status: RefundStatus
-    """Where it stands."""
+    """The refund's status."""
     resolution: str
-    """Why it stands there."""
+    """The reason for the status."""
     description: str | None
     created: int
     """Unix seconds."""
@@ -116,14 +118,14 @@ class Reserve(Wire, frozen=True, kw_only=True):
 
 
 class Attributes(Wire, frozen=True, kw_only=True):
-    """The private document's attributes: first the seed's, in its order, then the newer ones that clients read."""
+    """The private document's attributes: first the oldest, in their order, then the newer ones that clients read."""
 
     serial_number: str
     """The id without its prefix."""
     status: Status
-    """Where the invoice stands."""
+    """The invoice's status."""
     resolution: str
-    """Why it stands there: ``ok``, ``expired``, ``insufficient_funds`` …"""
+    """The reason for the status: ``ok``, ``expired``, ``insufficient_funds`` …"""
     moderation_required: bool
     amount: Amount
     """What was asked for."""
@@ -131,15 +133,15 @@ class Attributes(Wire, frozen=True, kw_only=True):
     """What the payer pays."""
     currency: str
     service_currency: str
-    """The currency that the service takes."""
+    """The service's currency."""
     reference_id: str
-    """The merchant's own name for the invoice."""
+    """The merchant's own id of the invoice."""
     test_mode: bool
     """Whether no money moves."""
     fee: Amount
-    """What the account pays for it."""
+    """The account's fee."""
     deposit: Amount
-    """What the account gets: the amount without the fee."""
+    """What the account receives: the amount without the fee."""
     processed: int | None
     """When it was paid, in unix seconds."""
     processed_amount: AmountOrNull
@@ -149,17 +151,17 @@ class Attributes(Wire, frozen=True, kw_only=True):
     processed_fee: AmountOrNull
     processed_deposit: AmountOrNull
     metadata: Json
-    """What the merchant sent along; ``[]`` where there is nothing."""
+    """The merchant's own data; ``[]`` if there is none."""
     flow_data: Form | None
     """Where the payer pays; null while no page is known."""
     flow: str
-    """The service's way to its payer, such as ``hpp``: a hosted page."""
+    """How the payer pays, such as ``hpp``: on a hosted page."""
     payment_flow: str
     """``charge`` takes money, ``verify`` only checks the card."""
     created: int
     """Unix seconds."""
     updated: int
-    """Unix seconds; of two documents of one invoice the later one has the greater."""
+    """Unix seconds; greater in the later of two documents of one invoice."""
     payload: Payload | None
     """The card, once one is known."""
     description: str | None
@@ -170,21 +172,21 @@ class Attributes(Wire, frozen=True, kw_only=True):
     """Where the payer returns to."""
     original_data: OriginalData
     rrn: str | None
-    """The retrieval reference number, 12 digits."""
+    """The bank's retrieval reference number, 12 digits."""
     approval_code: str | None
-    """The issuer's, 6 characters."""
+    """The card issuer's code of the approval, 6 characters."""
     reserved_amount: AmountOrNull
-    """What was held back of the payment, also once it is released; null where nothing was."""
+    """The reserve held back from the payment, also after its release; null if there was none."""
     reserve_expires: int | None
-    """When the reserve's time is over, in unix seconds."""
+    """When the reserve is released, in unix seconds."""
     unreserved: int | None
-    """When what was left of the reserve was released, in unix seconds; null while it is held, or if it was used up."""
+    """When the rest of the reserve was released, in unix seconds; null before that, or if nothing was left."""
     source: str
     """Who created it: ``merchant_api``, ``platform_public_api`` or ``merchant_dashboard``."""
     callback_logs: Json
-    """The callbacks sent, by the unix second of their queueing; ``[]`` where there are none."""
+    """The callbacks, by the unix second in which each was queued; ``[]`` if there are none."""
     hpp_url: str
-    """A link for the payer that always works."""
+    """A link for the payer that works in every status."""
     return_urls: Json
     """Where the payer returns to, by outcome."""
     service_amount: Amount
@@ -192,11 +194,11 @@ class Attributes(Wire, frozen=True, kw_only=True):
     payment_service_amount: Amount
     """The same."""
     exchange_rate: Amount
-    """How much of ``service_currency`` one unit of ``currency`` is; it stays as it was at the creation."""
+    """The price of one unit of ``currency`` in ``service_currency``, fixed at the creation."""
     refunded: int | None
     """When it was refunded, in unix seconds."""
     refunded_fee: AmountOrNull
-    """What the account has paid for refunds."""
+    """What refunds have cost the account."""
     failed: int | None
     """When it failed, in unix seconds."""
     arn: str | None
@@ -206,9 +208,9 @@ class Attributes(Wire, frozen=True, kw_only=True):
     """When it last did, in unix seconds."""
     resolution_message: str | None
     refunds: list[Refund]
-    """In the order in which they were asked for."""
+    """The refunds, oldest first."""
     reserves: list[Reserve]
-    """The reserve and what is left of it; empty where nothing was held."""
+    """The reserve and what is left of it; empty if there was none."""
 
 
 class Reference(Wire, frozen=True, kw_only=True):
@@ -256,7 +258,7 @@ class Document(Wire, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ActivePayment(Wire, frozen=True, kw_only=True):
-    """The attempt that the payer is in, or the form that waits for him."""
+    """The latest attempt, or the form that waits for the payer."""
 
     payload: Form
     status: PaymentStatus
@@ -264,7 +266,7 @@ class ActivePayment(Wire, frozen=True, kw_only=True):
 
 
 class PublicInvoice(Wire, frozen=True, kw_only=True):
-    """The flat public document: nothing about the payer or his card, because its id alone opens it."""
+    """The flat public document, without details of payer or card, because its id alone opens it."""
 
     id: str
     serial_number: str
@@ -274,7 +276,7 @@ class PublicInvoice(Wire, frozen=True, kw_only=True):
     test_mode: bool
     """Whether no money moves; the key decides."""
     reference_id: str
-    """The merchant's own name for the invoice; made by us where none was sent."""
+    """The merchant's own id of the invoice; generated if none was sent."""
     currency: str
     amount: Amount
     """What was asked for."""
@@ -287,16 +289,16 @@ class PublicInvoice(Wire, frozen=True, kw_only=True):
     description: str | None
     has_return_url: bool
     status: Status
-    """Where the invoice stands."""
+    """The invoice's status."""
     resolution: str
-    """Why, in capitals: ``OK``, ``EXPIRED``, ``INSUFFICIENT_FUNDS`` …"""
+    """The reason for the status, in capitals: ``OK``, ``EXPIRED``, ``INSUFFICIENT_FUNDS`` …"""
     service: str
     service_method: str
     service_flow: str
-    """The service's way to its payer, such as ``hpp``: a hosted page."""
+    """How the payer pays, such as ``hpp``: on a hosted page."""
     service_currency: str
     metadata: Json
-    """What was sent along; ``[]`` where there is nothing."""
+    """The data that was sent with the invoice; ``[]`` if there is none."""
     active_payment: ActivePayment | None
     """Where the payer pays; null while no payment exists."""
 

@@ -1,4 +1,4 @@
-"""Writing answers: JSON from our types, and every error in the shape that CONTRACT §8 fixes for its status."""
+"""Writing answers: JSON from our types, and every error in the shape that contract#errors fixes for its status."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -86,7 +86,7 @@ def refusal(error: KassaError) -> Response:
 
 
 def conflict(detail: str, data: Mapping[str, Any] | object | None) -> Response:
-    """Return 409 with the object that stands (CONTRACT §8), or without it where the caller may not read it."""
+    """Return 409 with the object that stands (contract#errors), or without it where the caller may not read it."""
     body: dict[str, Any] = {"errors": [error_entry(HTTPStatus.CONFLICT, detail)]}
     if data is not None:
         body["data"] = data

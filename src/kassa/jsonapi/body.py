@@ -51,7 +51,7 @@ async def read_json(
 def attributes(data: Mapping[str, Any], errors: dict[str, str], *, kind: str) -> Mapping[str, Any]:
     """Return ``data.attributes`` of a JSON:API body; a ``type`` that is not ``kind`` is added to ``errors``.
 
-    The type may be left out, and be singular for plural (CONTRACT §4). Raises ``BadRequest`` for another shape.
+    The type may be absent, and be singular for plural (contract#private-api). Raises ``BadRequest`` for another shape.
     """
     resource = data.get("data")
     if not isinstance(resource, Mapping) or not isinstance(resource.get("attributes"), Mapping):

@@ -1,4 +1,4 @@
-"""Reading an object's members into a struct, collecting all that is wrong with any of them (CONTRACT §8).
+"""Reading an object's members into a struct, collecting all that is wrong with any of them (contract#errors).
 
 A struct that is read here declares its members by their types and limits, each with None for a member that is absent,
 null or refused, and names those that must be there in a class variable ``REQUIRED``.

@@ -92,7 +92,7 @@ class Hold(Value, frozen=True, kw_only=True):
     """Why a payment waits for a person."""
 
     resolution: str
-    """CONTRACT §5's word for it: that of the first rule that holds it."""
+    """The resolution (contract#resolutions): that of the first rule that holds it."""
     rule_ids: tuple[str, ...]
     reason: str
     """Every rule that holds it, in words for the person."""

@@ -1,4 +1,4 @@
-"""The headers of every page for payers: what its browser may load, where it may send, who may frame it (DESIGN §5)."""
+"""The headers of every page for payers: what its browser may load, where it may send, who may frame it."""
 
 from collections.abc import Iterable
 from urllib.parse import urlsplit

@@ -23,7 +23,7 @@ FILES = ("kassa.po", "demo.po")
 DEFAULT = "en"
 COOKIE = "kassa_locale"
 PARAMETERS = ("locale", "lang", "language")
-"""Query parameters that ask for a language (CONTRACT §6), the first one wins."""
+"""Query parameters that ask for a language (contract#links), the first one wins."""
 
 _ALIASES = {"ua": "uk"}
 _RANGE = re.compile(r"\s*([A-Za-z*]{1,8})[A-Za-z0-9-]*\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")

@@ -1,6 +1,6 @@
 """Pictures for shops and payers: methods' logos and icons, and an account's icon where it has none of its own.
 
-They are ours, whatever an imported catalogue says (CONTRACT §3), and other sites may show them.
+They are ours, whatever an imported catalogue says (contract#public-api), and other sites may show them.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""Where a payer goes after the page: the merchant's own address for the outcome, told what it is (CONTRACT §5)."""
+"""Where a payer goes after the page: the merchant's own address for the outcome, told what it is.
+
+See contract#callbacks.
+"""
 
 from urllib.parse import urlencode, urlsplit, urlunsplit
 

@@ -1,4 +1,4 @@
-"""What a payment is: one attempt to take an invoice's money, and the statuses it may pass through (CONTRACT §5).
+"""What a payment is: one attempt to take an invoice's money, and the statuses it may pass through (contract#statuses).
 
     process_pending ─────────────────┬──> processed ──> refund_pending ──> refunded
       ^                              │        ^ approved      ^ rejected  └──> refund_failed ──> refund_pending again
@@ -23,7 +23,10 @@ from kassa.providers.protocol import Absent, Accepted, Declined, Outcome, Pendin
 
 
 class PaymentStatus(StrEnum):
-    """Where an attempt stands. The words are CONTRACT §5's."""
+    """The status of an attempt.
+
+    See contract#statuses.
+    """
 
     CREATED = "created"
     INVOKE_PENDING = "invoke_pending"

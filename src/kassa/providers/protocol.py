@@ -131,7 +131,7 @@ class Declined(Value, frozen=True, kw_only=True, tag=True):
 
     external_id: str | None
     resolution: str
-    """A word of CONTRACT §5."""
+    """See contract#resolutions."""
 
 
 class Absent(Value, frozen=True, kw_only=True, tag=True):

@@ -1,4 +1,4 @@
-"""What a refund is: money of an invoice that the merchant sends back, once, and where it stands (CONTRACT §4, §5).
+"""What a refund is: money of an invoice that the merchant sends back, once, and where it stands.
 
     (begin) ──> refund_pending ──┬──> refunded
                                  ├──> refund_error ──> refunded     sent back, but not as asked: a person settles it
@@ -6,6 +6,8 @@
 
 ``refund_pending`` means that the provider has been asked, or is about to be. It is never asked for the same money
 again: until its answer is known, the worker asks what became of it, at ``due_at``.
+
+See contract#private-api, contract#statuses.
 """
 
 from collections.abc import Iterator
@@ -21,7 +23,10 @@ from kassa.providers.protocol import Absent, Accepted, Declined, Outcome, Pendin
 
 
 class RefundStatus(StrEnum):
-    """Where a refund stands. The words are CONTRACT §5's."""
+    """The status of a refund.
+
+    See contract#statuses.
+    """
 
     REFUND_PENDING = "refund_pending"
     REFUNDED = "refunded"

@@ -160,7 +160,8 @@ def _refusal(status: HTTPStatus, operation: Operation) -> Schema:
         "required": ["errors"],
     }
     headers = {"headers": words.UNDER_WAY} if refusals.takes_key(operation) else {}
-    return {"description": words.CONFLICT, **headers, "content": {"application/json": {"schema": body}}}
+    meaning = f"{operation.conflict_words} {words.SAME_KEY if headers else ''}".strip()
+    return {"description": meaning, **headers, "content": {"application/json": {"schema": body}}}
 
 
 def _callback() -> Schema:

@@ -81,6 +81,8 @@ class Operation(Value, frozen=True, kw_only=True):
     gives: tuple[Gives, ...]
     conflict: Any = None
     """The type of the existing object in the body of a 409."""
+    conflict_words: str = ""
+    """What a 409 means here."""
     refuses: tuple[HTTPStatus, ...] = ()
     """Refusals beyond those that follow from caller and body."""
     pages: bool = False

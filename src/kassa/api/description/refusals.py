@@ -1,4 +1,4 @@
-"""What may be refused, by which routes and in which shape (CONTRACT §8)."""
+"""What may be refused, by which routes and in which shape (contract#errors)."""
 
 from collections.abc import Iterator
 from http import HTTPStatus

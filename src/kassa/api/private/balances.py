@@ -1,4 +1,4 @@
-"""The private API's balances: what the account has in each currency, now (CONTRACT §4)."""
+"""The private API's balances: what the account has in each currency, now (contract#private-api)."""
 
 from http import HTTPStatus
 from typing import Final
@@ -29,13 +29,13 @@ class CurrencyAccount(Wire, frozen=True, kw_only=True):
     account_id: str
     """``comca_…``: always the same for a currency and mode."""
     active_balance: str
-    """What the merchant can have."""
+    """What the merchant can be paid out."""
     pending_balance: str
-    """What is neither the merchant's nor the payer's yet."""
+    """What belongs neither to the merchant nor to the payer yet."""
     reserved_balance: str
     """What is held back for refunds and charge-backs."""
     overdraft_limit: str
-    """How far the active balance may go below zero; Kassa grants none."""
+    """How far the active balance may fall below zero; always 0."""
     balance_lower_limit: None = None
 
 
@@ -64,11 +64,11 @@ READ_BALANCES: Final = Operation(
     method="GET",
     caller=Caller.PRIVATE,
     summary="Read the account's balances",
-    words="As they are at this moment, the payment that was booked just now included.",
+    words="The balances at this moment, with everything that is booked.",
     parameters=(
         Parameter(
             name="test_mode",
-            words="Which mode's: live mode's unless it is true. May be written ``filter[test_mode]``.",
+            words="True for test mode; live mode otherwise. May also be written ``filter[test_mode]``.",
             schema={"enum": ["true", "false", "1", "0", ""]},
         ),
     ),

@@ -40,22 +40,26 @@ def _operation(summary: str, words: str) -> Operation:
         method="POST",
         caller=Caller.PRIVATE,
         summary=summary,
-        words=f"{words} Only for accounts whose operator has set the option ``moderation_by_api``; others get 403. 409"
-        " with the invoice where nothing about it waits for a decision.",
+        words=f"{words} Only for accounts whose operator has turned on the option ``moderation_by_api``; other accounts"
+        " get 403.",
         parameters=(INVOICE_ID,),
         asks=Asks(type=AskedDecision, resource="decisions", may_be_empty=True),
         gives=(Gives(type=wire.Document, words="The invoice.", example=examples.load("private_processed")),),
         conflict=wire.Resource,
+        conflict_words="This invoice has no payment that awaits a decision, or it cannot be approved; ``data`` is the"
+        " invoice as it is now.",
         refuses=(HTTPStatus.NOT_FOUND,),
     )
 
 
 APPROVE: Final = _operation(
     "Approve a held payment",
-    "The invoice is processed with what was taken, in part if that is less than was asked for. Money in another"
-    " currency cannot be approved (409).",
+    "The invoice becomes ``processed`` with the amount taken, or ``partially_processed`` if that is less than the"
+    " amount due. Money in another currency cannot be approved (409).",
 )
-REJECT: Final = _operation("Reject a held payment", "The invoice has failed, and the money goes back to the payer.")
+REJECT: Final = _operation(
+    "Reject a held payment", "The invoice becomes ``process_failed``, and the money goes back to the payer."
+)
 
 
 class Decisions:

@@ -26,7 +26,8 @@ CREATE_INVOICE: Final = Operation(
     method="POST",
     caller=Caller.PRIVATE,
     summary="Create an invoice",
-    words="Send the payer to ``flow_data.action`` or to ``hpp_url``. A callback is on its way with the answer.",
+    words="Creates an invoice for an order. Send the payer to ``flow_data.action`` or to ``hpp_url``. The first"
+    " callback is queued together with the invoice.",
     asks=Asks(type=Asked, resource="payment-invoices", example=examples.load("private_request")),
     gives=(
         Gives(
@@ -37,6 +38,8 @@ CREATE_INVOICE: Final = Operation(
         ),
     ),
     conflict=wire.Resource,
+    conflict_words="An invoice with this ``reference_id`` already exists; it is in ``data``, and ``detail`` names the"
+    " members that differ.",
     refuses=(HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT),
 )
 
@@ -62,29 +65,33 @@ LIST_INVOICES: Final = Operation(
     method="GET",
     caller=Caller.PRIVATE,
     summary="List invoices, newest first",
-    words="``links.next`` goes on to older ones. A ``filter[reference_id]`` that nothing has answers 404: the operation"
-    " does not exist and may be repeated. An unknown filter is refused, and so is one that is there twice.",
+    words="``links.next`` leads to older invoices. A ``filter[reference_id]`` without a match answers 404: no such"
+    " invoice exists, and it is safe to create it. Unknown and repeated filters are refused with 400.",
     parameters=(
-        _filter("[reference_id]", "The merchant's own name.", type="string", minLength=1),
-        _filter("[status]", "Where the invoice stands.", enum=[status.value for status in Status]),
-        _filter("[resolution]", "Why it stands there."),
-        _filter("[moderation_required]", "Whether a person has to look at it.", type="boolean"),
+        _filter("[reference_id]", "The merchant's own id of the invoice.", type="string", minLength=1),
+        _filter("[status]", "The invoice's status.", enum=[status.value for status in Status]),
+        _filter("[resolution]", "The reason for the status."),
+        _filter("[moderation_required]", "Whether it awaits a person's review.", type="boolean"),
         _filter("[service]", "A service's code."),
         _filter("[currency]", "ISO 4217."),
-        _filter("[test_mode]", "One mode alone. May be written ``test_mode``.", type="boolean"),
-        _filter("[created][from]", "Created then or later: unix seconds or ISO 8601.", **_MOMENT),
-        _filter("[created][to]", "Created then or before.", **_MOMENT),
-        _filter("[updated][from]", "Changed then or later.", **_MOMENT),
-        _filter("[updated][to]", "Changed then or before.", **_MOMENT),
-        Parameter(name="page[before]", words="Only older ones than the one of this id.", schema=_CURSOR),
-        Parameter(name="page[after]", words="Only newer ones; not together with ``page[before]``.", schema=_CURSOR),
+        _filter("[test_mode]", "One mode only. May also be written ``test_mode``.", type="boolean"),
+        _filter("[created][from]", "Created at or after: unix seconds or ISO 8601.", **_MOMENT),
+        _filter("[created][to]", "Created at or before.", **_MOMENT),
+        _filter("[updated][from]", "Changed at or after.", **_MOMENT),
+        _filter("[updated][to]", "Changed at or before.", **_MOMENT),
+        Parameter(name="page[before]", words="Only invoices older than the one with this id.", schema=_CURSOR),
+        Parameter(
+            name="page[after]",
+            words="Only invoices newer than the one with this id; not together with ``page[before]``.",
+            schema=_CURSOR,
+        ),
         Parameter(
             name="page[size]",
-            words="How many.",
+            words="Invoices on a page.",
             schema={"type": "integer", "minimum": 1, "maximum": SIZE_MAX, "default": SIZE_DEFAULT},
         ),
         INCLUDE,
     ),
-    gives=(Gives(type=ListDocument, words="A page of them.", example=examples.page("private_processed")),),
+    gives=(Gives(type=ListDocument, words="A page of invoices.", example=examples.page("private_processed")),),
     refuses=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
 )

@@ -126,25 +126,35 @@ LIST_ENTRIES: Final = Operation(
     method="GET",
     caller=Caller.PRIVATE,
     summary="List ledger entries, newest first",
-    words="What happened to the account's money, as double entries, one mode at a time. An entry is listed within a"
-    " second of its booking, and stays as it is. Numbers have no gaps: whoever asks for ``page[after]`` the last one"
-    " that he knows misses nothing.",
+    words="What happened to the account's money, as double entries, in one mode at a time. An entry is listed within a"
+    " second of its booking and never changes. Numbers have no gaps, so a client that reads on with ``page[after]``"
+    " from the last number it knows misses nothing.",
     parameters=(
         _parameter(
             "filter[test_mode]",
-            "Which mode's: live mode's unless it is true. May be written ``test_mode``.",
+            "True for test mode; live mode otherwise. May also be written ``test_mode``.",
             type="boolean",
         ),
-        _parameter("filter[purse]", "Entries that moved money of this purse.", enum=[purse.value for purse in Purse]),
-        _parameter("filter[currency]", "Entries in a currency; with a purse: of this purse.", type="string"),
+        _parameter(
+            "filter[purse]",
+            "Entries that moved money of this account of the ledger.",
+            enum=[purse.value for purse in Purse],
+        ),
+        _parameter(
+            "filter[currency]",
+            "Entries in this currency; together with ``filter[purse]``, of that one in this currency.",
+            type="string",
+        ),
         _parameter("filter[invoice]", "Entries of one invoice.", type="string", pattern="^(cpi_[A-Za-z0-9]{16}|)$"),
-        _parameter("filter[created][from]", "Booked then or later: unix seconds or ISO 8601.", **_MOMENT),
-        _parameter("filter[created][to]", "Booked then or before.", **_MOMENT),
-        _parameter("page[before]", "Only entries of smaller numbers.", **_CURSOR),
-        _parameter("page[after]", "Only the next greater ones; not together with ``page[before]``.", **_CURSOR),
-        _parameter("page[size]", "How many.", type="integer", minimum=1, maximum=SIZE_MAX, default=SIZE_DEFAULT),
+        _parameter("filter[created][from]", "Booked at or after: unix seconds or ISO 8601.", **_MOMENT),
+        _parameter("filter[created][to]", "Booked at or before.", **_MOMENT),
+        _parameter("page[before]", "Only entries with smaller numbers.", **_CURSOR),
+        _parameter("page[after]", "Only entries with greater numbers; not together with ``page[before]``.", **_CURSOR),
+        _parameter(
+            "page[size]", "Entries on a page.", type="integer", minimum=1, maximum=SIZE_MAX, default=SIZE_DEFAULT
+        ),
     ),
-    gives=(Gives(type=EntryList, words="A page of them."),),
+    gives=(Gives(type=EntryList, words="A page of entries."),),
     refuses=(HTTPStatus.BAD_REQUEST,),
 )
 

@@ -1,4 +1,4 @@
-"""The private API's invoices: create, read one, list (CONTRACT §4)."""
+"""The private API's invoices: create, read one, list (contract#private-api)."""
 
 from http import HTTPStatus
 

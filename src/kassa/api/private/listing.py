@@ -1,4 +1,4 @@
-"""Reading the query of the invoice list: filters, cursors and what to include (CONTRACT §4)."""
+"""Reading the query of the invoice list: filters, cursors and what to include (contract#private-api)."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""The private API's view of the account itself: its name and options, never a key (CONTRACT §4)."""
+"""The private API's view of the account itself: its name and options, never a key (contract#private-api)."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The private API's exchange rates: what the account's payers pay at (CONTRACT §4)."""
+"""The private API's exchange rates: what the account's payers pay at (contract#private-api)."""
 
 from http import HTTPStatus
 from typing import Final
@@ -30,13 +30,14 @@ READ_RATE: Final = Operation(
     method="GET",
     caller=Caller.PRIVATE,
     summary="Read an exchange rate",
-    words="What an invoice that is created now would keep as its ``exchange_rate``: the account's spread is in it.",
+    words="The ``exchange_rate`` that an invoice created now would get, with the account's spread included.",
     parameters=(
         Parameter(name="base", place="path", words="The currency to convert from: the invoice's.", example="USD"),
         Parameter(name="quote", place="path", words="The currency to convert to: the service's.", example="EUR"),
         Parameter(
             name="test_mode",
-            words="Which mode's; live mode takes no old rate. By default live, or test while the account has only it.",
+            words="The mode; live mode uses no outdated rate. By default live, or test while the account can take no"
+            " live payment.",
             schema={"enum": ["true", "false", "1", "0", ""]},
         ),
     ),

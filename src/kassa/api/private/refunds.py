@@ -1,4 +1,4 @@
-"""The private API's refunds: money of an invoice that goes back to its payer (CONTRACT §4)."""
+"""The private API's refunds: money of an invoice that goes back to its payer (contract#private-api)."""
 
 from http import HTTPStatus
 from typing import Final
@@ -30,9 +30,9 @@ REFUND_INVOICE: Final = Operation(
     method="POST",
     caller=Caller.PRIVATE,
     summary="Refund an invoice",
-    words="All of it or a part, as often as there is something left. A ``reference_id`` stands for one refund for ever;"
-    " 409 with the invoice that has it is the answer to a second one. Where the status is ``refund_pending``, or"
-    " ``refunding`` because others are under way, the outcome comes by callback.",
+    words="Refunds the whole invoice or a part of it, as often as something is left. A ``reference_id`` names one"
+    " refund for ever. If the status is ``refund_pending``, or ``refunding`` because other refunds are in progress, a"
+    " callback brings the outcome.",
     parameters=(INVOICE_ID,),
     asks=Asks(type=AskedRefund, resource="refund", example=examples.load("refund_request")),
     gives=(
@@ -41,6 +41,8 @@ REFUND_INVOICE: Final = Operation(
         ),
     ),
     conflict=wire.Resource,
+    conflict_words="A refund with this ``reference_id`` already exists; ``data`` is its invoice, and ``detail`` names"
+    " the members that differ.",
     refuses=(HTTPStatus.NOT_FOUND,),
 )
 

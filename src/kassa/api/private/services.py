@@ -1,4 +1,4 @@
-"""The private API's services: which the account has, on what terms, and who stands behind them (CONTRACT §4).
+"""The private API's services: which the account has, on what terms, and who stands behind them (contract#private-api).
 
 ``enabled``: the merchant has switched it on. ``available``: an account at a provider that runs here stands behind it in
 some mode. ``active``: a live one does. ``test_mode``: one of test mode does.
@@ -34,7 +34,7 @@ _SHOWN_MAX: Final = 64
 
 
 class ServiceAttributes(Wire, frozen=True, kw_only=True):
-    """A service as the account has it, in the seed's order. Amounts and fees are in ``service_currency``."""
+    """A service as the account has it, in the family's order. Amounts and fees are in ``service_currency``."""
 
     service: str
     service_method: str
@@ -117,20 +117,20 @@ LIST_SERVICES: Final = Operation(
     method="GET",
     caller=Caller.PRIVATE,
     summary="List the account's services",
-    words="A page past the last is empty.",
+    words="A page after the last one is empty.",
     parameters=(
         Parameter(
             name="page[number]",
-            words="Which page.",
+            words="The page, from 1.",
             schema={"type": "integer", "minimum": 1, "maximum": 10**_NUMBER_DIGITS_MAX - 1, "default": 1},
         ),
         Parameter(
             name="page[size]",
-            words="How many a page.",
+            words="Services on a page.",
             schema={"type": "integer", "minimum": 1, "maximum": SIZE_MAX, "default": SIZE_DEFAULT},
         ),
     ),
-    gives=(Gives(type=ServiceList, words="A page of them."),),
+    gives=(Gives(type=ServiceList, words="A page of services."),),
     refuses=(HTTPStatus.BAD_REQUEST,),
 )
 
@@ -142,7 +142,7 @@ READ_SERVICE: Final = Operation(
         Parameter(
             name="account_service_id",
             place="path",
-            words="The id that the account has the service under.",
+            words="The id of the account's service, ``comcps_…``.",
             schema={"type": "string", "minLength": 1},
             example="comcps_u1xxlHVw1NyeqmjJ",
         ),

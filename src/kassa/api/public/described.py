@@ -13,8 +13,7 @@ CREATE_INVOICE: Final = Operation(
     method="POST",
     caller=Caller.PUBLIC,
     summary="Create an invoice",
-    words="Send the payer to ``active_payment.payload.action``. A 409 carries the invoice that stands only where"
-    " service, currency and amount are the same as before.",
+    words="Creates an invoice for an order. Send the payer to ``active_payment.payload.action``.",
     parameters=(PUBLIC_KEY,),
     asks=Asks(type=PublicAsked, public_key=True, example=examples.load("public_request")),
     gives=(
@@ -26,6 +25,8 @@ CREATE_INVOICE: Final = Operation(
         ),
     ),
     conflict=wire.PublicInvoice,
+    conflict_words="An invoice with this ``reference_id`` already exists; ``data`` carries it only if service, currency"
+    " and amount are the same, because a public key must not read other invoices.",
     refuses=(
         HTTPStatus.FORBIDDEN,
         HTTPStatus.TOO_MANY_REQUESTS,
@@ -38,18 +39,18 @@ PROCESS: Final = Operation(
     method="POST",
     caller=Caller.PUBLIC,
     summary="Order with an HTML form",
-    words="The form of a shop's page, which the payer's browser sends. Members of members stand in brackets, at any"
-    " depth: ``customer[address][city]``. An empty value is none. Everything may stand in the query as well; the form"
-    " wins. ``cpi`` with the id of an invoice leads to where that is paid, in place of all other members."
-    "\n\nThe payer reads what is refused on a page in the language of ``locale``, or of the browser.",
+    words="For a form on the shop's page, which the payer's browser submits. Nested members are written in brackets, at"
+    " any depth: ``customer[address][city]``. An empty value counts as absent. Members may also be sent in the query;"
+    " the form's values win. With ``cpi``, the id of an existing invoice, no other member is needed."
+    "\n\nErrors are shown to the payer on a page in the language of ``locale``, or of the browser.",
     asks=Asks(type=PublicAsked, public_key=True, media_types=(FORM_TYPE,), example=examples.load("form_request")),
     gives=(
-        Gives(type=None, media_type=HTML_TYPE, words="A page that sends the payer on where the provider takes a POST."),
+        Gives(type=None, media_type=HTML_TYPE, words="A page that submits a form to a provider which expects a POST."),
         Gives(
             type=None,
             media_type=None,
             status=HTTPStatus.SEE_OTHER,
-            words="On to where the order is paid; an honest repeat goes where the standing invoice is paid.",
+            words="To the page where the order is paid; an exact repeat leads to the page of the existing invoice.",
         ),
     ),
     refuses=(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
@@ -60,7 +61,7 @@ READ_INVOICE: Final = Operation(
     method="GET",
     caller=Caller.PUBLIC,
     summary="Read an invoice",
-    words="The id alone opens it, so it says nothing about payer and card.",
+    words="The id is the only credential, so the answer never holds details of payer or card.",
     parameters=(
         Parameter(
             name="invoice_id",
@@ -69,7 +70,7 @@ READ_INVOICE: Final = Operation(
             schema={"type": "string", "minLength": 1},
             example="cpi_QGcJxoBxnYStkuvN",
         ),
-        Parameter(name="public_key", words="May be sent; it then has to be the account's, of the invoice's mode."),
+        Parameter(name="public_key", words="Optional; if sent, it must be the account's key of the invoice's mode."),
     ),
     gives=(Gives(type=wire.PublicDocument, words="The invoice.", example=examples.load("public_created")),),
     refuses=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS),

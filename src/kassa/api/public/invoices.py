@@ -1,4 +1,7 @@
-"""The public API's invoices: what a browser may create with a public key, and read by its id alone (CONTRACT §3)."""
+"""The public API's invoices: what a browser may create with a public key, and read by its id alone.
+
+See contract#public-api.
+"""
 
 from http import HTTPStatus
 

@@ -1,4 +1,7 @@
-"""The prerequest: what a payer can be offered for a currency, with all that a shop needs to show it (CONTRACT §3)."""
+"""The prerequest: what a payer can be offered for a currency, with all that a shop needs to show it.
+
+See contract#public-api.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
@@ -77,15 +80,15 @@ class PrerequestDocument(Wire, frozen=True, kw_only=True):
 PREREQUEST: Final = Operation(
     method="POST",
     caller=Caller.PUBLIC,
-    summary="Ask what a payer can be offered",
+    summary="List the ways to pay",
     words=(
-        "All services for the currency in the key's mode, whatever the amount. A service of another ``currency`` takes"
-        " what the amount comes to in it; its limits are in its own."
+        "Lists all services for a currency in the key's mode, whatever the amount. A service with another ``currency``"
+        " charges the converted amount; its limits are in its own currency."
     ),
     asks=Asks(type=PrerequestAsked, public_key=True, example=examples.load("prerequest")),
     parameters=(
         PUBLIC_KEY,
-        Parameter(name="currency", words="In place of the body's."),
+        Parameter(name="currency", words="Instead of the body's."),
     ),
     gives=(Gives(type=PrerequestDocument, words="Services and their methods, by code."),),
 )
@@ -99,7 +102,10 @@ class Prerequests:
         self._base_url = platform.settings.base_url or ""
 
     async def ask(self, request: Request) -> Response:
-        """POST: 200 with what the account offers, also where only its private API takes invoices (CONTRACT §2)."""
+        """POST: 200 with what the account offers, also where only its private API takes invoices.
+
+        See contract#authentication.
+        """
         errors: dict[str, str] = {}
         data = await _data(request, errors)
         account, test_mode = await public_account(self._platform, data)

@@ -1,4 +1,4 @@
-"""A page of the list as merchants see it (CONTRACT §4)."""
+"""A page of the list as merchants see it (contract#private-api)."""
 
 import msgspec
 

@@ -23,7 +23,8 @@ async def read(platform: Platform, filters: Filters, page: Page, *, account_id: 
     """Return a page of the account's invoices.
 
     Raises ``BadRequest`` for a cursor that is none of the account's invoices, and ``NotFound`` where a ``reference_id``
-    was asked for that no invoice of these filters has: merchants take that for "it may be created" (CONTRACT §4).
+    was asked for that no invoice of these filters has: merchants take that for "it may be created"
+    (contract#private-api).
     """
     reference_id = filters.reference_id
     if reference_id is not None and filters == Filters(reference_id=reference_id) and page.cursor is None:

@@ -1,4 +1,4 @@
-"""What may happen to an invoice's reserve once it is held: drawn on, refilled, the rest released (CONTRACT §9).
+"""What may happen to an invoice's reserve once it is held: drawn on, refilled, the rest released (contract#amounts).
 
 ``fees.model.reserve`` says how much is held, ``invoices.model.succeed`` holds it. Amounts are minor units of the
 invoice's currency. Pure.

@@ -15,7 +15,7 @@ from kassa.platform import Platform
 async def release(platform: Platform, invoice_id: str, *, account_id: str, test_mode: bool) -> None:
     """Make what is left of a reserve the merchant's to have, once its time is over.
 
-    Nobody is told: the document changes, its status does not (CONTRACT §5). Of any number of callers one releases.
+    Nobody is told: the document changes, its status does not (contract#statuses). Of many callers one releases.
     Raises ``NotFound`` where the account has no such invoice.
     """
     now = platform.clock.now(test_mode=test_mode)

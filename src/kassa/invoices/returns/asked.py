@@ -1,4 +1,4 @@
-"""What a merchant asks for when refunding an invoice: the members and their limits (CONTRACT §4)."""
+"""What a merchant asks for when refunding an invoice: the members and their limits (contract#private-api)."""
 
 from decimal import Decimal
 from typing import ClassVar
@@ -13,8 +13,8 @@ class AskedRefund(Value, frozen=True, kw_only=True):
     REQUIRED: ClassVar = frozenset({"reference_id"})
 
     reference_id: Reference | None = None
-    """The merchant's own name for the refund, which stands for one refund for ever."""
+    """The merchant's own id of the refund; it names one refund for ever."""
     amount: Decimal | None = None
-    """In the invoice's currency; by default all that has not gone back yet."""
+    """In the invoice's currency; by default everything that has not gone back yet."""
     description: Text | None = None
-    """Anything to tell of it; comes back in ``refunds``."""
+    """The merchant's own note; returned in ``refunds``."""

@@ -64,13 +64,16 @@ RESOLUTIONS: Mapping[str, str] = MappingProxyType(
         "T8": "transaction_expired",
     }
 )
-"""Resolutions by the bank's response code (CONTRACT §5, §7)."""
+"""Resolutions by the bank's response code (contract#resolutions)."""
 
 DESCRIPTION_LENGTH = 255
 """The bank takes no longer one."""
 
 PLAYED = "test"
-"""The method of ``test_{currency}_test``, whose field ``status`` names a scenario of the bank's (CONTRACT §7)."""
+"""The method of ``test_{currency}_test``, whose field ``status`` names a scenario of the bank's.
+
+See contract#test-cards.
+"""
 
 SCENARIOS = frozenset({"success", "pending", "fail"})
 
