@@ -101,10 +101,11 @@ async def compare(clock: Clock, connections: pool.Pool) -> None:
 async def demo_keys(platform: Platform) -> Keys:
     """Return the demo account's keys, after making the account if it is not there; it tells the demo shop."""
     settings = platform.settings
-    shop_url = f"{settings.base_url}{shop.CALLBACKS_PATH}"
+    addresses = {"merchant_url": f"{settings.base_url}{shop.PATH}"}
+    addresses["callback_url"] = f"{settings.base_url}{shop.CALLBACKS_PATH}"
     services = [service.code for service in builtin.read()[1]]
     return await demo.ensure(
-        platform.pool, platform.root, platform.clock, settings.home_path(), shop_url, services=services
+        platform.pool, platform.root, platform.clock, settings.home_path(), addresses, services=services
     )
 
 

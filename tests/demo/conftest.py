@@ -27,9 +27,8 @@ async def platform(database: Database, tmp_path: Path) -> AsyncIterator[Platform
 async def keys(platform: Platform) -> Keys:
     """The demo account's."""
     home = platform.settings.home_path()
-    return await demo.ensure(
-        platform.pool, platform.root, platform.clock, home, "http://127.0.0.1:9/demo/shop/callbacks", services=[]
-    )
+    shop = {"callback_url": "http://127.0.0.1:9/demo/shop/callbacks"}
+    return await demo.ensure(platform.pool, platform.root, platform.clock, home, shop, services=[])
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The demo account: made at the first start, the same at every later one, so that a key once copied keeps working."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,13 +19,16 @@ from kassa.sealing import Root
 
 NAME: Final = "Kassa Demo"
 CURRENCY: Final = "EUR"
-MERCHANT_URL: Final = "https://shop.example"
 
 _FILE = "demo.json"
 
 
-async def ensure(pool: Pool, root: Root, clock: Clock, home: Path, shop_url: str, *, services: Sequence[str]) -> Keys:
-    """Return the keys of the demo account, which exists from now on and tells the demo shop at ``shop_url``.
+async def ensure(
+    pool: Pool, root: Root, clock: Clock, home: Path, shop: Mapping[str, str], *, services: Sequence[str]
+) -> Keys:
+    """Return the keys of the demo account, which exists from now on and whose site and callbacks are the demo shop's.
+
+    ``shop`` holds the account's options that are addresses of the shop, ``merchant_url`` and ``callback_url``.
 
     It has all these services; one that its user has switched off stays off.
 
@@ -36,7 +39,7 @@ async def ensure(pool: Pool, root: Root, clock: Clock, home: Path, shop_url: str
         keys = kept(home) or _new(home)
         account = await queries.account(pool, account_id=keys.id)
         if account is not None:
-            await _follow_shop(pool, account, shop_url)
+            await _follow_shop(pool, account, shop)
             await _add_missing(pool, clock, keys.id, services)
             return keys
         drawn = operations.draft(
@@ -45,7 +48,7 @@ async def ensure(pool: Pool, root: Root, clock: Clock, home: Path, shop_url: str
             name=NAME,
             currency=CURRENCY,
             description="What Kassa shows itself with",
-            texts={"merchant_url": MERCHANT_URL, "callback_url": shop_url},
+            texts=dict(shop),
         )
         if await operations.add(pool, root, drawn, keys, services=services):
             return keys
@@ -54,12 +57,16 @@ async def ensure(pool: Pool, root: Root, clock: Clock, home: Path, shop_url: str
             (home / _FILE).unlink(missing_ok=True)
 
 
-async def _follow_shop(pool: Pool, account: Account, shop_url: str) -> None:
-    """Let callbacks go where the demo shop is now, unless the user has sent them elsewhere."""
-    present = account.callback_url
-    if present is None or present == shop_url or urlsplit(present).path != urlsplit(shop_url).path:
-        return
-    await operations.set_options(pool, account.account_id, {"callback_url": shop_url})
+async def _follow_shop(pool: Pool, account: Account, shop: Mapping[str, str]) -> None:
+    """Let the account's addresses lead where the demo shop is now, unless the user has sent them elsewhere."""
+    moved = {name: url for name, url in shop.items() if _elsewhere(getattr(account, name), url)}
+    if moved:
+        await operations.set_options(pool, account.account_id, moved)
+
+
+def _elsewhere(present: str | None, url: str) -> bool:
+    """Tell whether an address is the shop's of an earlier start, with another host or port."""
+    return present is not None and present != url and urlsplit(present).path == urlsplit(url).path
 
 
 async def _add_missing(pool: Pool, clock: Clock, account_id: str, codes: Sequence[str]) -> None:
