@@ -12,37 +12,20 @@ from standardwebhooks import Webhook
 
 from kassa.accounts import operations as accounts
 from kassa.accounts.model import NewAccount
-from kassa.callbacks import model, operations, signing
+from kassa.callbacks import model, signing
 from kassa.callbacks.delivery import Delivery
 from kassa.callbacks.model import Claim
 from kassa.config import Settings
 from kassa.observability import registry
 from kassa.platform import Platform
 from tests.support import platform as platforms
+from tests.support.callbacks import BODY, enqueue
 from tests.support.certificates import certificate, tls
 from tests.support.listener import Listen
 from tests.support.merchant import Merchant, Received
-from tests.support.platform import new_account, new_invoice
+from tests.support.platform import new_account
 from tests.support.postgres import Database
 from tests.support.waiting import until
-
-BODY = '{"data":{"attributes":{"description":"№ 1"}}}'.encode()
-
-
-async def enqueue(platform: Platform, made: NewAccount, url: str, *, test_mode: bool = True) -> None:
-    invoice = await new_invoice(platform, made, test_mode=test_mode)
-    await operations.enqueue(
-        platform.pool,
-        account_id=invoice.account_id,
-        tag=made.account.tag,
-        invoice_id=invoice.invoice_id,
-        test_mode=test_mode,
-        invoice_status="processed",
-        final=True,
-        url=url,
-        body=BODY,
-        now=invoice.created_at,
-    )
 
 
 async def claim(platform: Platform, made: NewAccount, *, test_mode: bool = True) -> Claim:
