@@ -6,6 +6,7 @@ import re
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
 import msgspec
@@ -84,6 +85,8 @@ refused_total = Counter(
     registry=registry,
 )
 
+Rendering = Callable[[WrappedLogger, str, EventDict], bytes]
+
 _log = structlog.get_logger(__name__)
 
 
@@ -101,19 +104,38 @@ def configure(level: str) -> None:
     ]
     # Text without locals: a frame of the card gate holds a card.
     shown: list[Processor] = [structlog.processors.format_exc_info, mask]
-    readable = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else None
-    _take_libraries_lines(
-        [*shown, readable or structlog.processors.JSONRenderer(serializer=_json_text)], shared, number
-    )
+    rendered = _rendered_for_people() if sys.stderr.isatty() else _json_line
+    _take_libraries_lines([*shown, lambda *line: rendered(*line).decode()], shared, number)
     # Ours go their own way: there is one a request, and logging's machinery costs more than the line itself.
     structlog.configure(
-        processors=[*shared, *shown, readable or structlog.processors.JSONRenderer(serializer=_json)],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr)
-        if readable
-        else structlog.BytesLoggerFactory(cast("BinaryIO", _Forgiving(sys.stderr.buffer))),
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        processors=[*shared, *shown, rendered],
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", _Forgiving(sys.stderr.buffer))),
+        wrapper_class=_harmless(structlog.make_filtering_bound_logger(number)),
         cache_logger_on_first_use=True,
     )
+
+
+def _rendered_for_people() -> Rendering:
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+    def rendered(logger: WrappedLogger, method: str, event: EventDict) -> bytes:
+        return console(logger, method, event).encode(errors="backslashreplace")
+
+    return rendered
+
+
+def _harmless(bound: type[Any]) -> type[Any]:
+    """Return a logger of which no line, whatever it carries, raises anything in the code that logs it."""
+
+    class Harmless(bound):  # type: ignore[misc]  # chosen by level at run time
+        def _proxy_to_logger(self, method_name: str, event: str | None = None, **event_kw: Any) -> Any:
+            try:
+                return super()._proxy_to_logger(method_name, event, **event_kw)
+            except Exception as error:  # noqa: BLE001  # a payment is worth more than the line about it
+                line = {"level": "error", "event": "a log line could not be written", "error": type(error).__name__}
+                self._logger.msg(msgspec.json.encode({**line, "line": mask_text(str(event))}))
+
+    return Harmless
 
 
 class _Forgiving:
@@ -146,12 +168,8 @@ def _take_libraries_lines(shown: list[Processor], shared: list[Processor], numbe
     logging.getLogger("pogo_core").setLevel(logging.ERROR)
 
 
-def _json(event: EventDict, **_: Any) -> bytes:
+def _json_line(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
     return msgspec.json.encode(event)
-
-
-def _json_text(event: EventDict, **_: Any) -> str:
-    return _json(event).decode()
 
 
 def mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -146,3 +146,22 @@ async def test_a_log_that_takes_no_line_stops_nobody() -> None:
     os.close(write)
     out, _ = await process.communicate()
     assert out == b"went on\n"
+
+
+def test_a_line_that_cannot_be_written_raises_nothing_where_it_is_logged(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unspeakable:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", list(root.handlers))
+    observability.configure("info")
+    try:
+        structlog.get_logger("kassa.test").info("card 4111111111111111", thing=Unspeakable())
+        told = json.loads(capsys.readouterr().err)
+    finally:
+        structlog.reset_defaults()
+    assert told["event"] == "a log line could not be written"
+    assert (told["error"], told["line"]) == ("RuntimeError", "card [card]")
