@@ -29,7 +29,8 @@ from kassa.db import migrate, pool, queries, view
 from kassa.db.home import load_root
 from kassa.demo import shop
 from kassa.errors import DatabaseUnavailable, SettingsWrong
-from kassa.observability import Observed, healthz, metrics
+from kassa.observability import metrics
+from kassa.observability.requests import Observed, healthz
 from kassa.outbound import Outbound
 from kassa.pacing import Paces
 from kassa.platform import Platform
@@ -134,9 +135,13 @@ def health_app(readiness: "Readiness") -> ASGIApp:
     routes = [
         _ALIVE,
         Route("/readyz", readiness.answer, methods=["GET"]),
-        Route("/metrics", metrics, methods=["GET"]),
+        Route("/metrics", _metrics, methods=["GET"]),
     ]
     return Observed(Router(routes=routes, redirect_slashes=False), surface="health")
+
+
+async def _metrics(_request: Request) -> Response:
+    return Response(metrics.rendered(), media_type=metrics.CONTENT_TYPE)
 
 
 async def follow_operator(platform: Platform) -> None:

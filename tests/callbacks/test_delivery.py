@@ -16,7 +16,7 @@ from kassa.callbacks import model, signing
 from kassa.callbacks.delivery import Delivery
 from kassa.callbacks.model import Claim
 from kassa.config import Settings
-from kassa.observability import registry
+from kassa.observability.metrics import registry
 from kassa.platform import Platform
 from tests.support import platform as platforms
 from tests.support.callbacks import BODY, enqueue
@@ -123,12 +123,12 @@ async def test_an_address_that_says_it_is_gone_is_tried_again_as_any_other(
 
 
 async def test_the_tries_are_among_the_numbers_that_an_operator_reads(platform: Platform, merchant: Merchant) -> None:
-    labels = {"outcome": "delivered"}
-    before = registry.get_sample_value("kassa_callback_tries_total", labels) or 0
+    labels = {"outcome": "delivered", "cause": "none"}
+    before = registry.get_sample_value("kassa_callback_requests_total", labels) or 0
     made = await new_account(platform)
     await enqueue(platform, made, merchant.url)
     await deliver(platform, made)
-    assert registry.get_sample_value("kassa_callback_tries_total", labels) == before + 1
+    assert registry.get_sample_value("kassa_callback_requests_total", labels) == before + 1
 
 
 async def test_a_busy_endpoint_may_ask_for_twice_the_delay(platform: Platform, listen: Listen) -> None:

@@ -38,8 +38,8 @@ async def migrate(url: str) -> list[str]:
             raise MigrationFailed(f"{error}: {error.__cause__}") from error
         finally:
             await connection.close(timeout=5)
-    for name in waiting:
-        _log.info("migration applied", migration=name)
+    if waiting:
+        _log.info("migrations applied", count=len(waiting), last=waiting[-1])
     return waiting
 
 

@@ -12,6 +12,7 @@ import asyncpg
 from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
 from kassa.errors import DatabaseUnavailable
+from kassa.observability.events import until_committed
 
 Connection: TypeAlias = asyncpg.Connection
 """One connection, such as ``transaction`` gives."""
@@ -163,11 +164,13 @@ async def connect(url: str, *, role: str | None, size: int) -> Pool:
 async def transaction(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
     """Give a connection in a transaction that commits at the end of the block, or rolls back when it raises.
 
+    Business events that are recorded in it are written after the commit.
     Raises ``DatabaseUnavailable`` when the database is away; the commit's outcome is then unknown.
     """
-    async with pool.acquire() as connection, connection.transaction():
-        # What the pool lends has every method of a connection, without being one.
-        yield cast("Connection", connection)
+    with until_committed():
+        async with pool.acquire() as connection, connection.transaction():
+            # What the pool lends has every method of a connection, without being one.
+            yield cast("Connection", connection)
 
 
 async def close(pool: asyncpg.Pool, *, seconds: float) -> None:
