@@ -107,8 +107,13 @@ class _Acquired(PoolAcquireContext):
     """A connection on loan: what goes wrong with it, too, is told in Kassa's words."""
 
     async def __aenter__(self) -> PoolConnectionProxy:
-        with answering():
-            return await super().__aenter__()
+        pool = cast("Pool", self.pool)
+        pool.waiting += 1
+        try:
+            with answering():
+                return await super().__aenter__()
+        finally:
+            pool.waiting -= 1
 
     async def __aexit__(self, *exc: object) -> None:
         with answering():
@@ -123,6 +128,9 @@ class Pool(asyncpg.Pool):
 
     Each of these is a unit of work.
     """
+
+    waiting: int = 0
+    """How many wait for a connection at this moment."""
 
     execute = unit_of_work(asyncpg.Pool.execute)
     fetch = unit_of_work(asyncpg.Pool.fetch)

@@ -108,6 +108,99 @@ reconciliation_last_run = Gauge(
     registry=registry,
 )
 
+callbacks_waiting = Gauge(
+    "kassa_callbacks_waiting",
+    "Callbacks that are not delivered yet; counted to 10,000. The database's: the same in every process.",
+    ("mode",),
+    registry=registry,
+)
+attempts_waiting = Gauge(
+    "kassa_attempts_waiting",
+    "Payment attempts that the provider or the payer has to decide; counted to 10,000.",
+    ("mode",),
+    registry=registry,
+)
+refunds_waiting = Gauge(
+    "kassa_refunds_waiting",
+    "Refunds that the provider has not decided; counted to 10,000.",
+    ("mode",),
+    registry=registry,
+)
+ledger_entries_waiting = Gauge(
+    "kassa_ledger_entries_waiting",
+    "Ledger entries that have no number yet; counted to 10,000.",
+    ("mode",),
+    registry=registry,
+)
+unknown_outcomes = Gauge(
+    "kassa_unknown_outcomes",
+    "Payment attempts whose outcome the provider has not told, and that no payer is busy with.",
+    ("mode",),
+    registry=registry,
+)
+held_for_review = Gauge(
+    "kassa_held_for_review",
+    "Invoices that wait for a person.",
+    ("mode",),
+    registry=registry,
+)
+oldest_callback_age_seconds = Gauge(
+    "kassa_oldest_callback_age_seconds",
+    "How long ago the oldest callback that is not delivered was queued; 0: there is none.",
+    ("mode",),
+    registry=registry,
+)
+oldest_attempt_age_seconds = Gauge(
+    "kassa_oldest_attempt_age_seconds",
+    "How long ago the oldest attempt that is not decided began; 0: there is none.",
+    ("mode",),
+    registry=registry,
+)
+oldest_refund_age_seconds = Gauge(
+    "kassa_oldest_refund_age_seconds",
+    "How long ago the oldest refund that is not decided began; 0: there is none.",
+    ("mode",),
+    registry=registry,
+)
+oldest_ledger_entry_age_seconds = Gauge(
+    "kassa_oldest_ledger_entry_age_seconds",
+    "How long ago the oldest entry without a number was booked; 0: there is none.",
+    ("mode",),
+    registry=registry,
+)
+oldest_unknown_outcome_age_seconds = Gauge(
+    "kassa_oldest_unknown_outcome_age_seconds",
+    "How long ago the oldest attempt of unknown outcome began; 0: there is none.",
+    ("mode",),
+    registry=registry,
+)
+BACKLOG: Final = (
+    callbacks_waiting,
+    attempts_waiting,
+    refunds_waiting,
+    ledger_entries_waiting,
+    unknown_outcomes,
+    held_for_review,
+    oldest_callback_age_seconds,
+    oldest_attempt_age_seconds,
+    oldest_refund_age_seconds,
+    oldest_ledger_entry_age_seconds,
+    oldest_unknown_outcome_age_seconds,
+)
+"""What the database tells."""
+
+pool_connections = Gauge(
+    "kassa_db_pool_connections",
+    "This process's connections to the database.",
+    ("pool", "state"),
+    registry=registry,
+)
+pool_connections_max = Gauge("kassa_db_pool_connections_max", "How many there may be.", ("pool",), registry=registry)
+pool_waiting = Gauge("kassa_db_pool_waiting", "Who waits for a free one.", ("pool",), registry=registry)
+clock_skew_seconds = Gauge(
+    "kassa_clock_skew_seconds", "How far this machine's clock is ahead of the database's.", registry=registry
+)
+
 
 def rendered() -> bytes:
     """Return all metrics in Prometheus' text format."""
