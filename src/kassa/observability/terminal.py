@@ -10,6 +10,8 @@ _COLOURS: Final = {"grey": "90", "red": "31", "green": "32", "yellow": "33", "cy
 _BY_LEVEL: Final = {"debug": "grey", "warning": "yellow", "error": "red", "critical": "red"}
 _BY_STATUS: Final = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 _NOT_SHOWN: Final = ("level", "logger", "request_id", "test_mode", "surface")
+_NOT_OF_EVENTS: Final = ("account_id", "payment_id", "callback_id", "refund_id", "status", "provider")
+"""What a business event's name and invoice say already, or lead to."""
 _SENTENCES: Final = {"migrations applied": "{count} migrations applied"}
 """Lines that a person reads sooner with one of their facts in its place."""
 _EXACT_MS: Final = 10
@@ -52,7 +54,10 @@ class Terminal:
         return f"{facts.get('method', '')} {_plain(path)} {coloured} {self._painted(took, 'grey')}{shown}"
 
     def _business(self, name: str, facts: dict[str, Any], level: str) -> str:
-        facts.pop("account_id", None)
+        for each in _NOT_OF_EVENTS:
+            facts.pop(each, None)
+        if facts.get("resolution") == "ok":
+            del facts["resolution"]
         invoice_id = facts.pop("invoice_id", "")
         amount, currency = facts.pop("amount", None), facts.pop("currency", None)
         money = f" {amount} {currency}" if amount is not None else ""
