@@ -105,7 +105,7 @@ async def test_declines_and_the_end_of_the_last_attempt(world: World) -> None:
     assert all(line["resolution"] not in ("", "ok") for line in lines.of(invoice) if "declined" in line["event"])
 
 
-async def test_an_invoice_that_nobody_pays_expires_once(world: World, account: Account) -> None:
+async def test_an_unpaid_invoice_expires_once(world: World, account: Account) -> None:
     with logged() as lines:
         invoice = await world.invoice(account)
         world.move_clock(minutes=31)

@@ -1,6 +1,6 @@
 """The business events of invoices, attempts, refunds and reviews: one log line for each change that is saved.
 
-Called by whoever saves the change; ``kassa.observability.events`` writes it after the commit.
+Called where the change is saved; ``kassa.observability.events`` writes it after the commit.
 """
 
 from functools import partial

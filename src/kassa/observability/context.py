@@ -11,7 +11,7 @@ _known: ContextVar[dict[str, str] | None] = ContextVar("known of this request", 
 
 @contextlib.contextmanager
 def learning(**facts: str) -> Iterator[dict[str, str]]:
-    """Collect what ``about`` is told within the context, tasks that it starts included."""
+    """Collect what ``about`` is given within the context, tasks that it starts included."""
     known = dict(facts)
     token = _known.set(known)
     try:

@@ -134,7 +134,7 @@ ledger_entries_waiting = Gauge(
 )
 unknown_outcomes = Gauge(
     "kassa_unknown_outcomes",
-    "Payment attempts whose outcome the provider has not told, and that no payer is busy with.",
+    "Payment attempts whose outcome is unknown and that wait for no payer.",
     ("mode",),
     registry=registry,
 )

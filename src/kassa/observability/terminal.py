@@ -80,5 +80,5 @@ def _rest(facts: Mapping[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text that stays on its line: what came in from outside moves nobody's cursor."""
+    """Return a text that stays on its line: text from outside cannot move the cursor."""
     return "".join(character if character.isprintable() else "?" for character in text)

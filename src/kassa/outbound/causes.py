@@ -25,7 +25,7 @@ _BY_VERIFY_CODE: Final = {
     62: Cause.TLS_WRONG_HOST,  # X509_V_ERR_HOSTNAME_MISMATCH
     64: Cause.TLS_WRONG_HOST,  # X509_V_ERR_IP_ADDRESS_MISMATCH
 }
-"""OpenSSL's numbers; every other one means that nobody whom we trust has signed the certificate."""
+"""OpenSSL's numbers; every other one means that no authority we trust signed the certificate."""
 
 
 def cause_of(error: BaseException) -> Cause:
