@@ -20,6 +20,7 @@ from kassa.accounts import demo
 from kassa.accounts.directory import Directory
 from kassa.accounts.model import Keys
 from kassa.accounts.operations import BANK_MERCHANT_ID, bank_merchant_secret
+from kassa.backlog.measuring import Measuring
 from kassa.catalogue import builtin
 from kassa.catalogue.directory import Catalogue
 from kassa.catalogue.operations import load_builtin
@@ -29,7 +30,8 @@ from kassa.db import migrate, pool, queries, view
 from kassa.db.home import load_root
 from kassa.demo import landing, shop
 from kassa.errors import DatabaseUnavailable, SettingsWrong
-from kassa.observability import Observed, healthz, metrics
+from kassa.observability import metrics
+from kassa.observability.requests import Observed, healthz
 from kassa.outbound import Outbound
 from kassa.pacing import Paces
 from kassa.pages import front
@@ -138,7 +140,7 @@ def health_app(readiness: "Readiness") -> ASGIApp:
     routes = [
         _ALIVE,
         Route("/readyz", readiness.answer, methods=["GET"]),
-        Route("/metrics", metrics, methods=["GET"]),
+        Route("/metrics", readiness.metrics, methods=["GET"]),
     ]
     return Observed(Router(routes=routes, redirect_slashes=False), surface="health")
 
@@ -174,6 +176,7 @@ class Readiness:
         self._platform = platform
         self._database_url = database_url
         self._migrated = False
+        self._measuring = Measuring(platform)
         self.stopping = False
         """Whether this process was told to stop: then nothing new should come to it."""
 
@@ -196,6 +199,11 @@ class Readiness:
             "checks": {name: wrong or "ok" for name, wrong in checks.items()},
         }
         return JSONResponse(content, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def metrics(self, _request: Request) -> Response:
+        """Answer ``/metrics``, in Prometheus' text format."""
+        await self._measuring.measure()
+        return Response(metrics.rendered(), media_type=metrics.CONTENT_TYPE)
 
     async def _database(self) -> str:
         await queries.test_offset(self._platform.pool)

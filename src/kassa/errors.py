@@ -5,6 +5,7 @@ contract#errors fixes how each family looks on the wire; ``jsonapi.answers`` wri
 
 import math
 from collections.abc import Mapping
+from enum import StrEnum
 from http import HTTPStatus
 from typing import ClassVar, Self
 
@@ -165,10 +166,43 @@ class AddressRefused(KassaError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class Cause(StrEnum):
+    """Why a request to another server failed, as precisely as it can be known from here.
+
+    For operators alone: a merchant who could read it would learn about our network by sending callbacks there.
+    """
+
+    DNS = "dns"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    RESET = "reset"
+    CLOSED = "closed without an answer"
+    NOT_HTTP = "not an HTTP answer"
+    CONNECTION = "connection"
+    TLS_EXPIRED = "tls: certificate expired"
+    TLS_NOT_YET_VALID = "tls: certificate not yet valid"
+    TLS_WRONG_HOST = "tls: wrong host"
+    TLS_UNTRUSTED = "tls: untrusted certificate"
+    TLS_HANDSHAKE = "tls: handshake failed"
+    TIMEOUT = "timeout"
+    TOO_LARGE = "answer too large"
+    BLOCKED_ADDRESS = "blocked address"
+    STATUS = "status"
+    NO_KEY = "no private key"
+
+
 class RequestFailed(KassaError):
-    """A request to another server did not come to an answer."""
+    """A request to another server did not come to an answer.
+
+    ``cause`` says why, for operators; the detail, which others may read, stays the same for all causes.
+    """
 
     status = HTTPStatus.BAD_GATEWAY
+    cause: Cause = Cause.CONNECTION
+
+    def __init__(self, detail: str | None = None, *, cause: Cause | None = None) -> None:
+        super().__init__(detail)
+        self.cause = cause or type(self).cause
 
 
 class ConnectionFailed(RequestFailed):
@@ -178,15 +212,20 @@ class ConnectionFailed(RequestFailed):
 class TlsFailed(ConnectionFailed):
     """The server did not prove who it is, or does not speak TLS 1.2 or newer."""
 
+    cause = Cause.TLS_HANDSHAKE
+
 
 class AnswerTimedOut(RequestFailed):
     """The answer did not come in time."""
 
     status = HTTPStatus.GATEWAY_TIMEOUT
+    cause = Cause.TIMEOUT
 
 
 class AnswerTooLarge(RequestFailed):
     """The answer is larger than 64 KiB."""
+
+    cause = Cause.TOO_LARGE
 
 
 class SettingsWrong(KassaError):

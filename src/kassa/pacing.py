@@ -15,7 +15,7 @@ from aiolimiter import AsyncLimiter
 
 from kassa.config import Settings
 from kassa.errors import NotFound, TooMany
-from kassa.observability import refused_total
+from kassa.observability.metrics import refused_total
 
 Network = IPv4Network | IPv6Network
 

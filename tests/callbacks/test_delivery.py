@@ -12,37 +12,20 @@ from standardwebhooks import Webhook
 
 from kassa.accounts import operations as accounts
 from kassa.accounts.model import NewAccount
-from kassa.callbacks import model, operations, signing
+from kassa.callbacks import model, signing
 from kassa.callbacks.delivery import Delivery
 from kassa.callbacks.model import Claim
 from kassa.config import Settings
-from kassa.observability import registry
+from kassa.observability.metrics import registry
 from kassa.platform import Platform
 from tests.support import platform as platforms
+from tests.support.callbacks import BODY, enqueue
 from tests.support.certificates import certificate, tls
 from tests.support.listener import Listen
 from tests.support.merchant import Merchant, Received
-from tests.support.platform import new_account, new_invoice
+from tests.support.platform import new_account
 from tests.support.postgres import Database
 from tests.support.waiting import until
-
-BODY = '{"data":{"attributes":{"description":"№ 1"}}}'.encode()
-
-
-async def enqueue(platform: Platform, made: NewAccount, url: str, *, test_mode: bool = True) -> None:
-    invoice = await new_invoice(platform, made, test_mode=test_mode)
-    await operations.enqueue(
-        platform.pool,
-        account_id=invoice.account_id,
-        tag=made.account.tag,
-        invoice_id=invoice.invoice_id,
-        test_mode=test_mode,
-        invoice_status="processed",
-        final=True,
-        url=url,
-        body=BODY,
-        now=invoice.created_at,
-    )
 
 
 async def claim(platform: Platform, made: NewAccount, *, test_mode: bool = True) -> Claim:
@@ -140,12 +123,12 @@ async def test_an_address_that_says_it_is_gone_is_tried_again_as_any_other(
 
 
 async def test_the_tries_are_among_the_numbers_that_an_operator_reads(platform: Platform, merchant: Merchant) -> None:
-    labels = {"outcome": "delivered"}
-    before = registry.get_sample_value("kassa_callback_tries_total", labels) or 0
+    labels = {"outcome": "delivered", "cause": "none"}
+    before = registry.get_sample_value("kassa_callback_requests_total", labels) or 0
     made = await new_account(platform)
     await enqueue(platform, made, merchant.url)
     await deliver(platform, made)
-    assert registry.get_sample_value("kassa_callback_tries_total", labels) == before + 1
+    assert registry.get_sample_value("kassa_callback_requests_total", labels) == before + 1
 
 
 async def test_a_busy_endpoint_may_ask_for_twice_the_delay(platform: Platform, listen: Listen) -> None:

@@ -10,10 +10,12 @@ from kassa.callbacks.model import (
     Retry,
     Unanswered,
     Verdict,
+    failure_of,
     judge,
     retry_after,
     try_seconds,
 )
+from kassa.errors import Cause
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -50,9 +52,9 @@ def test_an_account_can_do_without_retries() -> None:
     assert answer(500, tries=1, retries=0) == Failed(response_code=500, failure=Failure.STATUS)
 
 
-@pytest.mark.parametrize("failure", Failure)
-def test_silence_of_every_kind_is_tried_again(failure: Failure) -> None:
-    silent = Unanswered(failure=failure)
+@pytest.mark.parametrize("cause", [cause for cause in Cause if cause is not Cause.STATUS])
+def test_silence_of_every_kind_is_tried_again(cause: Cause) -> None:
+    silent, failure = Unanswered(cause=cause), failure_of(cause)
     assert judge(silent, tries=2, retries_max=100, now=NOW) == Retry(
         response_code=None, failure=failure, due_at=NOW + timedelta(minutes=2)
     )

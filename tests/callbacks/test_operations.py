@@ -7,9 +7,9 @@ import pytest
 
 from kassa.accounts.model import NewAccount
 from kassa.callbacks import operations
-from kassa.callbacks.model import Claim, Delivered, Failed, Failure, Retry
+from kassa.callbacks.model import Answered, Claim, Delivered, Failed, Failure, Retry, Unanswered
 from kassa.db.pool import Executor, transaction
-from kassa.errors import TransitionRefused
+from kassa.errors import Cause, TransitionRefused
 from kassa.invoices.model import Invoice
 from kassa.platform import Platform
 from tests.support.platform import new_account, new_invoice
@@ -56,10 +56,12 @@ class Queue:
 
     async def retry(self, claim: Claim, *, due: timedelta = MINUTE) -> None:
         verdict = Retry(response_code=500, failure=Failure.STATUS, due_at=self.now + due)
-        await operations.record(self.pool, claim, verdict, now=self.now)
+        await operations.record(self.pool, claim, verdict, Answered(response_code=500), now=self.now)
 
     async def done(self, claim: Claim) -> None:
-        await operations.record(self.pool, claim, Delivered(response_code=200), now=self.now)
+        await operations.record(
+            self.pool, claim, Delivered(response_code=200), Answered(response_code=200), now=self.now
+        )
 
     async def rows(self) -> list[Mapping[str, Any]]:
         return [dict(row) for row in await self.pool.fetch("SELECT * FROM callbacks ORDER BY logged_at")]
@@ -235,6 +237,12 @@ async def test_a_try_is_recorded_with_its_answer(queue: Queue) -> None:
     assert (row["status"], row["response_code"], row["failure"]) == ("pending", 500, "status")
     assert (row["due_at"], row["tried_at"]) == (queue.now + timedelta(minutes=7), queue.now)
     (claim,) = await queue.claim(after=timedelta(minutes=7))
-    await operations.record(queue.pool, claim, Failed(response_code=None, failure=Failure.TIMEOUT), now=queue.now)
+    await operations.record(
+        queue.pool,
+        claim,
+        Failed(response_code=None, failure=Failure.TIMEOUT),
+        Unanswered(cause=Cause.TIMEOUT),
+        now=queue.now,
+    )
     (row,) = await queue.rows()
     assert (row["status"], row["response_code"], row["failure"], row["due_at"]) == ("failed", None, "timeout", None)

@@ -89,7 +89,8 @@ async def test_requests_are_counted_by_route(serving_kassa: Serving) -> None:
     async with ClientSession() as client, client.get(f"{served.health_url}/metrics") as answer:
         told = await answer.text()
     assert (
-        'kassa_requests_total{method="GET",route="/payment-invoices/{invoice_id}",status="404",surface="base"}' in told
+        'kassa_http_requests_total{method="GET",route="/payment-invoices/{invoice_id}",status="404",surface="base"}'
+        in told
     )
 
 

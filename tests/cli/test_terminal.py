@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import msgspec
@@ -27,3 +28,10 @@ async def test_at_a_terminal_an_order_is_paid_and_ctrl_c_ends_it_well(folder: Pa
     assert status == 0
     assert "Traceback" not in terminal.text
     assert '"level":' not in terminal.text
+    lines = terminal.text.splitlines()
+    assert any(re.fullmatch(r"\d\d:\d\d:\d\d \d+ migrations applied last=\w+", line) for line in lines)
+    assert any(
+        re.fullmatch(r"\d\d:\d\d:\d\d POST /api/payment-invoices 201 [\d.]+ ms cpi_\w{16}", line) for line in lines
+    )
+    assert sum(" invoice.paid cpi_" in line for line in lines) == 1
+    assert "\x1b[32m201" in terminal.raw

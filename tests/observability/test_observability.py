@@ -14,7 +14,9 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from kassa import observability
-from kassa.observability import INTERNAL_ERROR, Observed, mask, mask_text
+from kassa.observability import mask, mask_text
+from kassa.observability.metrics import registry
+from kassa.observability.requests import INTERNAL_ERROR, Observed
 
 
 @pytest.mark.parametrize(
@@ -129,9 +131,9 @@ async def test_requests_are_counted_by_route_not_by_path() -> None:
         await call(APP, f"/hello/{name}", [])
     await call(APP, "/broken", [])
     labels = {"surface": "test", "method": "GET"}
-    count = observability.registry.get_sample_value
-    assert (count("kassa_requests_total", {**labels, "route": "/hello/{name}", "status": "200"}) or 0) >= 3
-    assert count("kassa_requests_total", {**labels, "route": "/broken", "status": "500"}) == 1
+    count = registry.get_sample_value
+    assert (count("kassa_http_requests_total", {**labels, "route": "/hello/{name}", "status": "200"}) or 0) >= 3
+    assert count("kassa_http_requests_total", {**labels, "route": "/broken", "status": "500"}) == 1
 
 
 async def test_a_log_that_takes_no_line_stops_nobody() -> None:

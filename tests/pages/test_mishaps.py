@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from kassa.cli.listening import Listener, bind, port_of
 from kassa.errors import DatabaseUnavailable, Invalid, KassaError, NotFound, ProviderSilent
-from kassa.observability import Observed
+from kassa.observability.requests import Observed
 from kassa.pages import mishaps
 
 ERRORS: dict[str, Exception] = {

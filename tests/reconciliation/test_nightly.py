@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 
 from kassa.accounts.model import Account
 from kassa.errors import ProviderGarbled
-from kassa.observability import registry
+from kassa.observability.metrics import registry
 from kassa.platform import Platform
 from kassa.providers.protocol import Credentials, Statement, StatementLine
 from kassa.providers.registry import Registry

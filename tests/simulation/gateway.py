@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from kassa.accounts.model import Account, Route
 from kassa.callbacks import model as callback_model
 from kassa.callbacks.model import Answered, Delivered, Retry, Unanswered
-from kassa.errors import InvoiceNotPayable
+from kassa.errors import Cause, InvoiceNotPayable
 from kassa.invoices import booking, conversion, model, settling
 from kassa.invoices.decisions import model as decisions
 from kassa.invoices.model import Invoice, Status
@@ -294,7 +294,7 @@ class Gateway:
         yield Wait()
         if callback.tries != tries or callback.dropped:
             return
-        result = Answered(response_code=code) if code else Unanswered(failure=callback_model.Failure.TIMEOUT)
+        result = Answered(response_code=code) if code else Unanswered(cause=Cause.TIMEOUT)
         match callback_model.judge(result, tries=tries, retries_max=100, now=self.now):
             case Delivered():
                 callback.due_at = None

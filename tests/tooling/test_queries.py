@@ -43,6 +43,7 @@ ALLOWED: Final = {
     "reconciliation.turns._DUE_ACCOUNTS": "the worker asks whose turn it is",
     "reconciliation._SHARING": "finds the accounts that have the same merchant at a provider",
     "reconciliation._ELDEST": "finds which of them had it first",
+    "backlog._MEASURE": "the operator's numbers over all accounts",
     "reconciliation.turns._MEASURE": "the operator's numbers over all accounts",
 }
 """Statements that do not name one account, and why."""

@@ -18,6 +18,7 @@ from kassa.db.pool import Pool
 from kassa.errors import Forbidden, NotFound, Unauthorized
 from kassa.moderation import queries as moderation
 from kassa.moderation.model import Rule
+from kassa.observability import about
 from kassa.providers.protocol import Credentials
 from kassa.sealing import Root
 
@@ -50,8 +51,10 @@ class Directory:
         self._moderation_rules = Recent(self._load_moderation_rules, seconds=KEPT_SECONDS)
 
     async def by_id(self, account_id: str) -> Account:
-        """Return an account. Raises ``NotFound``."""
-        return await self._accounts.get(account_id)
+        """Return an account, whose id is then on the log lines of the request under way. Raises ``NotFound``."""
+        account = await self._accounts.get(account_id)
+        about(account_id=account.account_id)
+        return account
 
     async def by_tag(self, tag: str) -> Account:
         """Return the account whose ids carry this tag. Raises ``NotFound``."""

@@ -2,28 +2,25 @@
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-import structlog
-from prometheus_client import Counter
-
 from kassa import failpoints
 from kassa.callbacks import model, operations, queries, signing
-from kassa.callbacks.model import Answered, Claim, Failure, Unanswered
-from kassa.errors import AddressRefused, AnswerTimedOut, ConnectionFailed, DatabaseUnavailable, TlsFailed
+from kassa.callbacks.answers import readable
+from kassa.callbacks.model import Answered, Claim, Result, Unanswered
+from kassa.errors import AddressRefused, Cause, DatabaseUnavailable, RequestFailed
 from kassa.failpoints import Point
-from kassa.observability import registry
+from kassa.observability import events
+from kassa.observability.metrics import callback_request_seconds, callback_requests_total
+from kassa.outbound import Answer
 from kassa.platform import Platform
 
 _KEEP_SECONDS: Final = 10.0
-
-_log = structlog.get_logger(__name__)
-_tries = Counter(
-    "kassa_callback_tries", "Tries to deliver a callback, by what came of them.", ["outcome"], registry=registry
-)
+_OUTCOMES: Final = {model.Delivered: "delivered", model.Retry: "failed", model.Failed: "given_up"}
+"""What came of a try, in events and metrics."""
 
 
 class Delivery:
@@ -61,39 +58,40 @@ class Delivery:
         failpoints.reach(Point.SENT)
         now = self._platform.clock.now(test_mode=claim.test_mode)
         verdict = model.judge(result, tries=claim.tries, retries_max=account.callback_retries, now=now)
-        await operations.record(self._platform.pool, claim, verdict, now=now)
+        recorded = await operations.record(self._platform.pool, claim, verdict, result, now=now)
         failpoints.reach(Point.MARKED)
-        self._tell(claim, verdict)
+        if recorded:
+            _note(claim, verdict, result)
 
-    async def _try(self, claim: Claim) -> Answered | Unanswered:
+    async def _try(self, claim: Claim) -> Result:
         keys = await self._platform.accounts.private_keys(claim.account_id, test_mode=claim.test_mode)
         if not keys:
-            return Unanswered(failure=Failure.NO_KEY)
-        now = self._platform.clock.real()
+            return Unanswered(cause=Cause.NO_KEY)
+        now, begun = self._platform.clock.real(), time.monotonic()
         try:
-            answer = await self._platform.outbound.request(
-                "POST",
-                claim.url,
-                headers={
-                    "Content-Type": "application/json",
-                    **signing.headers(claim.callback_id, claim.body, keys=keys, now=now),
-                },
-                body=claim.body,
-                timeout_seconds=model.try_seconds(test_mode=claim.test_mode),
-                guarded=True,
-                https_only=not claim.test_mode,
-                body_needed=False,
-            )
-        except AnswerTimedOut:
-            return Unanswered(failure=Failure.TIMEOUT)
-        except TlsFailed:
-            return Unanswered(failure=Failure.TLS)
-        except ConnectionFailed:
-            return Unanswered(failure=Failure.CONNECTION)
+            answer = await self._post(claim, signing.headers(claim.callback_id, claim.body, keys=keys, now=now))
+        except RequestFailed as error:
+            return Unanswered(cause=error.cause, milliseconds=_milliseconds_since(begun))
         except AddressRefused:
-            return Unanswered(failure=Failure.ADDRESS_REFUSED)
-        retry_after = model.retry_after(answer.headers.get("retry-after"), now=now)
-        return Answered(response_code=answer.status, retry_after=retry_after)
+            return Unanswered(cause=Cause.BLOCKED_ADDRESS, milliseconds=_milliseconds_since(begun))
+        return Answered(
+            response_code=answer.status,
+            retry_after=model.retry_after(answer.headers.get("retry-after"), now=now),
+            answer=readable(answer.body),
+            milliseconds=_milliseconds_since(begun),
+        )
+
+    async def _post(self, claim: Claim, signatures: Mapping[str, str]) -> Answer:
+        return await self._platform.outbound.request(
+            "POST",
+            claim.url,
+            headers={"Content-Type": "application/json", **signatures},
+            body=claim.body,
+            timeout_seconds=model.try_seconds(test_mode=claim.test_mode),
+            guarded=True,
+            https_only=not claim.test_mode,
+            body_needed=False,
+        )
 
     @contextlib.asynccontextmanager
     async def _kept(self, claim: Claim) -> AsyncIterator[None]:
@@ -113,18 +111,27 @@ class Delivery:
                 until = now + timedelta(seconds=self.lease_seconds)
                 await operations.keep(self._platform.pool, claim, until=until)
 
-    def _tell(self, claim: Claim, verdict: model.Verdict) -> None:
-        outcome = type(verdict).__name__.lower()
-        _tries.labels(outcome).inc()
-        if not isinstance(verdict, model.Delivered):
-            given_up = isinstance(verdict, model.Failed)
-            _log.log(
-                logging.WARNING if given_up else logging.INFO,
-                "callback given up" if given_up else "callback waits for a retry",
-                account_id=claim.account_id,
-                callback_id=claim.callback_id,
-                invoice_id=claim.invoice_id,
-                tries=claim.tries,
-                failure=verdict.failure,
-                response_code=verdict.response_code,
-            )
+
+def _note(claim: Claim, verdict: model.Verdict, result: Result) -> None:
+    """Leave a line about a try and count it."""
+    events.record(
+        f"callback.{_OUTCOMES[type(verdict)]}",
+        account_id=claim.account_id,
+        invoice_id=claim.invoice_id,
+        warning=isinstance(verdict, model.Failed),
+        count=lambda: _count(_OUTCOMES[type(verdict)], result),
+        callback_id=claim.callback_id,
+        tries=claim.tries,
+        response_code=verdict.response_code,
+        cause=result.cause,
+        ms=result.milliseconds,
+    )
+
+
+def _count(outcome: str, result: Result) -> None:
+    callback_requests_total.labels(outcome, result.cause or "none").inc()
+    callback_request_seconds.labels(outcome).observe(result.milliseconds / 1000)
+
+
+def _milliseconds_since(begun: float) -> int:
+    return round((time.monotonic() - begun) * 1000)

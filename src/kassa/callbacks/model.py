@@ -6,6 +6,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
 
+from kassa.errors import Cause
 from kassa.providers.protocol import Value
 
 TEST_TRY_SECONDS: Final = 20.0
@@ -15,7 +16,7 @@ _SECONDS_DIGITS_MAX: Final = 9
 
 
 class Failure(StrEnum):
-    """Why a try failed: as much as anybody is told, so that nobody learns about networks by sending callbacks there."""
+    """Why a try failed, in words that anyone may read: they say nothing about networks. ``Cause`` says more."""
 
     STATUS = "status"
     TIMEOUT = "timeout"
@@ -23,6 +24,21 @@ class Failure(StrEnum):
     TLS = "tls"
     ADDRESS_REFUSED = "address refused"
     NO_KEY = "no private key"
+
+
+_FAILURES: Final = {
+    Cause.STATUS: Failure.STATUS,
+    Cause.TIMEOUT: Failure.TIMEOUT,
+    Cause.BLOCKED_ADDRESS: Failure.ADDRESS_REFUSED,
+    Cause.NO_KEY: Failure.NO_KEY,
+}
+
+
+def failure_of(cause: Cause) -> Failure:
+    """Return what anyone may know of a cause."""
+    if cause.startswith("tls"):
+        return Failure.TLS
+    return _FAILURES.get(cause, Failure.CONNECTION)
 
 
 class Claim(Value, frozen=True, kw_only=True):
@@ -59,6 +75,12 @@ class Listed(Value, frozen=True, kw_only=True):
     tried_at: datetime | None
     response_code: int | None
     failure: str | None
+    cause: str | None
+    """Why the last try failed, for the operator alone: one of ``Cause``."""
+    milliseconds: int | None
+    """How long the last try took."""
+    answer: str | None
+    """How the body of the endpoint's last answer began, where there was an answer."""
     due_at: datetime | None
     """When it is tried next; in test mode by test mode's clock."""
 
@@ -68,12 +90,21 @@ class Answered(Value, frozen=True, kw_only=True):
 
     response_code: int
     retry_after: timedelta | None = None
+    answer: str = ""
+    milliseconds: int = 0
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why the try failed; None where it did not."""
+        return None if HTTPStatus.OK <= self.response_code < HTTPStatus.MULTIPLE_CHOICES else Cause.STATUS
 
 
 class Unanswered(Value, frozen=True, kw_only=True):
     """No answer came."""
 
-    failure: Failure
+    cause: Cause
+    milliseconds: int = 0
+    answer: None = None
 
 
 class Delivered(Value, frozen=True, kw_only=True, tag=True):
@@ -97,6 +128,7 @@ class Failed(Value, frozen=True, kw_only=True, tag=True):
     failure: Failure
 
 
+Result = Answered | Unanswered
 Verdict = Delivered | Retry | Failed
 
 
@@ -105,7 +137,7 @@ def try_seconds(*, test_mode: bool) -> float:
     return TEST_TRY_SECONDS if test_mode else LIVE_TRY_SECONDS
 
 
-def judge(result: Answered | Unanswered, *, tries: int, retries_max: int, now: datetime) -> Verdict:
+def judge(result: Result, *, tries: int, retries_max: int, now: datetime) -> Verdict:
     """Decide what follows from a try.
 
     Any 2xx is a delivery. The n-th retry comes n minutes after the try before it, up to twice that where the endpoint
@@ -113,12 +145,12 @@ def judge(result: Answered | Unanswered, *, tries: int, retries_max: int, now: d
     """
     response_code, failure, asked = None, Failure.STATUS, None
     match result:
-        case Answered(response_code=code) if HTTPStatus.OK <= code < HTTPStatus.MULTIPLE_CHOICES:
-            return Delivered(response_code=code)
+        case Answered(cause=None):
+            return Delivered(response_code=result.response_code)
         case Answered():
             response_code, asked = result.response_code, result.retry_after
         case Unanswered():
-            failure = result.failure
+            failure = failure_of(result.cause)
     if tries > retries_max:
         return Failed(response_code=response_code, failure=failure)
     planned = timedelta(minutes=tries)

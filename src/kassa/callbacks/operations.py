@@ -6,7 +6,7 @@ from typing import assert_never
 
 from kassa import ids
 from kassa.callbacks import queries
-from kassa.callbacks.model import Claim, Delivered, Failed, Retry, Verdict
+from kassa.callbacks.model import Claim, Delivered, Failed, Result, Retry, Verdict
 from kassa.clock import Clock
 from kassa.db.pool import Executor
 from kassa.errors import AddressRefused, Invalid, NotFound
@@ -78,26 +78,31 @@ async def hand_back(connection: Executor, claims: Sequence[Claim], *, now: datet
         )
 
 
-async def record(connection: Executor, claim: Claim, verdict: Verdict, *, now: datetime) -> None:
-    """Write down what came of a try; nothing happens if another worker has taken the callback since."""
+async def record(connection: Executor, claim: Claim, verdict: Verdict, result: Result, *, now: datetime) -> bool:
+    """Write down what came of a try, and return whether it was: another worker may have taken the callback."""
     match verdict:
         case Delivered():
-            await queries.mark_done(
+            return await queries.mark_done(
                 connection,
                 account_id=claim.account_id,
                 callback_id=claim.callback_id,
                 tries=claim.tries,
                 response_code=verdict.response_code,
+                answer=result.answer,
+                milliseconds=result.milliseconds,
                 now=now,
             )
         case Retry() | Failed():
-            await queries.mark_failed(
+            return await queries.mark_failed(
                 connection,
                 account_id=claim.account_id,
                 callback_id=claim.callback_id,
                 tries=claim.tries,
                 response_code=verdict.response_code,
                 failure=verdict.failure,
+                cause=result.cause,
+                answer=result.answer,
+                milliseconds=result.milliseconds,
                 due_at=verdict.due_at if isinstance(verdict, Retry) else None,
                 now=now,
             )

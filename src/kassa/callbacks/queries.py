@@ -132,20 +132,33 @@ async def hand_back(
 
 
 async def mark_done(
-    connection: Executor, *, account_id: str, callback_id: str, tries: int, response_code: int, now: datetime
-) -> None:
-    """Mark a callback as delivered, though it was dropped for a newer one while it was under way."""
-    await connection.execute(
+    connection: Executor,
+    *,
+    account_id: str,
+    callback_id: str,
+    tries: int,
+    response_code: int,
+    answer: str | None,
+    milliseconds: int,
+    now: datetime,
+) -> bool:
+    """Mark a callback as delivered, though it was dropped for a newer one while it was under way; False: not ours."""
+    done = await connection.fetchval(
         """
-        UPDATE callbacks SET status = 'done', due_at = NULL, tried_at = $5, response_code = $4, failure = NULL
+        UPDATE callbacks SET status = 'done', due_at = NULL, tried_at = $5, response_code = $4, failure = NULL,
+            cause = NULL, answer = $6, milliseconds = $7
         WHERE account_id = $1 AND callback_id = $2 AND tries = $3 AND status IN ('pending', 'dropped')
+        RETURNING true
         """,
         account_id,
         callback_id,
         tries,
         response_code,
         now,
+        answer,
+        milliseconds,
     )
+    return done is True
 
 
 async def mark_failed(
@@ -156,15 +169,22 @@ async def mark_failed(
     tries: int,
     response_code: int | None,
     failure: str,
+    cause: str | None,
+    answer: str | None,
+    milliseconds: int,
     due_at: datetime | None,
     now: datetime,
-) -> None:
-    """Note a try that failed; the callback waits until ``due_at``, or is given up where that is None."""
-    await connection.execute(
+) -> bool:
+    """Note a try that failed; the callback waits until ``due_at``, or is given up where that is None.
+
+    Returns False where it is no longer this owner's, and nothing was written.
+    """
+    noted = await connection.fetchval(
         """
         UPDATE callbacks SET status = CASE WHEN $6::timestamptz IS NULL THEN 'failed' ELSE 'pending' END, due_at = $6,
-            tried_at = $7, response_code = $4, failure = $5
+            tried_at = $7, response_code = $4, failure = $5, cause = $8, answer = $9, milliseconds = $10
         WHERE account_id = $1 AND callback_id = $2 AND tries = $3 AND status = 'pending'
+        RETURNING true
         """,
         account_id,
         callback_id,
@@ -173,7 +193,11 @@ async def mark_failed(
         failure,
         due_at,
         now,
+        cause,
+        answer,
+        milliseconds,
     )
+    return noted is True
 
 
 async def listed(
@@ -183,7 +207,7 @@ async def listed(
     rows = await connection.fetch(
         """
         SELECT callback_id, invoice_id, test_mode, invoice_status, url, status, tries, created_at, tried_at,
-            response_code, failure, due_at
+            response_code, failure, cause, milliseconds, answer, due_at
         FROM callbacks
         WHERE account_id = $1 AND ($2::text IS NULL OR invoice_id = $2)
             AND (NOT $3::boolean OR (failure IS NOT NULL AND status IN ('pending', 'failed')))

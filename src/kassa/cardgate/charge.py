@@ -18,6 +18,7 @@ from kassa.invoices import asking, cancelling, operations, queries
 from kassa.invoices.charges import charge
 from kassa.invoices.model import Invoice
 from kassa.invoices.queries import View
+from kassa.observability import about
 from kassa.pacing import network_of
 from kassa.payments.model import Payment, PaymentStatus
 from kassa.payments.patience import ANSWER_SECONDS, in_time
@@ -45,6 +46,7 @@ async def open_session(platform: Platform, session_id: str) -> Session:
     view = await queries.by_session(platform.pool, session_id, account_id=account.account_id)
     if view is None:
         raise NotFound
+    about(invoice_id=view.invoice.invoice_id)
     now = platform.clock.now(test_mode=view.invoice.test_mode)
     return Session(
         invoice=view.invoice,

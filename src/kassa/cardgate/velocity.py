@@ -4,7 +4,7 @@ import structlog
 
 from kassa.errors import TooMany
 from kassa.invoices.model import Invoice
-from kassa.observability import refused_total
+from kassa.observability.metrics import refused_total
 from kassa.payments import declines, queries
 from kassa.payments.declines import Limits
 from kassa.payments.model import CardFacts

@@ -15,6 +15,9 @@ from kassa.cli.opened import guard, opened
 from kassa.db.queries import test_offset
 from kassa.errors import NotFound
 
+_ANSWER_SHOWN = 40
+"""How much of an endpoint's answer fits in a list; ``--json`` has all that is kept."""
+
 app = typer.Typer(no_args_is_help=True, help="Callbacks: why one failed, and sending it again.")
 
 
@@ -85,6 +88,9 @@ def _print(found: Sequence[Listed], *, as_json: bool) -> None:
 
 
 def _outcome(each: Listed) -> str:
-    if each.failure not in (None, Failure.STATUS):
-        return each.failure
-    return f"status {each.response_code}" if each.response_code is not None else ""
+    """Return why the last try failed, or what was answered, how long it took and how the answer began."""
+    failed = each.failure not in (None, Failure.STATUS)
+    status = f"status {each.response_code}" if each.response_code is not None else ""
+    outcome = (each.cause or each.failure or "") if failed else status
+    took = f"{outcome}, {each.milliseconds} ms" if outcome and each.milliseconds is not None else outcome
+    return f"{took}: {each.answer[:_ANSWER_SHOWN]}" if each.answer else took

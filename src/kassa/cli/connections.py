@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 from kassa.cli.joining import joined
 from kassa.errors import NoRoom, SettingsWrong
 from kassa.jsonapi.answers import refusal
-from kassa.observability import connections_cut_total
+from kassa.observability.metrics import connections_cut_total
 from kassa.pacing import Network, network_of
 
 HEAD_BYTES_MAX: Final = 64 * 1024

@@ -44,8 +44,8 @@ async def migrate(url: str) -> list[str]:
             raise contact.rights_missing(url, error) from error
         finally:
             await connection.close(timeout=5)
-    for name in waiting:
-        _log.info("migration applied", migration=name)
+    if waiting:
+        _log.info("migrations applied", count=len(waiting), last=waiting[-1])
     return waiting
 
 

@@ -13,6 +13,7 @@ from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
 from kassa.db import contact
 from kassa.errors import DatabaseUnavailable
+from kassa.observability.events import until_committed
 
 Connection: TypeAlias = asyncpg.Connection
 """One connection, such as ``transaction`` gives."""
@@ -107,8 +108,13 @@ class _Acquired(PoolAcquireContext):
     """A connection on loan: what goes wrong with it, too, is told in Kassa's words."""
 
     async def __aenter__(self) -> PoolConnectionProxy:
-        with answering():
-            return await super().__aenter__()
+        pool = cast("Pool", self.pool)
+        pool.waiting += 1
+        try:
+            with answering():
+                return await super().__aenter__()
+        finally:
+            pool.waiting -= 1
 
     async def __aexit__(self, *exc: object) -> None:
         with answering():
@@ -123,6 +129,9 @@ class Pool(asyncpg.Pool):
 
     Each of these is a unit of work.
     """
+
+    waiting: int = 0
+    """How many wait for a connection at this moment."""
 
     execute = unit_of_work(asyncpg.Pool.execute)
     fetch = unit_of_work(asyncpg.Pool.fetch)
@@ -164,11 +173,13 @@ async def connect(url: str, *, role: str | None, size: int) -> Pool:
 async def transaction(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
     """Give a connection in a transaction that commits at the end of the block, or rolls back when it raises.
 
+    Business events that are recorded in it are written after the commit.
     Raises ``DatabaseUnavailable`` when the database is away; the commit's outcome is then unknown.
     """
-    async with pool.acquire() as connection, connection.transaction():
-        # What the pool lends has every method of a connection, without being one.
-        yield cast("Connection", connection)
+    with until_committed():
+        async with pool.acquire() as connection, connection.transaction():
+            # What the pool lends has every method of a connection, without being one.
+            yield cast("Connection", connection)
 
 
 async def close(pool: asyncpg.Pool, *, seconds: float) -> None:

@@ -19,11 +19,12 @@ from kassa.callbacks import operations as callbacks
 from kassa.db.pool import transaction, unit_of_work
 from kassa.errors import InvoiceNotPayable, NotFound, TransitionRefused
 from kassa.failpoints import Point
-from kassa.invoices import booking, document, model, queries, settling
+from kassa.invoices import booking, document, events, model, queries, settling
 from kassa.invoices.model import Invoice, Status
 from kassa.invoices.queries import FirstCallback, View
 from kassa.invoices.screening import screened
 from kassa.ledger import operations as ledger
+from kassa.observability import about
 from kassa.payments import model as payment_model
 from kassa.payments import queries as payment_queries
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
@@ -43,6 +44,7 @@ async def create(platform: Platform, account: Account, drawn: View) -> tuple[Vie
     failpoints.reach(Point.DRAWN)
     if await _insert(platform, account, drawn):
         failpoints.reach(Point.CREATED)
+        events.invoice_created(drawn.invoice, drawn.payment)
         return drawn, True
     invoice = drawn.invoice
     standing = await queries.by_reference(
@@ -50,6 +52,7 @@ async def create(platform: Platform, account: Account, drawn: View) -> tuple[Vie
     )
     if standing is None:
         raise NotFound
+    about(invoice_id=standing.invoice.invoice_id)
     return standing, False
 
 
@@ -95,7 +98,8 @@ async def begin(
         )
         payment = msgspec.structs.replace(payment, payer_network=payer_network, hushed=hushed)
         await payment_queries.insert(connection, payment)
-        await _save(connection, begun, was=view.invoice.status)
+        await _save(connection, begun, was=view.invoice.status, payment=payment)
+        events.attempt_started(begun, payment)
         failpoints.reach(Point.BEGINNING)
     failpoints.reach(Point.BEGUN)
     return payment
@@ -157,13 +161,14 @@ async def apply(
     """
     if not await payment_queries.update(connection, payment, account_id=account.account_id, was=current.status):
         raise TransitionRefused
+    events.attempt_changed(invoice, payment, was=current.status)
     failpoints.reach(Point.SETTLING)
     shown = payment if invoice.payment_id == payment.payment_id else view.payment
     after = msgspec.structs.replace(view, payment=shown, invoice=invoice)
     await _book(connection, invoice, payment, was=current.status, now=now)
     failpoints.reach(Point.BOOKED)
     if invoice is not view.invoice:
-        await _save(connection, invoice, was=view.invoice.status)
+        await _save(connection, invoice, was=view.invoice.status, payment=payment)
         await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
     failpoints.reach(Point.TELLING)
     return after
@@ -192,7 +197,7 @@ async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_m
         if view.invoice.status not in model.OPEN or now < view.invoice.expires_at:
             return False
         after = msgspec.structs.replace(view, invoice=model.expire(view.invoice, now=now))
-        await _save(connection, after.invoice, was=view.invoice.status)
+        await _save(connection, after.invoice, was=view.invoice.status, payment=view.payment)
         await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
         failpoints.reach(Point.EXPIRING)
     return True
@@ -205,9 +210,10 @@ async def _locked(connection: asyncpg.Connection, invoice_id: str, *, account_id
     return view
 
 
-async def _save(connection: asyncpg.Connection, invoice: Invoice, *, was: Status) -> None:
+async def _save(connection: asyncpg.Connection, invoice: Invoice, *, was: Status, payment: Payment | None) -> None:
     if not await queries.update(connection, invoice, account_id=invoice.account_id, was=was):
         raise TransitionRefused(f"The invoice is no longer {was}.")
+    events.invoice_changed(invoice, was=was, payment=payment)
 
 
 async def _book(
@@ -262,7 +268,7 @@ async def give_back(
 
     A charge-back is told in any case: the merchant has not asked for it.
     """
-    await _save(connection, invoice, was=before.invoice.status)
+    await _save(connection, invoice, was=before.invoice.status, payment=before.payment)
     after = await queries.by_id(connection, invoice.invoice_id, account_id=invoice.account_id)
     if after is None:
         raise NotFound

@@ -16,6 +16,7 @@ from kassa import __version__
 from kassa.config import Settings
 from kassa.errors import AddressRefused, AnswerTimedOut, AnswerTooLarge, ConnectionFailed, TlsFailed
 from kassa.outbound.addresses import AddressTable, Reach, literal
+from kassa.outbound.causes import cause_of
 from kassa.outbound.dialing import open_session
 
 ANSWER_BYTES_MAX = 64 * 1024
@@ -95,7 +96,8 @@ class Outbound:
 
         ``guarded`` is for addresses that came from a merchant: it admits public addresses and what the operator opened.
         ``https_only`` refuses plain HTTP to all that the operator did not open. Without ``body_needed`` the status line
-        is the answer: a body that is too large, too slow or cut is left alone. ``timeout_seconds`` is for all of it.
+        is the answer: of a body that is too large, too slow or cut, what has come is kept. ``timeout_seconds`` is for
+        all of it.
 
         Raises ``AddressRefused``, ``ConnectionFailed``, ``TlsFailed``, ``AnswerTimedOut``, ``AnswerTooLarge``.
         """
@@ -108,14 +110,15 @@ class Outbound:
                     method, parsed, headers={**_OWN_HEADERS, **headers}, data=body or None, allow_redirects=False
                 ) as response,
             ):
-                content = await (_read(response) if body_needed else _read_in_courtesy(response, deadline))
-                return Answer(status=response.status, headers=_plain(response), body=content)
+                content = bytearray()
+                await (_read(response, content) if body_needed else _read_in_courtesy(response, content, deadline))
+                return Answer(status=response.status, headers=_plain(response), body=bytes(content[:ANSWER_BYTES_MAX]))
         except TimeoutError:
             raise AnswerTimedOut from None
-        except aiohttp.ClientSSLError:
-            raise TlsFailed from None
-        except (aiohttp.ClientError, OSError, ValueError):
-            raise ConnectionFailed from None
+        except aiohttp.ClientSSLError as error:
+            raise TlsFailed(cause=cause_of(error)) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise ConnectionFailed(cause=cause_of(error)) from None
 
     def _session(self, reach: Reach) -> aiohttp.ClientSession:
         if self._closed:
@@ -148,22 +151,19 @@ def _parse(url: str) -> URL:
     return parsed
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    content = bytearray()
+async def _read(response: aiohttp.ClientResponse, content: bytearray) -> None:
     async for chunk in response.content.iter_any():
         content += chunk
         if len(content) > ANSWER_BYTES_MAX:
             raise AnswerTooLarge
-    return bytes(content)
 
 
-async def _read_in_courtesy(response: aiohttp.ClientResponse, deadline: asyncio.Timeout) -> bytes:
+async def _read_in_courtesy(response: aiohttp.ClientResponse, content: bytearray, deadline: asyncio.Timeout) -> None:
     until = min(deadline.when() or 0.0, asyncio.get_running_loop().time() + _COURTESY_SECONDS)
     deadline.reschedule(None)
     with contextlib.suppress(TimeoutError, AnswerTooLarge, aiohttp.ClientError, OSError):
         async with asyncio.timeout_at(until):
-            return await _read(response)
-    return b""
+            await _read(response, content)
 
 
 def _plain(response: aiohttp.ClientResponse) -> dict[str, str]:

@@ -13,6 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from kassa.errors import AddressRefused, ConnectionFailed
 from kassa.outbound.addresses import Address
+from kassa.outbound.causes import cause_of
 
 LOOK_UPS_MAX = 32
 """Names looked up at once in each session: one that hangs keeps a thread for as long as the system's resolver tries."""
@@ -56,8 +57,8 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
         return await send(request)
     except aiohttp.ClientConnectorError:
         raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-        raise ConnectionFailed from None
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise ConnectionFailed(cause=cause_of(error)) from None
 
 
 class CheckedResolver(AbstractResolver):

@@ -7,6 +7,7 @@ from typing import Self
 from kassa.config import Settings
 from kassa.errors import NotFound, SettingsWrong
 from kassa.outbound import Outbound
+from kassa.providers.metered import metered
 from kassa.providers.protocol import Provider
 
 GROUP = "kassa.providers"
@@ -40,7 +41,7 @@ class Registry:
                 raise SettingsWrong(f"Two packages claim to be the provider {entry.name!r}.")
             provider = _factory(entry)(settings, outbound)
             if provider is not None:
-                providers[entry.name] = provider
+                providers[entry.name] = metered(provider)
         return cls(providers)
 
     def get(self, code: str) -> Provider:

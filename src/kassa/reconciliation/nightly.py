@@ -7,8 +7,8 @@ from typing import Final
 
 import structlog
 
-from kassa import observability
 from kassa.errors import NotFound, ProviderGarbled, ProviderSilent
+from kassa.observability import metrics
 from kassa.platform import Platform
 from kassa.reconciliation.comparing import Result, compared
 from kassa.reconciliation.model import FIRST, MARGIN, OVERLAP, RETRY, next_night
@@ -108,8 +108,11 @@ class Reconciling:
         if asked - self._measured.get(test_mode, -MEASURE_SECONDS) < MEASURE_SECONDS:
             return
         self._measured[test_mode] = asked
-        found, mode = await queries.measured(self._platform.pool, test_mode=test_mode), "test" if test_mode else "live"
-        observability.reconciliation_cases_open.labels(mode).set(found.open_cases)
-        observability.reconciliation_problems.labels(mode).set(found.problems)
+        found, mode = (
+            await queries.measured(self._platform.pool, test_mode=test_mode),
+            metrics.mode(test_mode=test_mode),
+        )
+        metrics.reconciliation_cases_open.labels(mode).set(found.open_cases)
+        metrics.reconciliation_problems.labels(mode).set(found.problems)
         if found.reconciled_at is not None:
-            observability.reconciliation_last_run.labels(mode).set(found.reconciled_at.timestamp())
+            metrics.reconciliation_last_run.labels(mode).set(found.reconciled_at.timestamp())

@@ -6,7 +6,7 @@ from kassa import ids
 from kassa.accounts.model import Account
 from kassa.db.pool import Connection, transaction, unit_of_work
 from kassa.errors import NotFound, NothingToDecide
-from kassa.invoices import conversion, model, queries
+from kassa.invoices import conversion, events, model, queries
 from kassa.invoices.decisions import model as decisions
 from kassa.invoices.operations import apply, give_back
 from kassa.invoices.queries import View
@@ -56,6 +56,7 @@ async def decide(
         if await _refused(connection, view):
             invoice = model.flag(invoice, now=now)
         await _record(connection, account, held, verdict, by=by, note=note, now=now, decision_id=decision_id)
+        events.reviewed(invoice, held, verdict, by=by)
         return await apply(connection, platform, account, view, invoice=invoice, current=held, payment=payment, now=now)
 
 
@@ -75,6 +76,7 @@ async def send_back(platform: Platform, account: Account, invoice_id: str, *, by
             raise NothingToDecide
         for each in refused:
             await _record(connection, account, each, Verdict.RETURNED, by=by, note=note, now=now)
+            events.reviewed(invoice, each, Verdict.RETURNED, by=by)
             view = await apply(
                 connection,
                 platform,
@@ -103,6 +105,7 @@ async def settle(platform: Platform, account: Account, invoice_id: str, *, by: s
         refused = await _refused(connection, view)
         for each in refused or shown:
             await _record(connection, account, each, Verdict.SETTLED, by=by, note=note, now=now)
+            events.reviewed(invoice, each, Verdict.SETTLED, by=by)
         for wrong in refused:
             if wrong.status is PaymentStatus.REFUND_ERROR:
                 done = returning.settle(wrong, now=now)

@@ -4,7 +4,7 @@ from kassa import failpoints
 from kassa.db.pool import transaction, unit_of_work
 from kassa.errors import NotFound, TransitionRefused
 from kassa.failpoints import Point
-from kassa.invoices import queries
+from kassa.invoices import events, queries
 from kassa.invoices.reserve import model
 from kassa.ledger import operations as ledger
 from kassa.ledger import recipes
@@ -31,4 +31,5 @@ async def release(platform: Platform, invoice_id: str, *, account_id: str, test_
             raise TransitionRefused(f"The invoice is no longer {invoice.status}.")
         entry = recipes.released(invoice_id=invoice_id, currency=invoice.currency, reserve=invoice.reserve_left)
         await ledger.post(connection, entry, account_id=account_id, test_mode=test_mode, now=now)
+        events.reserve_released(after, amount=invoice.reserve_left)
         failpoints.reach(Point.RELEASING)

@@ -17,7 +17,7 @@ from kassa.accounts.model import Account
 from kassa.db.pool import Connection, transaction, unit_of_work
 from kassa.errors import Invalid, Message, NotFound, TransitionRefused
 from kassa.failpoints import Point
-from kassa.invoices import conversion
+from kassa.invoices import conversion, events
 from kassa.invoices import model as invoice_model
 from kassa.invoices import operations as invoices
 from kassa.invoices import queries as invoice_queries
@@ -71,6 +71,7 @@ async def begin(
         if await refund_queries.insert(connection, refund):
             await _book(connection, booking.begun(refund), changed, now)
             await invoices.give_back(connection, platform, account, view, changed, now=now)
+            events.refund_started(changed, refund)
             failpoints.reach(Point.REFUND_BEGINNING)
             return refund, True
     # Another invoice's refund has taken the name meanwhile.
@@ -160,6 +161,7 @@ async def _ended(
     if after.status is RefundStatus.REFUND_ERROR and current.status is RefundStatus.REFUND_FAILED:
         after = msgspec.structs.replace(after, reserve=reserve)
     await _save(connection, after, was=current)
+    events.refund_changed(changed, after, was=current.status)
     await _book(connection, booking.ended(after, was=current.status, reserve=reserve), changed, now)
     return changed
 
@@ -215,6 +217,8 @@ async def _taken(
     after = model.charged_back(before, payment, view.refunds, total, now=now)
     changed, reserve = draw(after, (after.charged_back_amount or 0) - (before.charged_back_amount or 0))
     await _book(connection, booking.charged_back(before, changed, payment, fee=fee, reserve=reserve), changed, now)
+    taken = (after.charged_back_amount or 0) - (before.charged_back_amount or 0)
+    events.charged_back(changed, payment, amount=taken, currency=changed.currency)
     return changed
 
 
@@ -230,6 +234,7 @@ async def _taken_unwanted(
         return payment, invoice
     _log.error("money that is not the merchant's was charged back", payment_id=payment.payment_id)
     changed = invoice_model.flag(invoice, now=now)
+    events.charged_back(changed, payment, amount=total[0] - payment.charged_back_amount, currency=total[1])
     if amount:
         await payment_queries.update(connection, after, account_id=invoice.account_id, was=payment.status)
         await _book(connection, booking.charged_back_unwanted(payment, after, amount), changed, now)
