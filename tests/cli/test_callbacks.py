@@ -70,7 +70,7 @@ async def failed_callback(office: Office, kassa: Kassa, merchant: Merchant) -> t
     await merchant.wait_for_count(1)
 
     async def told() -> dict[str, Any] | None:
-        rows: Any = (await kassa("callbacks", "list", shop.keys.id, "--failed", "--json")).document()
+        rows: Any = (await kassa("callbacks", "list", "-a", shop.keys.id, "--failed", "--json")).document()
         return rows[0] if rows else None
 
     await until(told, what="the failure on the list")
@@ -82,10 +82,10 @@ async def test_why_a_callback_failed_is_told_and_it_is_sent_again_elsewhere(
 ) -> None:
     shop, row = await failed_callback(office, kassa, merchant)
     assert (row["status"], row["tries"], row["failure"], row["response_code"]) == ("pending", 1, "status", 500)
-    shown = await kassa("callbacks", "list", shop.keys.id, "--invoice", row["invoice_id"])
+    shown = await kassa("callbacks", "list", "-a", shop.keys.id, "--invoice", row["invoice_id"])
     assert "status 500" in shown.out
     assert shown.out.splitlines()[1].endswith(merchant.url)
-    other = await kassa("callbacks", "list", shop.keys.id, "--invoice", "cpi_Nobo000000000000", "--json")
+    other = await kassa("callbacks", "list", "-a", shop.keys.id, "--invoice", "cpi_Nobo000000000000", "--json")
     assert other.document() == []
     sent = await kassa("callbacks", "resend", row["callback_id"], "--url", f"{merchant.url}/other")
     assert (sent.status, sent.out) == (0, f"{row['callback_id']} is sent again.\n")
@@ -94,7 +94,7 @@ async def test_why_a_callback_failed_is_told_and_it_is_sent_again_elsewhere(
     assert second.headers["webhook-id"] == first.headers["webhook-id"] == row["callback_id"]
 
     async def none_failed() -> bool:
-        return (await kassa("callbacks", "list", shop.keys.id, "--failed", "--json")).document() == []
+        return (await kassa("callbacks", "list", "-a", shop.keys.id, "--failed", "--json")).document() == []
 
     await until(none_failed, what="the delivery on the list")
     again = await kassa("callbacks", "resend", row["callback_id"])
@@ -105,14 +105,17 @@ async def test_why_a_callback_failed_is_told_and_it_is_sent_again_elsewhere(
 async def test_what_cannot_be_sent_again_is_told(office: Office, kassa: Kassa, merchant: Merchant) -> None:
     _, row = await failed_callback(office, kassa, merchant)
     for words, told in (
-        (["msg_Nobo000000000000"], "There is no such callback.\n"),
-        (["nonsense"], "There is no such callback.\n"),
+        (["msg_Nobo000000000000"], "There is no callback msg_Nobo000000000000.\n"),
+        (["non\x1bsense"], "There is no callback non?sense.\n"),
         ([row["callback_id"], "--url", "ftp://shop.example"], "url: This address should begin with https://"),
         ([row["callback_id"], "--url", "https://10.0.0.1/"], "url: "),
     ):
         ran = await kassa("callbacks", "resend", *words)
         assert (ran.status, ran.out, ran.err[: len(told)]) == (1, "", told)
-    assert (await kassa("callbacks", "list", "coma_Nobo000000000000")).err == "There is no such account.\n"
+    unknown = await kassa("callbacks", "list", "-a", "coma_Nobo000000000000")
+    assert unknown.err == "There is no account coma_Nobo000000000000: kassa accounts list shows those that there are.\n"
+    none = await kassa("callbacks", "list", "--invoice", "foo")
+    assert (none.status, none.err) == (1, "There is no invoice foo.\n")
 
 
 async def test_listen_prints_each_callback_and_gives_the_address_back(

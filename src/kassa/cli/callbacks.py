@@ -1,87 +1,77 @@
 """``kassa callbacks``: what became of an account's callbacks and why, and sending one again."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from kassa import ids
-from kassa.accounts import queries as accounts
 from kassa.callbacks import operations, queries
 from kassa.callbacks.model import Failure, Listed
-from kassa.cli import printing
-from kassa.cli.opened import guard, opened
+from kassa.cli import choosing, printing
+from kassa.cli.commands import AccountOption, command, group
+from kassa.cli.opened import Opened, guard, opened
+from kassa.cli.printing import Shown
 from kassa.db.queries import test_offset
-from kassa.errors import NotFound
 
-app = typer.Typer(no_args_is_help=True, help="Callbacks: why one failed, and sending it again.")
+app = group("Callbacks: why one failed, and sending it again.")
 
 
-@app.command("list")
-def list_callbacks(
-    account_id: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id, coma_….")],
+@command(
+    app,
+    "list",
+    opened,
+    "kassa callbacks list --failed",
+    "kassa callbacks list --invoice cpi_… --json",
+)
+async def list_callbacks(
+    kassa: Opened,
     *,
+    account_id: AccountOption = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only those whose last try failed.")] = False,
     invoice: Annotated[str | None, typer.Option(metavar="ID", help="Only those of this invoice, cpi_….")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+) -> Shown:
     """List the last callbacks, newest first: what came of the last try, and when there is another."""
-
-    async def run() -> None:
-        async with opened() as kassa:
-            if await accounts.account(kassa.pool, account_id=account_id) is None:
-                raise NotFound("There is no such account.")
-            found = await queries.listed(
-                kassa.pool, account_id=account_id, invoice_id=invoice, failed=failed, limit=limit
-            )
-        _print(found, as_json=as_json)
-
-    asyncio.run(run())
+    if invoice is not None and account_id is None:
+        account = await choosing.owner(kassa.pool, invoice, "cpi", "invoice")
+    else:
+        account = await choosing.chosen(kassa.pool, account_id)
+    found = await queries.listed(
+        kassa.pool, account_id=account.account_id, invoice_id=invoice, failed=failed, limit=limit
+    )
+    return _shown(found, empty="No callback has failed." if failed else "There are no callbacks.")
 
 
-@app.command()
-def resend(
+@command(app, "resend", opened, "kassa callbacks resend msg_…")
+async def resend(
+    kassa: Opened,
     callback_id: Annotated[str, typer.Argument(metavar="CALLBACK", help="The callback's id, msg_….")],
     url: Annotated[str | None, typer.Option(help="There instead, for this try and later ones.")] = None,
-) -> None:
+) -> Shown:
     """Send a callback again at once: the same bytes, under the same id."""
-
-    async def run() -> None:
-        async with opened() as kassa:
-            tag = ids.tag_of(callback_id, "msg")
-            account_id = await accounts.account_id_by_tag(kassa.pool, tag=tag) if tag else None
-            if account_id is None:
-                raise NotFound("There is no such callback.")
-            kassa.clock.test_offset = await test_offset(kassa.pool)
-            await operations.resend(kassa.pool, guard(), kassa.clock, account_id, callback_id, url=url)
-        typer.echo(f"{callback_id} is sent again.")
-
-    asyncio.run(run())
+    account = await choosing.owner(kassa.pool, callback_id, "msg", "callback")
+    kassa.clock.test_offset = await test_offset(kassa.pool)
+    await operations.resend(kassa.pool, guard(), kassa.clock, account.account_id, callback_id, url=url)
+    return printing.line(f"{callback_id} is sent again.", {"callback_id": callback_id})
 
 
-def _print(found: Sequence[Listed], *, as_json: bool) -> None:
-    if as_json:
-        printing.document(found)
-        return
-    printing.columns(
-        ("callback", "invoice", "tells", "state", "tries", "last try", "came of it", "next try", "to"),
+def _shown(found: Sequence[Listed], *, empty: str) -> Shown:
+    lines = (
         (
-            (
-                each.callback_id,
-                each.invoice_id,
-                each.invoice_status,
-                each.status,
-                str(each.tries),
-                f"{each.tried_at:%m-%d %H:%M:%S}" if each.tried_at else "",
-                _outcome(each),
-                f"{each.due_at:%m-%d %H:%M:%S}" if each.due_at else "",
-                each.url,
-            )
-            for each in found
-        ),
+            each.callback_id,
+            each.invoice_id,
+            each.invoice_status,
+            each.status,
+            str(each.tries),
+            f"{each.tried_at:%m-%d %H:%M:%S}" if each.tried_at else "",
+            _outcome(each),
+            f"{each.due_at:%m-%d %H:%M:%S}" if each.due_at else "",
+            each.url,
+        )
+        for each in found
     )
+    heads = ("callback", "invoice", "invoice is", "state", "tries", "last try", "result", "next try", "to")
+    return printing.rows(heads, lines, found, empty=empty)
 
 
 def _outcome(each: Listed) -> str:

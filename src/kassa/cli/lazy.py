@@ -25,19 +25,24 @@ class Place(NamedTuple):
 
 
 COMMANDS: Final = {
-    "serve": Place("serve", RUNNING, "Run the gateway until Ctrl-C.", "serve"),
-    "migrate": Place("migrate", RUNNING, "Bring the database up to date.", "migrate"),
-    "doctor": Place("doctor", RUNNING, "Check what Kassa needs on this machine.", "doctor"),
-    "accounts": Place("accounts", MERCHANTS, "Merchants' accounts and their options."),
     "moderation": Place("moderation", PAYMENTS, "Review held payments: approve, reject."),
+    "rules": Place("rules", PAYMENTS, "Rules that hold payments for review."),
     "callbacks": Place("callbacks", PAYMENTS, "Callbacks: why one failed, and sending it again."),
     "listen": Place("listen", DEVELOPING, "Print callbacks as they come, or pass them on.", "listen"),
     "cards": Place("cards", DEVELOPING, "Test cards, and how to make the test bank misbehave.", "cards"),
     "clock": Place("clock", DEVELOPING, "Test mode's clock: expiry, retries and reports follow it."),
+    "accounts": Place("accounts", MERCHANTS, "Merchants' accounts and their options."),
+    "keys": Place("keys", MERCHANTS, "API keys and private keys."),
+    "services": Place("services", MERCHANTS, "What an account takes payments with, and on what terms."),
+    "providers": Place("providers", MERCHANTS, "An account's accounts at payment providers."),
     "ledger": Place("ledger", BOOKS, "Verify the books, and read them."),
     "reconcile": Place("reconcile", BOOKS, "Compare the books with the providers'."),
+    "cases": Place("cases", BOOKS, "Differences between the books and the providers'."),
     "rates": Place("rates", BOOKS, "Exchange rates."),
     "catalogue": Place("catalogue", BOOKS, "Import methods, services and currencies."),
+    "serve": Place("serve", RUNNING, "Run the gateway until Ctrl-C.", "serve"),
+    "migrate": Place("migrate", RUNNING, "Bring the database up to date.", "migrate"),
+    "doctor": Place("doctor", RUNNING, "Check what Kassa needs on this machine.", "doctor"),
 }
 
 
