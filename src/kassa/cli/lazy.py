@@ -25,9 +25,12 @@ class Place(NamedTuple):
 
 
 COMMANDS: Final = {
+    "invoices": Place("invoices", PAYMENTS, "Look at invoices, make one, refund one."),
     "moderation": Place("moderation", PAYMENTS, "Review held payments: approve, reject."),
     "rules": Place("rules", PAYMENTS, "Rules that hold payments for review."),
     "callbacks": Place("callbacks", PAYMENTS, "Callbacks: why one failed, and sending it again."),
+    "open": Place("open", DEVELOPING, "Open the shop, the docs, the bank or an invoice in a browser.", "open_page"),
+    "trigger": Place("trigger", DEVELOPING, "Make something happen to a test invoice.", "trigger"),
     "listen": Place("listen", DEVELOPING, "Print callbacks as they come, or pass them on.", "listen"),
     "cards": Place("cards", DEVELOPING, "Test cards, and how to make the test bank misbehave.", "cards"),
     "clock": Place("clock", DEVELOPING, "Test mode's clock: expiry, retries and reports follow it."),
@@ -40,6 +43,7 @@ COMMANDS: Final = {
     "cases": Place("cases", BOOKS, "Differences between the books and the providers'."),
     "rates": Place("rates", BOOKS, "Exchange rates."),
     "catalogue": Place("catalogue", BOOKS, "Import methods, services and currencies."),
+    "logs": Place("logs", RUNNING, "Read what the running Kassa logs.", "logs"),
     "serve": Place("serve", RUNNING, "Run the gateway until Ctrl-C.", "serve"),
     "migrate": Place("migrate", RUNNING, "Bring the database up to date.", "migrate"),
     "doctor": Place("doctor", RUNNING, "Check what Kassa needs on this machine.", "doctor"),
