@@ -137,7 +137,7 @@ def _all(descriptor: int) -> str:
 @pytest.mark.parametrize("name,each", [pytest.param(name, each, id=name) for name, each in commands()])
 def test_each_command_prints_json_and_shows_whom_it_is_about_in_one_way(name: str, each: Any) -> None:
     options = {option: param for param in each.params for option in getattr(param, "opts", ())}
-    if name not in {"serve", "doctor", "listen"}:
+    if name not in {"serve", "doctor"}:
         assert {"--json", "--print-json"} & set(options), name
     if "--account" in options:
         assert "-a" in options["--account"].opts

@@ -90,6 +90,7 @@ class Outbound:
         guarded: bool,
         https_only: bool = False,
         body_needed: bool = True,
+        answer_bytes_max: int = ANSWER_BYTES_MAX,
     ) -> Answer:
         """Send one request and return the answer, whatever its status; redirects are answers like others.
 
@@ -108,7 +109,9 @@ class Outbound:
                     method, parsed, headers={**_OWN_HEADERS, **headers}, data=body or None, allow_redirects=False
                 ) as response,
             ):
-                content = await (_read(response) if body_needed else _read_in_courtesy(response, deadline))
+                content = await (
+                    _read(response, answer_bytes_max) if body_needed else _read_in_courtesy(response, deadline)
+                )
                 return Answer(status=response.status, headers=_plain(response), body=content)
         except TimeoutError:
             raise AnswerTimedOut from None
@@ -148,11 +151,11 @@ def _parse(url: str) -> URL:
     return parsed
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, most: int = ANSWER_BYTES_MAX) -> bytes:
     content = bytearray()
     async for chunk in response.content.iter_any():
         content += chunk
-        if len(content) > ANSWER_BYTES_MAX:
+        if len(content) > most:
             raise AnswerTooLarge
     return bytes(content)
 
