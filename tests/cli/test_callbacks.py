@@ -1,11 +1,12 @@
 """``kassa callbacks``: a merchant finds out why a callback failed, and has it sent again."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import command
+from tests.support import command, serving
 from tests.support import office as offices
 from tests.support.api import Client
 from tests.support.command import Ran
@@ -60,7 +61,8 @@ async def test_why_a_callback_failed_is_told_and_it_is_sent_again_elsewhere(
     other = await kassa("callbacks", "list", "-a", shop.keys.id, "--invoice", "cpi_Nobo000000000000", "--json")
     assert other.document() == []
     sent = await kassa("callbacks", "resend", row["callback_id"], "--url", f"{merchant.url}/other")
-    assert (sent.status, sent.out) == (0, f"{row['callback_id']} is sent again.\n")
+    assert (sent.status, sent.out) == (0, f"{row['callback_id']} → 200\n")
+    assert sent.err == f"This and later tries go to {merchant.url}/other.\n"
     first, second = await merchant.wait_for_count(2)
     assert (second.path, second.body) == (f"{first.path}/other", first.body)
     assert second.headers["webhook-id"] == first.headers["webhook-id"] == row["callback_id"]
@@ -69,8 +71,13 @@ async def test_why_a_callback_failed_is_told_and_it_is_sent_again_elsewhere(
         return (await kassa("callbacks", "list", "-a", shop.keys.id, "--failed", "--json")).document() == []
 
     await until(none_failed, what="the delivery on the list")
-    again = await kassa("callbacks", "resend", row["callback_id"])
-    assert again.status == 0
+    merchant.answers.append(503)
+    again: Any = (await kassa("callbacks", "resend", row["callback_id"], "--json")).document()
+    assert (again["response_code"], again["url"]) == (503, f"{merchant.url}/other")
+    one: Any = (await kassa("callbacks", "show", row["callback_id"], "--json")).document()
+    assert (one["callback_id"], one["tries"], one["failure"]) == (row["callback_id"], again["tries"], "status")
+    people = await kassa("callbacks", "show", row["callback_id"])
+    assert ["response_code", "503"] in [line.split() for line in people.out.splitlines()]
     assert (await merchant.wait_for_count(3))[2].path == second.path
 
 
@@ -86,5 +93,18 @@ async def test_what_cannot_be_sent_again_is_told(office: Office, kassa: Kassa, m
         assert (ran.status, ran.out, ran.err[: len(told)]) == (1, "", told)
     unknown = await kassa("callbacks", "list", "-a", "coma_Nobo000000000000")
     assert unknown.err == "There is no account coma_Nobo000000000000: kassa accounts list shows those that there are.\n"
+    unseen = await kassa("callbacks", "show", "msg_Nobo000000000000")
+    assert (unseen.status, unseen.err) == (1, "There is no callback msg_Nobo000000000000.\n")
     none = await kassa("callbacks", "list", "--invoice", "foo")
     assert (none.status, none.err) == (1, "There is no invoice foo.\n")
+
+
+async def test_where_nothing_runs_a_callback_waits_for_a_worker(folder: Path, merchant: Merchant) -> None:
+    async with serving.running(folder) as running, offices.opened(running) as office:
+        shop = await office.account(callback_url=merchant.url)
+        assert (await shop.create()).status == 201
+        await office.told(shop)
+        (row,) = await office.fetch("SELECT callback_id FROM callbacks WHERE account_id = $1", shop.keys.id)
+    ran = await command.run("callbacks", "resend", row["callback_id"], environment={"KASSA_HOME": str(folder / "home")})
+    assert (ran.status, ran.out) == (0, f"{row['callback_id']} → waiting\n")
+    assert ran.err == "It waits for a worker, which kassa serve runs: it was not tried yet.\n"
