@@ -66,7 +66,11 @@ async def test_a_mistyped_command_is_answered_with_the_nearest() -> None:
 
 
 async def test_a_shell_completes_commands_of_every_depth() -> None:
-    for words, wanted in (("kassa acc", "accounts"), ("kassa accounts cr", "create")):
+    for words, wanted in (
+        ("kassa acc", "accounts"),
+        ("kassa accounts cr", "create"),
+        ("kassa trigger charg", "chargeback"),
+    ):
         environment = {
             "_KASSA_COMPLETE": "complete_bash",
             "COMP_WORDS": words,
@@ -76,3 +80,25 @@ async def test_a_shell_completes_commands_of_every_depth() -> None:
         assert ran.out.split() == [wanted], ran.err
     shown = await command.run("--show-completion", "bash", environment={})
     assert "_KASSA_COMPLETE=complete_bash" in shown.out
+
+
+@pytest.mark.parametrize(
+    "words,told",
+    [
+        (["callbacks", "list", "--limit", "abc"], "'--limit': This value should be a whole number."),
+        (["callbacks", "list", "--limit", "0"], "'--limit': This value should be 1 or more."),
+        (["callbacks", "list", "--limit", "1001"], "'--limit': This value should be 1000 or less."),
+        (["rates", "update", "imf"], "'SOURCE': 'imf' is not one of 'manual', 'ecb',"),
+    ],
+)
+async def test_a_value_that_cannot_be_is_refused_in_plain_words(words: list[str], told: str) -> None:
+    ran = await command.run(*words, environment={"COLUMNS": "120"})
+    assert (ran.status, ran.out) == (2, "")
+    assert told in ran.err
+
+
+async def test_examples_stand_below_the_help() -> None:
+    for words in (("listen",), ("invoices", "create"), ("services", "add")):
+        ran = await command.run(*words, "--help", environment={"COLUMNS": "100"})
+        _, _, examples = ran.out.partition("Examples:")
+        assert f"kassa {' '.join(words)} " in examples

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import typer
 
+from kassa.cli.lazy import epilog
 from kassa.cli.printing import Shown, show
 
 P = ParamSpec("P")
@@ -99,8 +100,3 @@ def register(
     _, *parameters = signature.parameters.values()
     called.__signature__ = inspect.Signature([*parameters, _JSON_OPTION])  # type: ignore[attr-defined]
     app.command(name, epilog=epilog(*examples))(called)
-
-
-def epilog(*examples: str) -> str | None:
-    """Return examples as they are shown below a command's help."""
-    return "\n\n".join(("Examples:", *(f"\u00a0\u00a0{each}" for each in examples))) if examples else None

@@ -20,7 +20,9 @@ _NAMES: Final = ", ".join(EVENTS)
 
 
 def trigger(
-    event: Annotated[str, typer.Argument(metavar="EVENT", help=f"One of {_NAMES}.")],
+    event: Annotated[
+        str, typer.Argument(metavar="EVENT", help=f"One of {_NAMES}.", autocompletion=lambda: list(EVENTS))
+    ],
     name: InvoiceName,
     *,
     account_id: AccountOption = None,
