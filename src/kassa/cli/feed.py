@@ -13,7 +13,7 @@ from kassa.accounts.model import Account
 from kassa.api.private.listeners import CopiesDocument, CopyResource, ListenerDocument, described, handed_over
 from kassa.callbacks.listeners import operations
 from kassa.callbacks.listeners.model import WAIT_SECONDS_MAX
-from kassa.errors import Invalid, KassaError, NotFound, TooMany
+from kassa.errors import Invalid, KassaError, NotFound
 from kassa.outbound import Outbound
 from kassa.platform import Platform
 
@@ -77,8 +77,6 @@ class ApiFeed:
                 raise NotFound(f"{self._url} is not there: is --api a Kassa, and does it know listeners?")
             case HTTPStatus.UNAUTHORIZED:
                 raise Invalid({"--key": "The account does not have this API key."})
-            case HTTPStatus.TOO_MANY_REQUESTS:
-                raise TooMany(float(answer.headers.get("retry-after", "1")))
             case _:
                 text = answer.body[:_SHOWN_MAX].decode(errors="replace")
                 raise KassaError(f"{self._url} answered {answer.status}: {text}")

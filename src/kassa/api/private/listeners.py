@@ -15,7 +15,7 @@ from kassa.api.idempotent import claim_of
 from kassa.api.query import once, wrong
 from kassa.callbacks import signing
 from kassa.callbacks.listeners import operations
-from kassa.callbacks.listeners.model import COPIES_MAX, LEASE_SECONDS, WAIT_SECONDS_MAX, Copy, Listener
+from kassa.callbacks.listeners.model import COPIES_MAX, LEASE_SECONDS, LISTENERS_MAX, WAIT_SECONDS_MAX, Copy, Listener
 from kassa.errors import Invalid, NotFound
 from kassa.invoices.wire import Links, Wire
 from kassa.jsonapi import fields
@@ -24,7 +24,7 @@ from kassa.jsonapi.body import attributes, read_json
 from kassa.platform import Platform
 from kassa.providers.protocol import Value
 
-_IDS: Final = re.compile(r"msg_[A-Za-z0-9]{16}(?:,msg_[A-Za-z0-9]{16})*")
+_IDS: Final = re.compile(rf"(msg_[A-Za-z0-9]{{16}}(,msg_[A-Za-z0-9]{{16}}){{0,{COPIES_MAX - 1}}})?")
 _SECONDS: Final = re.compile(rf"[0-{WAIT_SECONDS_MAX}]")
 
 
@@ -93,10 +93,10 @@ LISTEN: Final = Operation(
     summary="Listen to callbacks",
     words=f"Opens a lease of {LEASE_SECONDS} s, which each question for callbacks renews and which ends by itself."
     " While it lives, every callback of the account in this mode is copied for it, also of invoices without a"
-    " callback_url; the account's own endpoint gets its callbacks as ever. 429 where the account has too many leases.",
+    " callback_url; the account's own endpoint gets its callbacks as ever. An account has up to"
+    f" {LISTENERS_MAX} leases a mode: one more ends that which was renewed the longest ago.",
     asks=Asks(type=AskedListener, resource="callback-listeners", example={"test_mode": True}),
     gives=(Gives(type=ListenerDocument, status=HTTPStatus.CREATED, words="The lease."),),
-    refuses=(HTTPStatus.TOO_MANY_REQUESTS,),
 )
 READ_COPIES: Final = Operation(
     method="GET",
@@ -106,8 +106,16 @@ READ_COPIES: Final = Operation(
     " any. 404 once the lease has ended.",
     parameters=(
         Parameter(name="listener_id", place="path", words="The lease's id, ``lis_…``."),
-        Parameter(name="wait", words=f"Seconds to wait where there are none: 0 to {WAIT_SECONDS_MAX}, by default 0."),
-        Parameter(name="received", words="Ids of callbacks that need not be sent again, separated by commas."),
+        Parameter(
+            name="wait",
+            words=f"Seconds to wait where there are none: 0 to {WAIT_SECONDS_MAX}, by default 0.",
+            schema={"type": "integer", "minimum": 0, "maximum": WAIT_SECONDS_MAX},
+        ),
+        Parameter(
+            name="received",
+            words=f"Up to {COPIES_MAX} ids of callbacks that need not be sent again, separated by commas.",
+            schema={"type": "string", "pattern": f"^{_IDS.pattern}$"},
+        ),
     ),
     gives=(Gives(type=CopiesDocument, words="The callbacks."),),
     refuses=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
@@ -142,9 +150,9 @@ class Listeners:
         seconds, received = once(request, "wait") or "0", once(request, "received") or ""
         if not _SECONDS.fullmatch(seconds):
             raise wrong("wait", f"be a number from 0 to {WAIT_SECONDS_MAX}")
-        names = received.split(",") if received else []
-        if len(names) > COPIES_MAX or (names and not _IDS.fullmatch(received)):
+        if not _IDS.fullmatch(received):
             raise wrong("received", f"be up to {COPIES_MAX} ids of callbacks, separated by commas")
+        names = received.split(",") if received else []
         return answer(await handed_over(self._platform, account, listener_id, received=names, seconds=float(seconds)))
 
 

@@ -10,7 +10,7 @@ from kassa.accounts.directory import KEPT_SECONDS
 from kassa.accounts.model import Account
 from kassa.callbacks.listeners import queries
 from kassa.callbacks.listeners.model import COPIES_MAX, LEASE_SECONDS, LISTENERS_MAX, Copy, Listener
-from kassa.errors import NotFound, TooMany
+from kassa.errors import NotFound
 from kassa.platform import Platform
 
 _LEASE: Final = timedelta(seconds=LEASE_SECONDS)
@@ -20,21 +20,13 @@ _LOOK_SECONDS: Final = 0.25
 async def listen(platform: Platform, account: Account, listener_id: str, *, test_mode: bool) -> Listener:
     """Open a lease and return it once every process knows of it: from then on each callback is copied.
 
-    Raises ``TooMany``.
+    Where the account has too many, that which was renewed the longest ago ends: its listener may have died.
     """
-    now = platform.clock.real()
-    await queries.forget(platform.pool, account_id=account.account_id, now=now)
+    pool, account_id, now = platform.pool, account.account_id, platform.clock.real()
     listener = await queries.insert(
-        platform.pool,
-        account_id=account.account_id,
-        listener_id=listener_id,
-        test_mode=test_mode,
-        now=now,
-        until=now + _LEASE,
-        most=LISTENERS_MAX,
+        pool, account_id=account_id, listener_id=listener_id, test_mode=test_mode, now=now, until=now + _LEASE
     )
-    if listener is None:
-        raise TooMany(LEASE_SECONDS)
+    await queries.end_others(pool, account_id=account_id, test_mode=test_mode, most=LISTENERS_MAX)
     # As long as processes remember that nobody listens.
     await asyncio.sleep(KEPT_SECONDS)
     return listener

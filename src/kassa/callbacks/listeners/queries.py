@@ -8,22 +8,13 @@ from kassa.db.pool import Executor
 
 
 async def insert(
-    connection: Executor,
-    *,
-    account_id: str,
-    listener_id: str,
-    test_mode: bool,
-    now: datetime,
-    until: datetime,
-    most: int,
-) -> Listener | None:
-    """Open a lease, or renew the one of this id; None where the account has ``most`` others of this mode."""
-    row = await connection.fetchrow(
+    connection: Executor, *, account_id: str, listener_id: str, test_mode: bool, now: datetime, until: datetime
+) -> Listener:
+    """Open a lease, or renew the one of this id."""
+    (row,) = await connection.fetch(
         """
         INSERT INTO callback_listeners (account_id, listener_id, test_mode, created_at, leased_until)
-        SELECT $1, $2, $3, $4, $5
-        WHERE $6 > (SELECT count(*) FROM callback_listeners
-                    WHERE account_id = $1 AND test_mode = $3 AND leased_until > $4 AND listener_id <> $2)
+        VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (account_id, listener_id) DO UPDATE SET leased_until = excluded.leased_until
         RETURNING listener_id, test_mode, leased_until
         """,
@@ -32,9 +23,22 @@ async def insert(
         test_mode,
         now,
         until,
+    )
+    return Listener(**row)
+
+
+async def end_others(connection: Executor, *, account_id: str, test_mode: bool, most: int) -> None:
+    """Delete leases of an account and mode but for those that were renewed last."""
+    await connection.execute(
+        """
+        DELETE FROM callback_listeners WHERE account_id = $1 AND listener_id IN (
+            SELECT listener_id FROM callback_listeners WHERE account_id = $1 AND test_mode = $2
+            ORDER BY leased_until DESC, listener_id OFFSET $3)
+        """,
+        account_id,
+        test_mode,
         most,
     )
-    return Listener(**row) if row else None
 
 
 async def renew(
