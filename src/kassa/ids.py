@@ -11,7 +11,22 @@ TAG_LENGTH = 4
 RANDOM_LENGTH = 12
 
 Prefix = Literal[
-    "cpi", "pay", "ref", "cus", "cgi", "coma", "comcps", "comca", "ma", "org", "msg", "key", "rule", "dec", "case"
+    "cpi",
+    "pay",
+    "ref",
+    "cus",
+    "cgi",
+    "coma",
+    "comcps",
+    "comca",
+    "ma",
+    "org",
+    "msg",
+    "key",
+    "rule",
+    "dec",
+    "case",
+    "lis",
 ]
 
 _SHAPE = re.compile(r"([a-z]+)_([A-Za-z0-9]{16})")

@@ -16,6 +16,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import structlog
 
 from kassa.callbacks.delivery import Delivery
+from kassa.callbacks.listeners.forgetting import ForgettingListeners
 from kassa.clock import Clock
 from kassa.errors import DatabaseUnavailable
 from kassa.idempotency.forgetting import Forgetting
@@ -93,6 +94,7 @@ class Worker:
                 AskingRefunds(platform),
                 Numbering(platform.pool),
                 Forgetting(platform),
+                ForgettingListeners(platform),
                 Reconciling(platform),
             )
         )

@@ -138,6 +138,13 @@ async def things(office: Office) -> Things:
     services = (await shop.call("GET", "/api/payment-services")).data
     providers = await office.fetch("SELECT * FROM provider_accounts WHERE account_id = $1", shop.keys.id)
 
+    async def lease(*, test_mode: bool) -> str:
+        asked = {"data": {"type": "callback-listeners", "attributes": {"test_mode": test_mode}}}
+        opened = await shop.call("POST", "/api/callback-listeners", json_body=asked)
+        return str(opened.data["id"])
+
+    leases = {mode: await lease(test_mode=mode) for mode in (True, False)}
+
     def parameters(answer: Any, *, test_mode: bool) -> dict[str, str]:
         flow = answer.attributes["flow_data"]
         (provider,) = [row for row in providers if row["test_mode"] is test_mode]
@@ -147,6 +154,7 @@ async def things(office: Office) -> Things:
             "account_service_id": services[0]["id"],
             "provider": provider["provider"],
             "provider_account_id": provider["provider_account_id"],
+            "listener_id": leases[test_mode],
         }
 
     return Things(

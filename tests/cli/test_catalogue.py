@@ -57,7 +57,7 @@ async def test_a_running_kassa_takes_money_in_what_is_imported_beside_it(folder:
         assert (await asked(shop, "TEA"))[0] == 422
         await command.run("catalogue", "import", str(SAMPLE), environment=environment)
         words = ("--method", "teapay", "--currency", "TEA", "--amount-max", "2.5")
-        added = await command.run("accounts", "services", shop.keys.id, "add", *words, environment=environment)
+        added = await command.run("services", "add", "-a", shop.keys.id, *words, environment=environment)
         assert added.out.splitlines()[1].split() == ["tea_house_tea_hpp", "on", "0.00000001", "2.5", "0"]
 
         async def is_offered() -> bool:

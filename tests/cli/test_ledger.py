@@ -52,9 +52,9 @@ async def test_what_was_tampered_with_is_named_and_the_command_fails(database: D
     problem = "entry processed:pay_2 (journal line 3) was changed"
     assert ran.status == 1
     assert ran.out.splitlines()[-2:] == [f"{one} test: {problem}", "Read 16 rows: 1 problem."]
-    assert (await kassa("ledger", "verify", other)).status == 0
-    assert (await kassa("ledger", "verify", one, "--mode", "live")).status == 0
-    told = await kassa("ledger", "verify", one, "--mode", "test", "--json")
+    assert (await kassa("ledger", "verify", "-a", other)).status == 0
+    assert (await kassa("ledger", "verify", "-a", one, "--live")).status == 0
+    told = await kassa("ledger", "verify", "-a", one, "--test", "--json")
     report: Any = command.Ran(status=0, out=told.out, err=told.err).document()
     assert told.status == 1
     assert [(each["account_id"], each["mode"], each["problems"]) for each in report] == [(one, "test", [problem])]
@@ -64,7 +64,7 @@ async def test_balances_are_shown_with_all_their_decimals(database: Database, ka
     account_id = await ledger.booked(database, 2)
     await ledger.post(database.pool, account_id, paid(7, currency="JPY", paid=500, fee=0, reserve=0))
     await ledger.post(database.pool, account_id, paid(8, currency="KWD", paid=5000, fee=1, reserve=0))
-    ran = await kassa("ledger", "balances", account_id, "--mode", "test")
+    ran = await kassa("ledger", "balances", "-a", account_id, "--test")
     assert [line.split() for line in ran.out.splitlines()] == [
         ["currency", "purse", "balance"],
         ["JPY", "provider", "500"],
@@ -77,10 +77,10 @@ async def test_balances_are_shown_with_all_their_decimals(database: Database, ka
         ["USD", "reserved", "2.00"],
         ["USD", "fees", "0.50"],
     ]
-    assert (await kassa("ledger", "balances", account_id, "--json")).document() == []
+    assert (await kassa("ledger", "balances", "-a", account_id, "--json")).document() == []
     for book in ("balances", "statement"):
-        ran = await kassa("ledger", book, account_id)
-        told = "Nothing of this is booked in live mode; --mode test shows the other's books."
+        ran = await kassa("ledger", book, "-a", account_id)
+        told = "Nothing of this is booked in live mode; --test shows the other mode's books."
         assert (ran.status, ran.err.strip()) == (0, told)
 
 
@@ -88,22 +88,20 @@ async def test_a_statement_runs_its_balance(database: Database, kassa: Kassa) ->
     account_id = await ledger.booked(database, 2)
     await ledger.post(database.pool, account_id, paid(7, currency="JPY", paid=500, fee=0, reserve=0))
     await ledger.number(database.pool, account_id)
-    ran = await kassa("ledger", "statement", account_id, "--mode", "test")
+    ran = await kassa("ledger", "statement", "-a", account_id, "--test")
     assert [line.split() for line in ran.out.splitlines()[1:]] == [
         ["1", "2026-03-01", "12:00:00", "processed", "cpi_0000000000000000", "USD", "8.75", "8.75"],
         ["2", "2026-03-01", "12:01:00", "processed", "cpi_0000000000000001", "USD", "8.75", "17.50"],
         ["3", "2026-03-01", "12:00:00", "processed", "cpi_0000000000000007", "JPY", "500", "500"],
     ]
     fees: Any = (
-        await kassa(
-            "ledger", "statement", account_id, "--mode", "test", "--purse", "fees", "--currency", "usd", "--json"
-        )
+        await kassa("ledger", "statement", "-a", account_id, "--test", "--purse", "fees", "--currency", "usd", "--json")
     ).document()
     assert [(row["number"], row["amount"], row["balance"]) for row in fees] == [
         ("1", "0.25", "0.25"),
         ("2", "0.25", "0.50"),
     ]
-    provider = await kassa("ledger", "statement", account_id, "--mode", "test", "--purse", "provider")
+    provider = await kassa("ledger", "statement", "-a", account_id, "--test", "--purse", "provider")
     assert [line.split()[-2:] for line in provider.out.splitlines()[1:]] == [
         ["10.00", "10.00"],
         ["10.00", "20.00"],
@@ -113,5 +111,6 @@ async def test_a_statement_runs_its_balance(database: Database, kassa: Kassa) ->
 
 @pytest.mark.parametrize("words", [("verify",), ("balances",), ("statement",)])
 async def test_an_account_that_is_none_is_told_in_a_sentence(kassa: Kassa, words: tuple[str, ...]) -> None:
-    ran = await kassa("ledger", *words, "coma_0000000000000000")
-    assert (ran.status, ran.out, ran.err.strip()) == (1, "", "There is no such account.")
+    ran = await kassa("ledger", *words, "--account", "coma_0000000000000000")
+    told = "There is no account coma_0000000000000000: kassa accounts list shows those that there are."
+    assert (ran.status, ran.out, ran.err.strip()) == (1, "", told)

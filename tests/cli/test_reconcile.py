@@ -10,7 +10,7 @@ import structlog
 from typer.testing import CliRunner
 
 from kassa.accounts.model import Account
-from kassa.cli.reconcile import app
+from kassa.cli import cases, reconcile
 from kassa.db import queries
 from kassa.errors import KassaError
 from tests.support import command, ledger
@@ -22,6 +22,8 @@ from tests.support.serving import Serving
 from tests.support.world import World
 
 Kassa = Callable[..., Awaitable[Ran]]
+
+APPS = {"reconcile": reconcile.app, "cases": cases.app}
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def kassa(world: World, database: Database) -> Kassa:
 
     async def run(*words: str, **other: str) -> Ran:
         with structlog.testing.capture_logs():  # the bank's, which is not what the command prints
-            ran = await asyncio.to_thread(CliRunner().invoke, app, words, env=environment | other)
+            ran = await asyncio.to_thread(CliRunner().invoke, APPS[words[0]], words[1:], env=environment | other)
         if isinstance(ran.exception, KassaError):
             return Ran(status=1, out=ran.stdout, err=str(ran.exception))
         assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
@@ -65,7 +67,7 @@ async def paid(world: World, account: Account) -> str:
 async def test_books_that_agree_end_well(world: World, kassa: Kassa) -> None:
     account, other = await world.account(), await world.account()
     await paid(world, account)
-    ran = await kassa()
+    ran = await kassa("reconcile", "run")
     lines = [line.split() for line in ran.out.splitlines()]
     assert ran.status == 0, ran.err
     assert " ".join(lines[0]) == "account provider_account mode lines entries differences closed open problem"
@@ -80,19 +82,19 @@ async def test_a_difference_is_told_listed_and_closed(world: World, kassa: Kassa
     account = await world.account()
     payment_id = await paid(world, account)
     write(world, "UPDATE purchases SET amount = 9950 WHERE order_ref = ?", payment_id)
-    ran = await kassa("--account", account.account_id)
+    ran = await kassa("reconcile", "run", "--account", account.account_id)
     assert (ran.status, ran.out.splitlines()[-1]) == (
         1,
         "Read 1 lines of statements and 1 movements of ours: 1 amount.",
     )
-    (listed,) = [line.split() for line in (await kassa("cases")).out.splitlines()[1:]]
+    (listed,) = [line.split() for line in (await kassa("cases", "list")).out.splitlines()[1:]]
     case_id = listed[0]
     assert listed[1:9] == ["amount", "purchase", payment_id, "100.00", "USD", "processed", "99.50", "USD"]
     assert listed[-1] == "open"
-    assert (await kassa("close", case_id, "--note", "the bank's own fee")).status == 0
-    again = await kassa("close", case_id, "--note", "once more")
+    assert (await kassa("cases", "close", case_id, "--note", "the bank's own fee")).status == 0
+    again = await kassa("cases", "close", case_id, "--note", "once more")
     assert (again.status, again.err.strip()) == (1, "There is no such open case.")
-    documents: Any = (await kassa("cases", "--all", "--json")).document()
+    documents: Any = (await kassa("cases", "list", "--all", "--json")).document()
     assert [(each["note"], each["ours"]["amount"], each["theirs"]["amount"]) for each in documents] == [
         ("the bank's own fee", 10_000, 9950)
     ]
@@ -101,39 +103,42 @@ async def test_a_difference_is_told_listed_and_closed(world: World, kassa: Kassa
 async def test_a_time_can_be_named(world: World, kassa: Kassa) -> None:
     account = await world.account()
     await paid(world, account)
-    before: Any = (await kassa("--since", "2020-01-01", "--until", "2020-02-01T12:00:00", "--json")).document()
+    before: Any = (
+        await kassa("reconcile", "run", "--since", "2020-01-01", "--until", "2020-02-01T12:00:00", "--json")
+    ).document()
     assert [(row["lines"], row["entries"]) for row in before] == [(0, 0)]
-    ran = await kassa("--since", "2020-02-01", "--until", "2020-01-01")
+    ran = await kassa("reconcile", "run", "--since", "2020-02-01", "--until", "2020-01-01")
     assert (ran.status, "since" in ran.err) == (1, True)
 
 
 async def test_a_provider_that_cannot_be_asked_is_told(world: World, kassa: Kassa) -> None:
     account = await world.account()
     await paid(world, account)
-    ran = await kassa(KASSA_BANK_URL="http://127.0.0.1:9")
+    ran = await kassa("reconcile", "run", KASSA_BANK_URL="http://127.0.0.1:9")
     assert (ran.status, "did not answer in time" in ran.out.splitlines()[1]) == (1, True)
-    (turn,) = [line.split() for line in (await kassa("turns")).out.splitlines()[1:]]
+    (turn,) = [line.split() for line in (await kassa("reconcile", "schedule")).out.splitlines()[1:]]
     assert turn[:4] == [account.account_id, await provider_account_id(world, account), "test", "never"]
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        ("--account", "coma_0000000000000000"),
-        ("cases", "--account", "coma_0000000000000000"),
-        ("close", "case_0000000000000000", "--note", "x"),
+        ("reconcile", "run", "--account", "coma_0000000000000000"),
+        ("cases", "list", "--account", "coma_0000000000000000"),
+        ("cases", "close", "case_0000000000000000", "--note", "x"),
     ],
 )
 async def test_what_is_none_is_told_in_a_sentence(kassa: Kassa, words: tuple[str, ...]) -> None:
     ran = await kassa(*words)
     assert (ran.status, ran.out) == (1, "")
-    assert ran.err.strip() in ("There is no such account.", "There is no such open case.")
+    told = ("There is no account coma_0000000000000000: ", "There is no open case case_0000000000000000.")
+    assert ran.err.startswith(told)
 
 
 async def test_beside_a_running_demo_the_bank_is_found(serving_kassa: Serving) -> None:
     account_id = serving_kassa.served.account.id
     environment = {"KASSA_HOME": str(serving_kassa.folder / "home")}
-    ran = await command.run("reconcile", "--account", account_id, "--json", environment=environment)
+    ran = await command.run("reconcile", "run", "--account", account_id, "--json", environment=environment)
     rows: Any = command.Ran(status=0, out=ran.out, err=ran.err).document()
     assert [(row["account"], row["mode"], row["compared"], row["problem"]) for row in rows] == [
         (account_id, "test", True, "")

@@ -27,6 +27,8 @@ OWNED: Final = (
     "reconciliation_cases",
     "moderation_rules",
     "moderation_decisions",
+    "callback_listeners",
+    "callback_copies",
 )
 """The tables whose rows belong to an account."""
 
@@ -39,6 +41,7 @@ ALLOWED: Final = {
     "payments._DUE_ACCOUNTS": "the worker asks whose work is due",
     "refunds._DUE_ACCOUNTS": "the worker asks whose work is due",
     "callbacks.due_accounts": "the worker asks whose work is due",
+    "callbacks.listeners.over_accounts": "the worker asks whose leases are over",
     "ledger._WAITING": "the worker asks whose entries have no number",
     "reconciliation.turns._DUE_ACCOUNTS": "the worker asks whose turn it is",
     "reconciliation._SHARING": "finds the accounts that have the same merchant at a provider",

@@ -111,7 +111,7 @@ async def _begin_again(kassa: Kassa, database_url: str, merchant: Merchant, done
     assert told.isdisjoint(row["callback_id"] for row in delivered)
     missing = await _missing(kassa)
     await kassa.advance(seconds=COMPARED_SECONDS)
-    compared = await _kassa(kassa, "reconcile")
+    compared = await _kassa(kassa, "reconcile", "run")
     assert compared.status == (1 if missing else 0), compared.err
     cases = await _rows(database_url, "SELECT kind, movement, ref FROM reconciliation_cases WHERE resolved_at IS NULL")
     assert Counter(tuple(row.values()) for row in cases) == {("missing_here", "purchase", ref): 1 for ref in missing}

@@ -14,6 +14,7 @@ from kassa.accounts import keys, queries, sealed
 from kassa.accounts.model import Account, AccountService, ProviderAccount, Route
 from kassa.accounts.services import queries as services
 from kassa.cache import Recent
+from kassa.clock import Clock
 from kassa.db.pool import Pool
 from kassa.errors import Forbidden, NotFound, Unauthorized
 from kassa.moderation import queries as moderation
@@ -48,6 +49,7 @@ class Directory:
         self._offered_currencies = Recent(self._load_offered_currencies, seconds=KEPT_SECONDS)
         self._routes = Recent(self._load_route, seconds=KEPT_SECONDS)
         self._credentials = Recent(self._load_credentials, seconds=KEPT_SECONDS)
+        self._listened = Recent(self._load_listened, seconds=KEPT_SECONDS)
         self._moderation_rules = Recent(self._load_moderation_rules, seconds=KEPT_SECONDS)
 
     async def by_id(self, account_id: str) -> Account:
@@ -86,6 +88,10 @@ class Directory:
     async def private_keys(self, account_id: str, *, test_mode: bool) -> list[str]:
         """Return the keys that sign callbacks of a mode, newest first."""
         return list(await self._private_keys.get((account_id, test_mode)))
+
+    async def is_listened(self, account_id: str, *, test_mode: bool) -> bool:
+        """Return whether there is a listener to the account's callbacks of a mode, or was half a second ago."""
+        return await self._listened.get((account_id, test_mode))
 
     async def service(self, account_id: str, code: str) -> AccountService | None:
         """Return a service as the account has it, on or off, or None where it has not; any text is asked about."""
@@ -130,6 +136,10 @@ class Directory:
         account_id, test_mode = key
         found = await queries.sealed_private_keys(self._pool, account_id=account_id, test_mode=test_mode)
         return tuple(sealed.open_private_key(self._root, each) for each in found)
+
+    async def _load_listened(self, key: tuple[str, bool]) -> bool:
+        account_id, test_mode = key
+        return await queries.is_listened(self._pool, account_id=account_id, test_mode=test_mode, now=Clock.real())
 
     async def _load_service(self, key: tuple[str, str]) -> AccountService | None:
         account_id, code = key

@@ -135,6 +135,20 @@ async def provider_account(executor: Executor, *, account_id: str, provider_acco
     return ProviderAccount(**row) if row else None
 
 
+async def is_listened(executor: Executor, *, account_id: str, test_mode: bool, now: datetime) -> bool:
+    """Return whether the account's callbacks of a mode are listened to at this moment."""
+    found: bool = await executor.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM callback_listeners
+                       WHERE account_id = $1 AND test_mode = $2 AND leased_until > $3)
+        """,
+        account_id,
+        test_mode,
+        now,
+    )
+    return found
+
+
 # Writing --------------------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kassa.api import description, gate, notifications, private, public
 from kassa.api.description.operation import Described
 from kassa.api.idempotent import Idempotent
-from kassa.api.private import balances, decisions, entries, profile, rates, refunds, services
+from kassa.api.private import balances, decisions, entries, listeners, profile, rates, refunds, services
 from kassa.api.public import prerequest
 from kassa.checkout import process
 from kassa.jsonapi.answers import HANDLERS
@@ -57,7 +57,7 @@ def _public(platform: Platform) -> ASGIApp:
 
 def _private(platform: Platform) -> ASGIApp:
     invoices, offered = private.Invoices(platform), services.Services(platform)
-    moderation = decisions.Decisions(platform)
+    moderation, listening = decisions.Decisions(platform), listeners.Listeners(platform)
     return Starlette(
         routes=[
             Described("/payment-invoices", invoices.create, private.described.CREATE_INVOICE),
@@ -73,6 +73,8 @@ def _private(platform: Platform) -> ASGIApp:
             Described("/account/balances", balances.CurrencyAccounts(platform).read, balances.READ_BALANCES),
             Described("/payment-exchange-rates/{base}/{quote}", rates.ExchangeRates(platform).read, rates.READ_RATE),
             Described("/ledger-entries", entries.Entries(platform).page, entries.LIST_ENTRIES),
+            Described("/callback-listeners", listening.create, listeners.LISTEN),
+            Described("/callback-listeners/{listener_id}/callbacks", listening.callbacks, listeners.READ_COPIES),
             Described("/account/profile", profile.Profile(platform).read, profile.READ_PROFILE),
         ],
         middleware=[Middleware(Idempotent, platform=platform)],

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from kassa import ids
 from kassa.callbacks import queries
+from kassa.callbacks.listeners import queries as listener_queries
 from kassa.callbacks.model import Claim, Delivered, Failed, Result, Retry, Verdict
 from kassa.clock import Clock
 from kassa.db.pool import Executor
@@ -22,19 +23,35 @@ async def enqueue(
     test_mode: bool,
     invoice_status: str,
     final: bool,
-    url: str,
+    url: str | None,
     body: bytes,
     now: datetime,
+    listened: bool = False,
 ) -> None:
     """Queue a callback in the transaction that changed the invoice, whose row the caller locked (P7).
+
+    Where it is ``listened`` to, listeners get a copy, also where there is no ``url`` and so nothing to deliver.
 
     ``body`` is the document as it is at this change: the same bytes go out on each try. An older callback of the
     invoice that waits for a retry gives way to this one, unless its status is ``final``.
     """
+    callback_id = ids.new_id("msg", tag)
+    if listened:
+        await listener_queries.copy(
+            connection,
+            account_id=account_id,
+            test_mode=test_mode,
+            callback_id=callback_id,
+            invoice_id=invoice_id,
+            invoice_status=invoice_status,
+            body=body,
+        )
+    if url is None:
+        return
     await queries.enqueue(
         connection,
         account_id=account_id,
-        callback_id=ids.new_id("msg", tag),
+        callback_id=callback_id,
         invoice_id=invoice_id,
         test_mode=test_mode,
         invoice_status=invoice_status,
@@ -130,3 +147,4 @@ async def resend(
             raise Invalid({"url": error.detail}) from None
     now = clock.now(test_mode=test_mode)
     await queries.resend(connection, account_id=account_id, callback_id=callback_id, url=url, now=now)
+    await listener_queries.copy_again(connection, account_id=account_id, callback_id=callback_id)

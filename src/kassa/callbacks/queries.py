@@ -201,9 +201,15 @@ async def mark_failed(
 
 
 async def listed(
-    connection: Executor, *, account_id: str, invoice_id: str | None, failed: bool, limit: int
+    connection: Executor,
+    *,
+    account_id: str,
+    invoice_id: str | None = None,
+    callback_id: str | None = None,
+    failed: bool = False,
+    limit: int,
 ) -> list[Listed]:
-    """Return an account's callbacks, newest first: all, those of an invoice, those whose last try failed."""
+    """Return an account's callbacks, newest first: all, those of an invoice, one, those whose last try failed."""
     rows = await connection.fetch(
         """
         SELECT callback_id, invoice_id, test_mode, invoice_status, url, status, tries, created_at, tried_at,
@@ -211,6 +217,7 @@ async def listed(
         FROM callbacks
         WHERE account_id = $1 AND ($2::text IS NULL OR invoice_id = $2)
             AND (NOT $3::boolean OR (failure IS NOT NULL AND status IN ('pending', 'failed')))
+            AND ($5::text IS NULL OR callback_id = $5)
         ORDER BY logged_at DESC, callback_id
         LIMIT $4
         """,
@@ -218,6 +225,7 @@ async def listed(
         invoice_id,
         failed,
         limit,
+        callback_id,
     )
     return [Listed(**row) for row in rows]
 

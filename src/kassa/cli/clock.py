@@ -1,13 +1,15 @@
 """``kassa clock``: shows and moves the clock of test mode, for everything that waits at once."""
 
-import asyncio
 import re
 from datetime import timedelta
 from typing import Annotated, Final
 
 import typer
 
-from kassa.cli.opened import opened
+from kassa.cli import printing
+from kassa.cli.commands import command, group
+from kassa.cli.opened import Opened, opened
+from kassa.cli.printing import Shown
 from kassa.db import queries
 from kassa.errors import Invalid
 
@@ -15,25 +17,32 @@ TEST_OFFSET_MAX: Final = timedelta(days=3650)
 
 _DURATION: Final = re.compile(r"(?:([0-9]{1,5})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,7})m)?(?:([0-9]{1,9})s)?")
 
-app = typer.Typer(no_args_is_help=True, help="The clock of test mode: expiry, retries and reports follow it.")
+app = group("Test mode's clock: expiry, retries and reports follow it.")
 
 
-@app.command()
-def show() -> None:
+@command(app, "show", opened)
+async def show(kassa: Opened) -> Shown:
     """Show the time of test mode and how far it is ahead."""
-    asyncio.run(_show())
+    return await _shown(kassa)
 
 
-@app.command()
-def advance(duration: Annotated[str, typer.Argument(help="How far: 3h, 90m, 2d, 1h30m, 45s.")]) -> None:
+@command(app, "advance", opened, "kassa clock advance 31m", "kassa clock advance 1d")
+async def advance(
+    kassa: Opened, duration: Annotated[str, typer.Argument(help="How far: 3h, 90m, 2d, 1h30m, 45s.")]
+) -> Shown:
     """Move test mode on in time."""
-    asyncio.run(_advance(read_duration(duration)))
+    step = read_duration(duration)
+    moved = await queries.advance_test_offset(kassa.pool, step=step, test_offset_max=TEST_OFFSET_MAX)
+    if moved is None:
+        raise Invalid({"duration": f"Test mode goes no further than {TEST_OFFSET_MAX.days} days ahead."})
+    return await _shown(kassa)
 
 
-@app.command()
-def reset() -> None:
+@command(app, "reset", opened)
+async def reset(kassa: Opened) -> Shown:
     """Bring test mode back to real time. Test invoices made in the meantime then lie in the future."""
-    asyncio.run(_reset())
+    await queries.save_test_offset(kassa.pool, test_offset=timedelta())
+    return await _shown(kassa)
 
 
 def read_duration(text: str) -> timedelta:
@@ -46,25 +55,12 @@ def read_duration(text: str) -> timedelta:
     return duration
 
 
-async def _show() -> None:
-    async with opened() as kassa:
-        kassa.clock.test_offset = await queries.test_offset(kassa.pool)
-        now = kassa.clock.now(test_mode=True)
-        typer.echo(f"{now:%Y-%m-%d %H:%M:%S} UTC in test mode, {_ahead(kassa.clock.test_offset)}")
-
-
-async def _advance(step: timedelta) -> None:
-    async with opened() as kassa:
-        moved = await queries.advance_test_offset(kassa.pool, step=step, test_offset_max=TEST_OFFSET_MAX)
-    if moved is None:
-        raise Invalid({"duration": f"Test mode goes no further than {TEST_OFFSET_MAX.days} days ahead."})
-    await _show()
-
-
-async def _reset() -> None:
-    async with opened() as kassa:
-        await queries.save_test_offset(kassa.pool, test_offset=timedelta())
-    await _show()
+async def _shown(kassa: Opened) -> Shown:
+    offset = await queries.test_offset(kassa.pool)
+    kassa.clock.test_offset = offset
+    now = kassa.clock.now(test_mode=True)
+    document = {"test_mode": now, "ahead_seconds": int(offset.total_seconds())}
+    return printing.line(f"{now:%Y-%m-%d %H:%M:%S} UTC in test mode, {_ahead(offset)}", document)
 
 
 def _ahead(offset: timedelta) -> str:

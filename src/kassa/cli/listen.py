@@ -1,149 +1,187 @@
-"""``kassa listen``: a merchant's server for a while, which prints each callback and whether its signatures hold."""
+"""``kassa listen``: prints an account's callbacks as they come, beside its own endpoint, and passes them on."""
 
 import asyncio
+import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Collection
 from typing import Annotated, Final
 
 import msgspec
 import typer
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from kassa import config
-from kassa.accounts import demo, operations, queries
-from kassa.accounts.directory import KEPT_SECONDS, Directory
-from kassa.cli.listening import Listener, bind, port_of
-from kassa.cli.opened import guard, opened
+from kassa.accounts import demo
+from kassa.api.private.listeners import CopyResource
+from kassa.cli import choosing
+from kassa.cli.commands import AccountOption
+from kassa.cli.feed import ApiFeed, Feed, HomeFeed
+from kassa.cli.opened import opened_platform
 from kassa.clock import Clock
-from kassa.demo.inbox import Body, Invoice, genuine
-from kassa.errors import Invalid, KassaError, NotFound
+from kassa.db.home import announced
+from kassa.demo.inbox import Body
+from kassa.errors import Invalid, KassaError, NotFound, Unauthorized
 from kassa.outbound import Outbound
 
-_HOST: Final = "127.0.0.1"
-_BODY_BYTES_MAX: Final = 256 * 1024
 _FORWARD_SECONDS: Final = 15.0
-_FINISH_SECONDS: Final = 2
-_PASSED_ON: Final = ("content-type", "x-signature", "webhook-id", "webhook-timestamp", "webhook-signature")
+_RETRY_SECONDS: Final = 1.0
 
 _body = msgspec.json.Decoder(Body)
 
 
 def listen(
-    account_id: Annotated[
-        str | None, typer.Argument(metavar="[ACCOUNT]", help="The account's id; else the demo account's.")
-    ] = None,
     *,
-    forward_to: Annotated[
-        str | None, typer.Option(metavar="URL", help="Pass each callback on, and answer as it was answered there.")
+    account_id: AccountOption = None,
+    forward_to: Annotated[str | None, typer.Option(metavar="URL", help="Pass each callback on to a server.")] = None,
+    print_json: Annotated[
+        bool, typer.Option("--print-json", help="Print each body, a line of JSON; the rest goes to standard error.")
+    ] = False,
+    status: Annotated[
+        list[str] | None, typer.Option(metavar="STATUS", help="Only callbacks of this status; repeatable.")
     ] = None,
-    port: Annotated[int, typer.Option(help="Where on loopback; 0: a free port.")] = 0,
+    invoice: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only those of this invoice, cpi_…; repeatable.")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Live mode's callbacks instead of test mode's.")] = False,
+    api: Annotated[
+        str | None, typer.Option(metavar="URL", envvar="KASSA_API_URL", help="A Kassa's address, with --key.")
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ACCOUNT:KEY",
+            envvar="KASSA_API_KEY",
+            help="The account's id and API key; nothing else is needed. Better in the variable, which no list shows.",
+        ),
+    ] = None,
 ) -> None:
-    """Print an account's callbacks as they come, until Ctrl-C: status, reference, amount and whether they are genuine.
+    """Print an account's callbacks as they come, until Ctrl-C: ids, status, reference and amount.
 
-    Meanwhile the account's callback_url is this command's; invoices that name their own still tell it there.
+    The account's own endpoint gets its callbacks as ever; these are copies, also of invoices that have no callback_url.
     """
-    asyncio.run(_run(account_id or _demo_account(), forward_to, port))
+    statuses, invoices = frozenset(status or ()), frozenset(invoice or ())
+    asyncio.run(_run(account_id, api, key, Listening(forward_to, statuses, invoices, print_json=print_json, live=live)))
 
 
-def _demo_account() -> str:
-    keys = demo.kept(config.load(os.environ).home_path())
-    if keys is None:
-        raise Invalid({"ACCOUNT": "This value should be an account's id: this home has no demo account."})
-    return keys.id
-
-
-async def _run(account_id: str, forward_to: str | None, port: int) -> None:
+async def _run(account_id: str | None, api: str | None, key: str | None, listening: "Listening") -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with bind(_HOST, port, "--port") as taken:
-        url = f"http://{_HOST}:{port_of(taken)}/"
-        async with guard() as outbound:
-            keys = await _keys(account_id)
-            receiver = Receiver(keys, outbound, forward_to)
-            routes = [Route("/{path:path}", receiver.receive, methods=["POST"])]
-            listener = Listener(Starlette(routes=routes), taken, finish_seconds=_FINISH_SECONDS)
-            await listener.start()
-            before = await _redirect(account_id, url)
-            try:
-                await asyncio.sleep(KEPT_SECONDS)
-                typer.echo(f"Callbacks of {account_id} come to {url} until Ctrl-C, then to {before or 'nobody'} again.")
-                await stop.wait()
-            finally:
-                await _redirect(account_id, before or "", only_from=url)
-                await listener.stop()
+    settings = config.load(os.environ)
+    async with Outbound(settings) as outbound, _feed(outbound, account_id, api, key) as (name, feed):
+        working = asyncio.create_task(listening.run(name, feed, outbound))
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            working.cancel()
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
 
 
-async def _keys(account_id: str) -> dict[bool, Sequence[str]]:
-    """Return the private keys of both modes, which a merchant has in his settings."""
-    async with opened() as kassa:
-        if await queries.account(kassa.pool, account_id=account_id) is None:
-            raise NotFound("There is no such account.")
-        directory = Directory(kassa.pool, kassa.root, [])
-        return {mode: await directory.private_keys(account_id, test_mode=mode) for mode in (True, False)}
+@contextlib.asynccontextmanager
+async def _feed(
+    outbound: Outbound, account_id: str | None, api: str | None, key: str | None
+) -> AsyncIterator[tuple[str, Feed]]:
+    """Find the way to the callbacks: a key's, else the demo account's, whose key the home has, else the home's."""
+    home = config.load(os.environ).home_path()
+    running, kept = announced(home), demo.kept(home)
+    if api is not None and key is None:
+        raise Invalid({"--key": "An address is asked with a key: ACCOUNT:KEY, or KASSA_API_KEY."})
+    if key is not None:
+        named, separator, secret = key.partition(":")
+        url = api or (running.base_url if running else None)
+        if not separator or account_id not in (None, named):
+            raise Invalid({"--key": "This value should be ACCOUNT:KEY, the account's id and its API key."})
+        if url is None:
+            raise Invalid({"--api": "No Kassa runs on this home, so name the address of one."})
+        yield named, ApiFeed(outbound, url, named, secret)
+        return
+    if running and running.base_url and kept and account_id in (None, kept.id):
+        yield kept.id, ApiFeed(outbound, running.base_url, kept.id, kept.api_key)
+        return
+    async with opened_platform() as platform:
+        account = await choosing.chosen(platform.pool, account_id)
+        yield account.account_id, HomeFeed(platform, account)
 
 
-async def _redirect(account_id: str, url: str, *, only_from: str | None = None) -> str | None:
-    """Set where the account's callbacks go, unless somebody has changed it meanwhile; return where they went."""
-    async with opened() as kassa:
-        account = await queries.account(kassa.pool, account_id=account_id)
-        before = account.callback_url if account else None
-        if only_from is None or before == only_from:
-            await operations.set_options(kassa.pool, account_id, {"callback_url": url})
-        return before
+class Listening:
+    """Prints what comes, and passes it on."""
 
-
-class Receiver:
-    """The handler."""
-
-    def __init__(self, keys: Mapping[bool, Sequence[str]], outbound: Outbound, forward_to: str | None) -> None:
-        """Take the account's private keys by mode, and where callbacks are passed on to."""
-        self._keys = keys
-        self._outbound = outbound
+    def __init__(
+        self,
+        forward_to: str | None,
+        statuses: Collection[str],
+        invoices: Collection[str],
+        *,
+        print_json: bool,
+        live: bool,
+    ) -> None:
+        """Take what is wanted; no statuses or invoices mean all of them."""
         self._forward_to = forward_to
+        self._statuses = statuses
+        self._invoices = invoices
+        self._print_json = print_json
+        self._live = live
         self._clock = Clock()
 
-    async def receive(self, request: Request) -> Response:
-        """Print a callback; answer as the one it was passed on to, else 200, or 401 for one that is not genuine."""
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _BODY_BYTES_MAX:
-                return Response(status_code=413)
-        try:
-            invoice = _body.decode(body).data
-        except msgspec.MsgspecError:
-            return self._told("what came is no callback", Response(status_code=400))
-        keys = self._keys[invoice.attributes.test_mode]
-        is_genuine = genuine(request.headers, bytes(body), keys=keys, now=self._clock.real())
-        if self._forward_to is None:
-            response = Response(status_code=200 if is_genuine else 401)
-        else:
-            response = await self._forwarded(self._forward_to, request, bytes(body))
-        return self._told(_line(invoice, is_genuine=is_genuine), response)
+    async def run(self, account_id: str, feed: Feed, outbound: Outbound) -> None:
+        """Listen until this is cancelled; a lease that has ended is followed by another."""
+        mode = "live" if self._live else "test"
+        listener_id = await feed.open(test_mode=not self._live)
+        self._say(f"Listening to {account_id} in {mode} mode until Ctrl-C. Its own callback_url stays as it is.")
+        received: list[str] = []
+        while True:
+            try:
+                if not listener_id:
+                    listener_id = await feed.open(test_mode=not self._live)
+                    self._say("The lease had ended: callbacks of the meantime were not copied.", err=True)
+                found = await feed.callbacks(listener_id, received)
+            except NotFound:
+                listener_id, received = "", []
+                continue
+            except (Invalid, Unauthorized):
+                raise
+            except KassaError as error:
+                self._say(f"{error.detail} Trying again.", err=True)
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            for copy in found:
+                await self._take(copy, outbound)
+            received = [copy.id for copy in found]
 
-    async def _forwarded(self, url: str, request: Request, body: bytes) -> Response:
-        headers = {name: value for name in _PASSED_ON if (value := request.headers.get(name)) is not None}
+    async def _take(self, copy: CopyResource, outbound: Outbound) -> None:
+        told = copy.attributes
+        if self._statuses and told.invoice_status not in self._statuses:
+            return
+        if self._invoices and told.invoice_id not in self._invoices:
+            return
+        outcome = "" if self._forward_to is None else f"  → {await self._forwarded(self._forward_to, copy, outbound)}"
+        if self._print_json:
+            typer.echo(told.body)
+        words = f"{copy.id}  {told.invoice_id}  {told.invoice_status}  {_amount(told.body)}"
+        self._say(f"{self._clock.real():%H:%M:%S}  {choosing.printable(words)}{outcome}")
+
+    async def _forwarded(self, url: str, copy: CopyResource, outbound: Outbound) -> str:
         try:
-            answer = await self._outbound.request(
-                "POST", url, headers=headers, body=body, timeout_seconds=_FORWARD_SECONDS, guarded=False
+            answer = await outbound.request(
+                "POST",
+                url,
+                headers=copy.attributes.headers,
+                body=copy.attributes.body.encode(),
+                timeout_seconds=_FORWARD_SECONDS,
+                guarded=False,
+                body_needed=False,
             )
         except KassaError as error:
-            typer.echo(f"{url}: {error.detail}", err=True)
-            return Response(status_code=502)
-        return Response(status_code=answer.status)
+            return error.detail
+        return str(answer.status)
 
-    def _told(self, text: str, response: Response) -> Response:
-        printable = "".join(character if character.isprintable() else "?" for character in text)
-        typer.echo(f"{self._clock.real():%H:%M:%S}  {printable}  → {response.status_code}")
-        return response
+    def _say(self, text: str, *, err: bool = False) -> None:
+        typer.echo(text, err=err or self._print_json)
 
 
-def _line(invoice: Invoice, *, is_genuine: bool) -> str:
-    told = invoice.attributes
-    signature = "signature ok" if is_genuine else "SIGNATURE WRONG"
-    return f"{told.status}  {told.reference_id}  {bytes(told.amount).decode()} {told.currency}  {signature}"
+def _amount(body: str) -> str:
+    """Return the reference and the amount of a callback."""
+    attributes = _body.decode(body).data.attributes
+    return f"{attributes.reference_id}  {bytes(attributes.amount).decode()} {attributes.currency}"

@@ -1,201 +1,100 @@
-"""``kassa moderation``: an account's rules, what they hold, and the word on it."""
+"""``kassa moderation``: held payments, and what is decided on them."""
 
-import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
-from enum import StrEnum
 from functools import partial
 from typing import Annotated, Final
 
 import typer
 
-from kassa import ids, money
-from kassa.accounts import queries as accounts
-from kassa.accounts.model import Account
-from kassa.cli import printing
+from kassa import money
+from kassa.cli import choosing, printing
+from kassa.cli.commands import OneOrAll, command, group
 from kassa.cli.opened import Opened, opened, opened_platform
-from kassa.db.pool import Pool
-from kassa.errors import Invalid, NotFound
+from kassa.cli.printing import Shown
+from kassa.errors import Invalid
 from kassa.invoices.decisions import operations as decisions
 from kassa.invoices.queries import View
-from kassa.moderation import operations, queries, terms
-from kassa.moderation.model import Rule, Verdict, words
+from kassa.moderation import queries
+from kassa.moderation.model import Verdict
 from kassa.moderation.queries import Waiting
+from kassa.platform import Platform
 
-app = typer.Typer(no_args_is_help=True, help="Rules that hold payments for a person, and the person's word.")
+app = group("Review held payments: approve, reject.")
 
 NOTE_LENGTH_MAX: Final = 2000
 
-AccountId = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id, coma_….")]
 InvoiceId = Annotated[str, typer.Argument(metavar="INVOICE", help="The invoice's id, cpi_….")]
 Note = Annotated[str | None, typer.Option(help="Why; kept beside the decision.")]
 By = Annotated[str | None, typer.Option(help="Who decides; by default the user who runs this.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-class Action(StrEnum):
-    """What to do with rules."""
-
-    LIST = "list"
-    ADD = "add"
-    REMOVE = "remove"
-
-
-@app.command()
-def rules(
-    account_id: AccountId,
-    action: Annotated[Action, typer.Argument(metavar="list|add|remove")],
-    which: Annotated[
-        str | None, typer.Argument(metavar="KIND|RULE", help="add: amount, country or velocity. remove: rule_….")
-    ] = None,
-    *,
-    currency: Annotated[str | None, typer.Option(help="amount: of which payments.")] = None,
-    at_least: Annotated[str | None, typer.Option(metavar="AMOUNT", help="amount: the least that is held.")] = None,
-    countries: Annotated[str | None, typer.Option(metavar="CODES", help="country: such as US,GB.")] = None,
-    by: Annotated[str | None, typer.Option(help="velocity: card, customer or client_ip.")] = None,
-    count: Annotated[str | None, typer.Option(help="velocity: attempts or successes.")] = None,
-    more_than: Annotated[str | None, typer.Option(metavar="NUMBER", help="velocity: so many pass.")] = None,
-    minutes: Annotated[str | None, typer.Option(help="velocity: in how long.")] = None,
-    as_json: Json = False,
-) -> None:
-    """List an account's rules, add one or remove one. A payment that a rule catches waits for a person."""
-    texts = {
-        "currency": currency,
-        "at_least": at_least,
-        "countries": countries,
-        "by": by,
-        "count": count,
-        "more_than": more_than,
-        "minutes": minutes,
-    }
-    given = {name: text for name, text in texts.items() if text is not None}
-    if given and action is not Action.ADD:
-        raise Invalid(dict.fromkeys(given, f"This belongs to add, not to {action}."))
-    asyncio.run(_rules(account_id, action, which or "", given, as_json=as_json))
+@command(app, "list", opened, "kassa moderation list", "kassa moderation list --account coma_… --json")
+async def list_waiting(kassa: Opened, *, account_id: OneOrAll = None) -> Shown:
+    """List the invoices that wait for a decision, oldest first: held ones, and refunds that have failed."""
+    found = [
+        each
+        for account in await choosing.one_or_all(kassa.pool, account_id)
+        for each in await queries.waiting(kassa.pool, account_id=account.account_id)
+    ]
+    heads = ("invoice", "mode", "status", "resolution", "asked", "taken", "since", "reason")
+    return printing.rows(heads, (_row(each) for each in found), found, empty="No invoice waits for a decision.")
 
 
-async def _rules(account_id: str, action: Action, which: str, given: dict[str, str], *, as_json: bool) -> None:
-    async with opened() as kassa:
-        if await accounts.account(kassa.pool, account_id=account_id) is None:
-            raise NotFound("There is no such account.")
-        if action is Action.ADD:
-            wanted = terms.read(which, given)
-            await operations.add_rule(kassa.pool, account_id, wanted, now=kassa.clock.now(test_mode=False))
-        if action is Action.REMOVE:
-            await operations.remove_rule(kassa.pool, account_id, which)
-        found = await queries.rules(kassa.pool, account_id=account_id)
-    if as_json:
-        printing.document(found)
-        return
-    printing.columns(("rule", "holds"), ((each.rule_id, _told(each)) for each in found))
-
-
-def _told(rule: Rule) -> str:
-    return f"{rule.terms.__struct_config__.tag}: {words(rule.terms)}"
-
-
-@app.command("list")
-def list_waiting(
-    account_id: Annotated[
-        str | None, typer.Argument(metavar="ACCOUNT", help="One account's; all of them unless it is given.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """List the invoices that wait for a person, oldest first: held ones, and refunds that have failed."""
-
-    async def run() -> None:
-        async with opened() as kassa:
-            found = [
-                each
-                for account in await _accounts(kassa, account_id)
-                for each in await queries.waiting(kassa.pool, account_id=account.account_id)
-            ]
-        if as_json:
-            printing.document(found)
-            return
-        heads = ("invoice", "mode", "status", "resolution", "asked", "taken", "since", "reason")
-        printing.columns(heads, (_row(each) for each in found))
-
-    asyncio.run(run())
-
-
-@app.command()
-def history(invoice_id: InvoiceId, as_json: Json = False) -> None:
+@command(app, "history", opened, "kassa moderation history cpi_…")
+async def history(kassa: Opened, invoice_id: InvoiceId) -> Shown:
     """Show what was decided on an invoice, by whom, when and why."""
-
-    async def run() -> None:
-        async with opened() as kassa:
-            account = await _owner(kassa.pool, invoice_id)
-            found = await queries.decisions(kassa.pool, invoice_id, account_id=account.account_id)
-        if as_json:
-            printing.document(found)
-            return
-        rows = (
-            (f"{each.decided_at:%Y-%m-%d %H:%M:%S}", each.verdict, each.decided_by, each.note or "") for each in found
-        )
-        printing.columns(("decided", "verdict", "by", "note"), rows)
-
-    asyncio.run(run())
+    account = await choosing.owner(kassa.pool, invoice_id, "cpi", "invoice")
+    found = await queries.decisions(kassa.pool, invoice_id, account_id=account.account_id)
+    lines = ((f"{each.decided_at:%Y-%m-%d %H:%M:%S}", each.verdict, each.decided_by, each.note or "") for each in found)
+    empty = f"Nothing was decided on {choosing.printable(invoice_id)}."
+    return printing.rows(("decided", "verdict", "by", "note"), lines, found, empty=empty)
 
 
-@app.command()
-def approve(invoice_id: InvoiceId, note: Note = None, by: By = None) -> None:
+@command(app, "approve", opened_platform, 'kassa moderation approve cpi_… --note "known customer"')
+async def approve(platform: Platform, invoice_id: InvoiceId, note: Note = None, by: By = None) -> Shown:
     """Approve a held payment: the invoice is processed with what was taken."""
-    asyncio.run(_decide(invoice_id, partial(decisions.decide, verdict=Verdict.APPROVED), note=note, by=by))
+    deciding = partial(decisions.decide, verdict=Verdict.APPROVED)
+    return await _decided(platform, invoice_id, deciding, note=note, by=by)
 
 
-@app.command()
-def reject(invoice_id: InvoiceId, note: Note = None, by: By = None) -> None:
+@command(app, "reject", opened_platform, 'kassa moderation reject cpi_… --note "stolen card"')
+async def reject(platform: Platform, invoice_id: InvoiceId, note: Note = None, by: By = None) -> Shown:
     """Reject a held payment: the invoice has failed, and the money goes back to the payer."""
-    asyncio.run(_decide(invoice_id, partial(decisions.decide, verdict=Verdict.REJECTED), note=note, by=by))
+    deciding = partial(decisions.decide, verdict=Verdict.REJECTED)
+    return await _decided(platform, invoice_id, deciding, note=note, by=by)
 
 
-@app.command("return")
-def send_back(invoice_id: InvoiceId, note: Note = None, by: By = None) -> None:
-    """Ask once more for money to go back to the payer that the provider would not send back."""
-    asyncio.run(_decide(invoice_id, decisions.send_back, note=note, by=by))
+@command(app, "return", opened_platform, "kassa moderation return cpi_…")
+async def send_back(platform: Platform, invoice_id: InvoiceId, note: Note = None, by: By = None) -> Shown:
+    """Ask the provider once more to send back to the payer what it would not send back."""
+    return await _decided(platform, invoice_id, decisions.send_back, note=note, by=by)
 
 
-@app.command()
-def settle(
-    invoice_id: InvoiceId, note: Annotated[str, typer.Option(help="How it was put right.")], by: By = None
-) -> None:
+@command(app, "settle", opened_platform, 'kassa moderation settle cpi_… --note "sent by wire"')
+async def settle(
+    platform: Platform,
+    invoice_id: InvoiceId,
+    *,
+    note: Annotated[str, typer.Option(help="How it was put right.")],
+    by: By = None,
+) -> Shown:
     """Take an invoice off the list: what went wrong was put right elsewhere.
 
     Books what went back otherwise than asked at what was really sent; no other money moves by it.
     """
-    asyncio.run(_decide(invoice_id, decisions.settle, note=note, by=by))
+    return await _decided(platform, invoice_id, decisions.settle, note=note, by=by)
 
 
-async def _decide(
-    invoice_id: str, deciding: Callable[..., Awaitable[View]], *, note: str | None, by: str | None
-) -> None:
+async def _decided(
+    platform: Platform, invoice_id: str, deciding: Callable[..., Awaitable[View]], *, note: str | None, by: str | None
+) -> Shown:
     if note is not None and (len(note) > NOTE_LENGTH_MAX or not note.isprintable()):
         raise Invalid({"note": f"This value should be one line of {NOTE_LENGTH_MAX} characters or less."})
-    async with opened_platform() as platform:
-        account = await _owner(platform.pool, invoice_id)
-        name = f"operator {by or getpass.getuser()}"
-        view = await deciding(platform, account, invoice_id, by=name, note=note)
-    typer.echo(f"{invoice_id} is {view.invoice.status}.")
-
-
-async def _accounts(kassa: Opened, account_id: str | None) -> list[Account]:
-    if account_id is None:
-        return await accounts.accounts(kassa.pool)
-    account = await accounts.account(kassa.pool, account_id=account_id)
-    if account is None:
-        raise NotFound("There is no such account.")
-    return [account]
-
-
-async def _owner(pool: Pool, invoice_id: str) -> Account:
-    """Return the account that an invoice's id tells of. Raises ``NotFound``."""
-    tag = ids.tag_of(invoice_id, "cpi")
-    account_id = await accounts.account_id_by_tag(pool, tag=tag) if tag else None
-    account = await accounts.account(pool, account_id=account_id) if account_id else None
-    if account is None:
-        raise NotFound("There is no such invoice.")
-    return account
+    account = await choosing.owner(platform.pool, invoice_id, "cpi", "invoice")
+    view = await deciding(platform, account, invoice_id, by=f"operator {by or getpass.getuser()}", note=note)
+    document = {"invoice_id": invoice_id, "status": view.invoice.status}
+    return printing.line(f"{invoice_id} is {view.invoice.status}.", document)
 
 
 def _row(each: Waiting) -> tuple[str, ...]:

@@ -45,19 +45,23 @@ def guard() -> Outbound:
 async def opened_platform() -> AsyncIterator[Platform]:
     """Open the whole platform, for a command that does what the API does; run it with the settings of ``kassa serve``.
 
-    Documents hold the addresses that these give; the bank is that of the Kassa that runs, unless they name another.
+    Documents hold the addresses of the Kassa that runs on this home, unless the settings name others.
     Raises ``SettingsWrong``, ``HomeBusy``, ``DatabaseUnavailable``.
     """
-    settings = addressed(config.load(os.environ))
-    async with open_database(settings) as url, app.open_platform(_with_bank(settings), url) as platform:
+    settings = where_it_runs(config.load(os.environ))
+    async with open_database(settings) as url, app.open_platform(settings, url) as platform:
         yield platform
 
 
-def _with_bank(settings: Settings) -> Settings:
+def where_it_runs(settings: Settings) -> Settings:
+    """Return the settings with the addresses of the Kassa that runs on this home, where they name no others."""
     running = announced(settings.home_path())
-    if settings.bank_url or running is None:
-        return settings
-    return replace(settings, bank_url=running.bank_url)
+    if running is None:
+        return addressed(settings)
+    found = {"base_url": running.base_url, "gate_url": running.gate_url, "bank_url": running.bank_url}
+    here = {name: url for name, url in found.items() if url and not getattr(settings, name)}
+    # Where there is a fake bank its addresses are loopback ones, which only demo mode may reach.
+    return addressed(replace(settings, **here, demo=settings.demo or running.bank_url is not None))
 
 
 @asynccontextmanager

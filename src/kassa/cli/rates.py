@@ -1,10 +1,8 @@
-"""``kassa rates``: what currencies are worth in each other, as banks tell it and as the operator sets it."""
+"""``kassa rates``: what currencies are worth in each other, as banks quote it and as the operator sets it."""
 
-import asyncio
 import os
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Final
 
@@ -12,8 +10,10 @@ import typer
 
 from kassa import config
 from kassa.cli import printing
-from kassa.cli.opened import opened
-from kassa.errors import Invalid, KassaError, RatesUnreadable
+from kassa.cli.commands import command, group
+from kassa.cli.opened import Opened, opened
+from kassa.cli.printing import Shown
+from kassa.errors import Invalid, KassaError
 from kassa.invoices.lifetime import moment
 from kassa.outbound import Outbound
 from kassa.rates import operations, queries
@@ -21,89 +21,86 @@ from kassa.rates.model import BANKS, Quote, Source, to_text
 
 _NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?", re.ASCII)
 
-app = typer.Typer(no_args_is_help=True, help="Exchange rates, for invoices in another currency than their service's.")
+app = group("Exchange rates, for invoices in another currency than their service's.")
 
 
-@app.command("list")
-def list_rates(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+@command(app, "list", opened, "kassa rates list")
+async def list_rates(kassa: Opened) -> Shown:
     """List every source's last rates, also those that are too old for live mode."""
-    found = asyncio.run(_list())
-    if as_json:
-        printing.document(found)
-    else:
-        _print(found)
+    return _shown(await queries.latest(kassa.pool, now=kassa.clock.real()))
 
 
-@app.command()
-def update(
+@command(app, "update", opened, "kassa rates update", "kassa rates update ecb nbu")
+async def update(
+    kassa: Opened,
     sources: Annotated[
-        list[Source] | None, typer.Argument(metavar="SOURCE", help="ecb, nbu, cbr; all of them.")
+        list[Source] | None, typer.Argument(metavar="SOURCE", help="ecb, nbu, cbr; else all of them.")
     ] = None,
-) -> None:
+) -> Shown:
     """Ask banks for their rates; to be run every day, as by cron.
 
-    What one bank fails to tell keeps no other's from being written; then the exit code is 1.
+    A bank that fails keeps no other's rates from being written; then the exit code is 1.
     """
-    failures = asyncio.run(_update(sources or list(BANKS)))
-    if failures:
-        raise RatesUnreadable("; ".join(failures))
-
-
-@app.command()
-def add(
-    base: Annotated[str, typer.Argument(metavar="FROM", help="The currency that has a price, such as USD.")],
-    quote: Annotated[str, typer.Argument(metavar="TO", help="The currency that it is told in, such as UAH.")],
-    rate: Annotated[str, typer.Argument(metavar="RATE", help="How much of TO one unit of FROM is, such as 41.5.")],
-    *,
-    until: Annotated[str | None, typer.Option(metavar="MOMENT", help="When it ends: ISO 8601 or unix seconds.")] = None,
-) -> None:
-    """Set a rate by hand. It goes before every bank's, in this direction, until it ends or is removed."""
-    end = moment(until) if until is not None else None
-    if until is not None and end is None:
-        raise Invalid({"--until": "This value should be a moment in ISO 8601, or unix seconds."})
-    _print([asyncio.run(_add(base.upper(), quote.upper(), _number(rate), end))])
-
-
-@app.command()
-def remove(
-    base: Annotated[str, typer.Argument(metavar="FROM")], quote: Annotated[str, typer.Argument(metavar="TO")]
-) -> None:
-    """End a rate that was set by hand; banks are asked again."""
-    asyncio.run(_remove(base.upper(), quote.upper()))
-    typer.echo(f"{base.upper()} to {quote.upper()} is no longer set by hand.")
-
-
-async def _list() -> list[Quote]:
-    async with opened() as kassa:
-        return await queries.latest(kassa.pool, now=kassa.clock.real())
-
-
-async def _update(sources: Sequence[Source]) -> list[str]:
-    failures: list[str] = []
     settings = config.load(os.environ)
-    async with opened() as kassa, Outbound(settings) as outbound:
-        for source in sources:
+    updated: list[Quote] = []
+    failures: list[str] = []
+    lines: list[str] = []
+    async with Outbound(settings) as outbound:
+        for source in sources or list(BANKS):
             if source not in BANKS:
-                failures.append(f"{source}: nobody is asked for these rates, add sets them")
+                failures.append(f"{source}: there is no bank to ask, kassa rates add sets these rates")
                 continue
             try:
                 found = await operations.update(kassa.pool, outbound, settings, source, now=kassa.clock.real())
             except KassaError as error:
                 failures.append(f"{source}: {error}")
             else:
-                typer.echo(f"{source}: {len(found)} rates of {found[0].valid_from:%Y-%m-%d}")
-    return failures
+                updated += found
+                lines.append(f"{source}: {len(found)} rates of {found[0].valid_from:%Y-%m-%d}")
+    return Shown(
+        document=updated,
+        words=lambda: typer.echo("\n".join(lines)) if lines else None,
+        status=1 if failures else 0,
+        notes=failures,
+    )
 
 
-async def _add(base: str, quote: str, rate: Decimal, until: datetime | None) -> Quote:
-    async with opened() as kassa:
-        now = kassa.clock.real()
-        return await operations.add(kassa.pool, base=base, quote=quote, rate=rate, valid_until=until, now=now)
+@command(
+    app, "add", opened, "kassa rates add USD UAH 41.5", "kassa rates add USD UAH 41.5 --until 2026-12-31T00:00:00Z"
+)
+async def add(
+    kassa: Opened,
+    base: Annotated[str, typer.Argument(metavar="FROM", help="The currency that has a price, such as USD.")],
+    quote: Annotated[str, typer.Argument(metavar="TO", help="The currency of the price, such as UAH.")],
+    rate: Annotated[str, typer.Argument(metavar="RATE", help="How much of TO one unit of FROM is, such as 41.5.")],
+    *,
+    until: Annotated[str | None, typer.Option(metavar="MOMENT", help="When it ends: ISO 8601 or unix seconds.")] = None,
+) -> Shown:
+    """Set a rate by hand. It goes before every bank's, in this direction, until it ends or is removed."""
+    end = moment(until) if until is not None else None
+    if until is not None and end is None:
+        raise Invalid({"--until": "This value should be a moment in ISO 8601, or unix seconds."})
+    added = await operations.add(
+        kassa.pool,
+        base=base.upper(),
+        quote=quote.upper(),
+        rate=_number(rate),
+        valid_until=end,
+        now=kassa.clock.real(),
+    )
+    return _shown([added])
 
 
-async def _remove(base: str, quote: str) -> None:
-    async with opened() as kassa:
-        await operations.remove(kassa.pool, base=base, quote=quote, now=kassa.clock.real())
+@command(app, "remove", opened, "kassa rates remove USD UAH")
+async def remove(
+    kassa: Opened,
+    base: Annotated[str, typer.Argument(metavar="FROM")],
+    quote: Annotated[str, typer.Argument(metavar="TO")],
+) -> Shown:
+    """End a rate that was set by hand; banks are asked again."""
+    base, quote = base.upper(), quote.upper()
+    await operations.remove(kassa.pool, base=base, quote=quote, now=kassa.clock.real())
+    return printing.line(f"{base} to {quote} is no longer set by hand.", {"base": base, "quote": quote})
 
 
 def _number(text: str) -> Decimal:
@@ -112,18 +109,17 @@ def _number(text: str) -> Decimal:
     return Decimal(text)
 
 
-def _print(quotes: Sequence[Quote]) -> None:
-    printing.columns(
-        ("source", "from", "to", "rate", "since", "until"),
+def _shown(quotes: Sequence[Quote]) -> Shown:
+    lines = (
         (
-            (
-                each.source,
-                each.base,
-                each.quote,
-                to_text(each.rate),
-                f"{each.valid_from:%Y-%m-%d %H:%M}",
-                f"{each.valid_until:%Y-%m-%d %H:%M}" if each.valid_until else "",
-            )
-            for each in quotes
-        ),
+            each.source,
+            each.base,
+            each.quote,
+            to_text(each.rate),
+            f"{each.valid_from:%Y-%m-%d %H:%M}",
+            f"{each.valid_until:%Y-%m-%d %H:%M}" if each.valid_until else "",
+        )
+        for each in quotes
     )
+    heads = ("source", "from", "to", "rate", "since", "until")
+    return printing.rows(heads, lines, quotes, empty="There are no rates yet: kassa rates update asks the banks.")

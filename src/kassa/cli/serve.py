@@ -17,7 +17,7 @@ import uvloop
 
 from kassa import app, config, observability
 from kassa.accounts.model import Keys
-from kassa.cli import greeting, hardening
+from kassa.cli import greeting, hardening, journal
 from kassa.cli.connections import Crowd
 from kassa.cli.listening import Listener
 from kassa.cli.roles import Role, Sockets, address, check_addresses, chosen, resolved, take
@@ -117,6 +117,7 @@ def serve(
     given = str(home_folder) if home_folder else None
     settings = config.load(os.environ, demo=demo or None, host=host, port=port, home=given)
     observability.configure(settings.log_level)
+    journal.keep(settings.home_path())
     for sentence in config.unknown(os.environ):
         _log.warning(sentence)
     hardening.keep_memory_private()
@@ -169,7 +170,8 @@ async def _start(
     url = given if given is not None else await stack.enter_async_context(own)
     platform = await stack.enter_async_context(app.open_platform(settings, url))
     if given is None:
-        home.announce(folder, url, bank_url=settings.bank_url)
+        where = {"bank_url": settings.bank_url, "base_url": settings.base_url, "gate_url": settings.gate_url}
+        home.announce(folder, url, **where)
         stack.callback(home.withdraw, folder)
     keys = await app.demo_keys(platform) if settings.demo and Role.API in roles else None
     readiness = app.Readiness(platform, url)

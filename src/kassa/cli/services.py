@@ -1,73 +1,102 @@
-"""``kassa accounts services``: which of the catalogue's services an account has, and on what terms."""
+"""``kassa services``: which of the catalogue's services an account has, and on what terms."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from kassa import money
 from kassa.accounts import operations
-from kassa.accounts import queries as accounts
 from kassa.accounts.model import AccountService
 from kassa.accounts.services import operations as services_operations
 from kassa.accounts.services import queries
 from kassa.catalogue import queries as catalogue
 from kassa.catalogue.operations import load_builtin
-from kassa.cli import printing
+from kassa.cli import choosing, printing
+from kassa.cli.commands import AccountOption, command, group
 from kassa.cli.opened import Opened, opened
-from kassa.errors import Invalid, NotFound
+from kassa.cli.printing import Shown
+from kassa.errors import Invalid
 from kassa.providers.protocol import Value
 
 _HPP = "hpp"
 
+app = group("What an account takes payments with, and on what terms.")
 
-class Action(StrEnum):
-    """What to do with services."""
-
-    LIST = "list"
-    ON = "on"
-    OFF = "off"
-    ADD = "add"
+Codes = Annotated[list[str] | None, typer.Argument(metavar="CODE", help="Such as payment_card_usd_hpp.")]
+Every = Annotated[bool, typer.Option("--all", help="Every service there is.")]
 
 
 class _Wanted(Value, frozen=True, kw_only=True):
-    """Which services are meant: by codes, all of them, or one by what it is."""
+    """Which service is meant: by its code, or by what it is."""
 
-    codes: list[str]
-    every: bool
+    code: str | None
     method: str | None
     currency: str | None
     flow: str | None
 
 
-def services(
-    account_id: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id, coma_….")],
-    action: Annotated[Action, typer.Argument(metavar="list|on|off|add")],
-    codes: Annotated[list[str] | None, typer.Argument(metavar="CODE", help="Such as payment_card_usd_hpp.")] = None,
-    *,
-    every: Annotated[bool, typer.Option("--all", help="on, off: every service there is.")] = False,
-    method: Annotated[str | None, typer.Option(help="add: the method, such as qiwi.")] = None,
-    currency: Annotated[str | None, typer.Option(help="add: the service's currency, such as USD.")] = None,
-    flow: Annotated[str | None, typer.Option(help="add: hpp, unless it is another.", show_default=False)] = None,
-    fee_rate: Annotated[str | None, typer.Option(metavar="PERCENT", help="add: of the amount.")] = None,
-    fee_fix: Annotated[str | None, typer.Option(metavar="AMOUNT", help="add: on top of that.")] = None,
-    fee_min: Annotated[str | None, typer.Option(metavar="AMOUNT", help="add: the least fee; 0: no bound.")] = None,
-    fee_max: Annotated[str | None, typer.Option(metavar="AMOUNT", help="add: the highest fee; 0: no bound.")] = None,
-    amount_min: Annotated[str | None, typer.Option(metavar="AMOUNT", help="add: the least that is taken.")] = None,
-    amount_max: Annotated[str | None, typer.Option(metavar="AMOUNT", help="add: the most that is taken.")] = None,
-    reserve_rate: Annotated[str | None, typer.Option(metavar="PERCENT", help="add: held back of each payment.")] = None,
-    reserve_lifetime: Annotated[str | None, typer.Option(metavar="MINUTES", help="add: for how long.")] = None,
-    refund_fee_fix: Annotated[str | None, typer.Option(metavar="AMOUNT", help="add: for each refund.")] = None,
-    charge_back_fee_fix: Annotated[
-        str | None, typer.Option(metavar="AMOUNT", help="add: for each charge-back.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """List the account's services, switch some on or off, or add one on terms of its own.
+@command(app, "list", opened, "kassa services list", "kassa services list --account coma_… --json")
+async def list_services(kassa: Opened, *, account_id: AccountOption = None) -> Shown:
+    """List an account's services."""
+    account = await choosing.chosen(kassa.pool, account_id)
+    return _shown(await queries.services(kassa.pool, account_id=account.account_id))
 
-    Amounts are in the service's currency. What add is not told stays as it is, or as the catalogue has it.
+
+@command(app, "on", opened, "kassa services on payment_card_usd_hpp", "kassa services on --all")
+async def switch_on(
+    kassa: Opened, codes: Codes = None, *, every: Every = False, account_id: AccountOption = None
+) -> Shown:
+    """Switch services on."""
+    account = await choosing.chosen(kassa.pool, account_id)
+    await load_builtin(kassa.pool)
+    wanted = await catalogue.service_codes(kassa.pool) if every else _named(codes)
+    await operations.switch_services_on(kassa.pool, kassa.clock, account.account_id, wanted)
+    found = await queries.services(kassa.pool, account_id=account.account_id)
+    return printing.line(f"All {len(found)} services are on.", found) if every else _shown(found)
+
+
+@command(app, "off", opened, "kassa services off payment_card_usd_hpp")
+async def switch_off(
+    kassa: Opened, codes: Codes = None, *, every: Every = False, account_id: AccountOption = None
+) -> Shown:
+    """Switch services off: they take no new payments."""
+    account = await choosing.chosen(kassa.pool, account_id)
+    owned = [each.code for each in await queries.services(kassa.pool, account_id=account.account_id)]
+    await operations.switch_services_off(kassa.pool, account.account_id, owned if every else _named(codes))
+    found = await queries.services(kassa.pool, account_id=account.account_id)
+    return printing.line(f"All {len(found)} services are off.", found) if every else _shown(found)
+
+
+@command(
+    app,
+    "add",
+    opened,
+    "kassa services add payment_card_usd_hpp --fee-rate 2.5 --fee-fix 0.30",
+    "kassa services add --method qiwi --currency USD --amount-max 500",
+)
+async def add(
+    kassa: Opened,
+    code: Annotated[str | None, typer.Argument(metavar="CODE", help="Such as payment_card_usd_hpp.")] = None,
+    *,
+    method: Annotated[str | None, typer.Option(help="Instead of a code: the method, such as qiwi.")] = None,
+    currency: Annotated[str | None, typer.Option(help="Instead of a code: the currency, such as USD.")] = None,
+    flow: Annotated[str | None, typer.Option(help="hpp, unless it is another.", show_default=False)] = None,
+    fee_rate: Annotated[str | None, typer.Option(metavar="PERCENT", help="Of the amount.")] = None,
+    fee_fix: Annotated[str | None, typer.Option(metavar="AMOUNT", help="On top of that.")] = None,
+    fee_min: Annotated[str | None, typer.Option(metavar="AMOUNT", help="The least fee; 0: no bound.")] = None,
+    fee_max: Annotated[str | None, typer.Option(metavar="AMOUNT", help="The highest fee; 0: no bound.")] = None,
+    amount_min: Annotated[str | None, typer.Option(metavar="AMOUNT", help="The least that is taken.")] = None,
+    amount_max: Annotated[str | None, typer.Option(metavar="AMOUNT", help="The most that is taken.")] = None,
+    reserve_rate: Annotated[str | None, typer.Option(metavar="PERCENT", help="Held back of each payment.")] = None,
+    reserve_lifetime: Annotated[str | None, typer.Option(metavar="MINUTES", help="For how long.")] = None,
+    refund_fee_fix: Annotated[str | None, typer.Option(metavar="AMOUNT", help="For each refund.")] = None,
+    charge_back_fee_fix: Annotated[str | None, typer.Option(metavar="AMOUNT", help="For each chargeback.")] = None,
+    account_id: AccountOption = None,
+) -> Shown:
+    """Add a service on terms of its own, or change the terms of one.
+
+    Amounts are in the service's currency. What is left out stays as it is, or as the catalogue has it.
     """
     texts = {
         "fee_rate": fee_rate,
@@ -82,66 +111,35 @@ def services(
         "charge_back_fee_fix": charge_back_fee_fix,
     }
     terms = {name: text for name, text in texts.items() if text is not None}
-    wanted = _Wanted(codes=codes or [], every=every, method=method, currency=currency, flow=flow)
-    asyncio.run(_run(account_id, action, wanted, terms, as_json=as_json))
+    account = await choosing.chosen(kassa.pool, account_id)
+    await load_builtin(kassa.pool)
+    wanted = await _code(kassa, _Wanted(code=code, method=method, currency=currency, flow=flow))
+    added = await services_operations.add(kassa.pool, kassa.clock, account.account_id, wanted, terms)
+    return _shown([added])
 
 
-async def _run(account_id: str, action: Action, wanted: _Wanted, terms: Mapping[str, str], *, as_json: bool) -> None:
-    adding = [*terms, *(name for name in ("method", "currency", "flow") if getattr(wanted, name) is not None)]
-    if adding and action is not Action.ADD:
-        raise Invalid(dict.fromkeys(adding, f"This belongs to add, not to {action}."))
-    async with opened() as kassa:
-        if await accounts.account(kassa.pool, account_id=account_id) is None:
-            raise NotFound("There is no such account.")
-        found = await _done(kassa, account_id, action, wanted, terms)
-    if as_json:
-        printing.document(found)
-    elif wanted.every and action in {Action.ON, Action.OFF}:
-        typer.echo(f"All {len(found)} services are {action}.")
-    else:
-        _print(found)
-
-
-async def _done(
-    kassa: Opened, account_id: str, action: Action, wanted: _Wanted, terms: Mapping[str, str]
-) -> list[AccountService]:
-    """Do what is asked and return the services to show: the one that was added, else all."""
-    if action in {Action.ON, Action.ADD}:
-        await load_builtin(kassa.pool)
-    if action is Action.ADD:
-        code = await _code(kassa, wanted)
-        return [await services_operations.add(kassa.pool, kassa.clock, account_id, code, terms)]
-    if action is Action.ON:
-        codes = await catalogue.service_codes(kassa.pool) if wanted.every else _named(wanted)
-        await operations.switch_services_on(kassa.pool, kassa.clock, account_id, codes)
-    if action is Action.OFF:
-        owned = [each.code for each in await queries.services(kassa.pool, account_id=account_id)]
-        await operations.switch_services_off(kassa.pool, account_id, owned if wanted.every else _named(wanted))
-    return await queries.services(kassa.pool, account_id=account_id)
-
-
-def _named(wanted: _Wanted) -> list[str]:
-    if not wanted.codes:
+def _named(codes: list[str] | None) -> list[str]:
+    if not codes:
         raise Invalid({"CODE": "This value should be the code of a service, such as payment_card_usd_hpp, or --all."})
-    return wanted.codes
+    return codes
 
 
 async def _code(kassa: Opened, wanted: _Wanted) -> str:
     """Return the one service that is meant: by its code, or by method, currency and flow, hosted pages first."""
-    if len(wanted.codes) == 1:
-        await _check_kind(kassa, wanted.codes[0], wanted)
-        return wanted.codes[0]
-    if wanted.codes or wanted.method is None or wanted.currency is None:
-        raise Invalid({"add": "This needs --method and --currency, or the code of one service."})
+    if wanted.code is not None:
+        await _check_kind(kassa, wanted.code, wanted)
+        return wanted.code
+    if wanted.method is None or wanted.currency is None:
+        raise Invalid({"CODE": "This needs the code of a service, or --method and --currency."})
     method, currency = wanted.method, wanted.currency.upper()
     found = await catalogue.service_codes_by(kassa.pool, method=method, currency=currency, flow=wanted.flow)
     usual = f"{method}_{currency}_{wanted.flow or _HPP}".lower()
     if usual in found:
         return usual
     if not found:
-        raise Invalid({"add": f"The catalogue has no such service of {method} in {currency}."})
+        raise Invalid({"CODE": f"The catalogue has no such service of {method} in {currency}."})
     if len(found) > 1:
-        raise Invalid({"add": f"There are several, name one by its code: {', '.join(found)}."})
+        raise Invalid({"CODE": f"There are several, name one by its code: {', '.join(found)}."})
     return found[0]
 
 
@@ -159,17 +157,16 @@ async def _check_kind(kassa: Opened, code: str, wanted: _Wanted) -> None:
         raise Invalid(errors)
 
 
-def _print(found: Sequence[AccountService]) -> None:
-    printing.columns(
-        ("service", "state", "from", "to", "fee %"),
+def _shown(found: Sequence[AccountService]) -> Shown:
+    lines = (
         (
-            (
-                each.code,
-                "on" if each.enabled else "off",
-                money.to_text(each.amount_min, each.currency),
-                money.to_text(each.amount_max, each.currency),
-                f"{each.fee_rate:f}",
-            )
-            for each in found
-        ),
+            each.code,
+            "on" if each.enabled else "off",
+            money.to_text(each.amount_min, each.currency),
+            money.to_text(each.amount_max, each.currency),
+            f"{each.fee_rate:f}",
+        )
+        for each in found
     )
+    empty = "The account has no services: kassa services on CODE, or add, gives it some."
+    return printing.rows(("service", "state", "from", "to", "fee %"), lines, found, empty=empty)

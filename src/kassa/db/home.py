@@ -30,6 +30,8 @@ class ServerFile(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     bank_url: str | None = None
     """The fake bank's, in demo mode."""
+    base_url: str | None = None
+    gate_url: str | None = None
 
     def __repr__(self) -> str:
         return f"ServerFile({self.pid}, …)"
@@ -104,9 +106,18 @@ def _holder(descriptor: int) -> str:
     return f" (process {pid})" if pid.isdigit() else ""
 
 
-def announce(home: Path, database_url: str, *, bank_url: str | None = None) -> None:
-    """Tell commands where the database of the server on this home is, and in demo mode the bank."""
-    told = ServerFile(database_url=database_url, pid=os.getpid(), bank_url=bank_url)
+def announce(
+    home: Path,
+    database_url: str,
+    *,
+    bank_url: str | None = None,
+    base_url: str | None = None,
+    gate_url: str | None = None,
+) -> None:
+    """Tell commands where the server on this home answers, where its database is, and in demo mode the bank."""
+    told = ServerFile(
+        database_url=database_url, pid=os.getpid(), bank_url=bank_url, base_url=base_url, gate_url=gate_url
+    )
     write_private(home / "server.json", msgspec.json.encode(told))
 
 

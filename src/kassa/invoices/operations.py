@@ -16,6 +16,7 @@ import structlog
 from kassa import failpoints, ids
 from kassa.accounts.model import Account, Route
 from kassa.callbacks import operations as callbacks
+from kassa.callbacks.listeners import queries as listeners
 from kassa.db.pool import transaction, unit_of_work
 from kassa.errors import InvoiceNotPayable, NotFound, TransitionRefused
 from kassa.failpoints import Point
@@ -59,12 +60,25 @@ async def create(platform: Platform, account: Account, drawn: View) -> tuple[Vie
 @unit_of_work
 async def _insert(platform: Platform, account: Account, drawn: View) -> bool:
     insert = partial(queries.create, invoice=drawn.invoice, account_id=account.account_id, customer=drawn.customer)
-    if drawn.payment is None:
-        return await insert(platform.pool, callback=_first_callback(platform, account, drawn))
+    invoice, payment = drawn.invoice, drawn.payment
+    first = _first_callback(platform, account, drawn) if payment is None else None
+    listened = await platform.accounts.is_listened(account.account_id, test_mode=invoice.test_mode)
+    if payment is None and not listened:
+        return await insert(platform.pool, callback=first)
     async with transaction(platform.pool) as connection:
-        created = await insert(connection, callback=None)
-        if created:
-            await payment_queries.insert(connection, drawn.payment)
+        created = await insert(connection, callback=first)
+        if created and payment is not None:
+            await payment_queries.insert(connection, payment)
+        elif created and _is_told(account, invoice):
+            await listeners.copy(
+                connection,
+                account_id=account.account_id,
+                test_mode=invoice.test_mode,
+                callback_id=first.callback_id if first else ids.new_id("msg", account.tag),
+                invoice_id=invoice.invoice_id,
+                invoice_status=invoice.status,
+                body=first.body if first else document.callback_body(platform, account, drawn),
+            )
     return created
 
 
@@ -239,7 +253,10 @@ async def _tell(
     """Queue the callback of a change of status; a document that changed without one is not told (contract#statuses)."""
     invoice = view.invoice
     url = _callback_url(account, invoice)
-    if invoice.status is was or url is None:
+    if invoice.status is was or not _is_told(account, invoice):
+        return
+    listened = await platform.accounts.is_listened(account.account_id, test_mode=invoice.test_mode)
+    if url is None and not listened:
         return
     await callbacks.enqueue(
         connection,
@@ -251,6 +268,7 @@ async def _tell(
         final=invoice.final,
         url=url,
         body=document.callback_body(platform, account, view),
+        listened=listened,
         now=now,
     )
 
@@ -287,6 +305,8 @@ def _first_callback(platform: Platform, account: Account, view: View) -> FirstCa
 
 
 def _callback_url(account: Account, invoice: Invoice) -> str | None:
-    if account.only_final_callbacks and not invoice.final:
-        return None
-    return invoice.callback_url or account.callback_url
+    return (invoice.callback_url or account.callback_url) if _is_told(account, invoice) else None
+
+
+def _is_told(account: Account, invoice: Invoice) -> bool:
+    return invoice.final or not account.only_final_callbacks

@@ -91,6 +91,7 @@ class Outbound:
         guarded: bool,
         https_only: bool = False,
         body_needed: bool = True,
+        answer_bytes_max: int = ANSWER_BYTES_MAX,
     ) -> Answer:
         """Send one request and return the answer, whatever its status; redirects are answers like others.
 
@@ -111,8 +112,11 @@ class Outbound:
                 ) as response,
             ):
                 content = bytearray()
-                await (_read(response, content) if body_needed else _read_in_courtesy(response, content, deadline))
-                return Answer(status=response.status, headers=_plain(response), body=bytes(content[:ANSWER_BYTES_MAX]))
+                if body_needed:
+                    await _read(response, content, answer_bytes_max)
+                else:
+                    await _read_in_courtesy(response, content, deadline)
+                return Answer(status=response.status, headers=_plain(response), body=bytes(content[:answer_bytes_max]))
         except TimeoutError:
             raise AnswerTimedOut from None
         except aiohttp.ClientSSLError as error:
@@ -151,10 +155,10 @@ def _parse(url: str) -> URL:
     return parsed
 
 
-async def _read(response: aiohttp.ClientResponse, content: bytearray) -> None:
+async def _read(response: aiohttp.ClientResponse, content: bytearray, most: int = ANSWER_BYTES_MAX) -> None:
     async for chunk in response.content.iter_any():
         content += chunk
-        if len(content) > ANSWER_BYTES_MAX:
+        if len(content) > most:
             raise AnswerTooLarge
 
 
