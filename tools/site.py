@@ -148,7 +148,7 @@ def _cell(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    """Return text whose code stands in single quotes of code; fences of blocks stay as they are."""
+    """Return text with single backquotes around code; the fences of blocks stay as they are."""
     return "```".join(part.replace("``", "`") for part in text.split("```"))
 
 

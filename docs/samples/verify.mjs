@@ -8,7 +8,7 @@ function same(expected, given) {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-// Tells whether both signatures of a callback were made with the key, within the last five minutes.
+// Returns whether both signatures of a callback were made with the key, within the last five minutes.
 // The body is a Buffer of the bytes as they came: JSON that was parsed and written again has another signature.
 function genuine(key, headers, body) {
   const simple = createHash("sha1").update(key).update(body).update(key).digest("base64");

@@ -2,7 +2,7 @@
 // Read a callback. In a web server the body is file_get_contents('php://input').
 
 // --8<-- [start:verify]
-/** Tell whether both signatures of a callback were made with the key, within the last five minutes. */
+/** Return whether both signatures of a callback were made with the key, within the last five minutes. */
 function genuine(string $key, array $server, string $body): bool
 {
     $simple = base64_encode(sha1($key . $body . $key, true));

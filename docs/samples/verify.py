@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 # --8<-- [start:verify]
 def genuine(key: str, headers: Mapping[str, str], body: bytes) -> bool:
-    """Tell whether both signatures of a callback were made with the key, within the last five minutes."""
+    """Return whether both signatures of a callback were made with the key, within the last five minutes."""
     secret = key.encode()
     simple = base64.b64encode(hashlib.sha1(secret + body + secret).digest())
     if not hmac.compare_digest(simple, headers["x-signature"].encode()):

@@ -20,7 +20,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def broken(reference: str, folder: Path) -> bool:
-    """Tell whether a path, with or without ``#heading``, leads nowhere from a folder."""
+    """Return whether a path, with or without ``#heading``, leads to nothing from a folder."""
     path, _, anchor = reference.partition("#")
     target = (folder / path).resolve() if path else folder
     if target.is_relative_to(ROOT) and str(target.relative_to(ROOT)) in GENERATED:
