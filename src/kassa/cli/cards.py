@@ -12,7 +12,7 @@ from kassa.providers.test.wire import RESOLUTIONS
 
 
 def cards(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the test cards, the expiry dates that choose how a payment ends, and the bank's bad days."""
+    """List the test cards, the expiry dates that choose how a payment ends, and the bank's faults."""
     known = [{"number": card.number, "secure": card.secure, "outcome": _outcome(card)} for card in TEST_CARDS]
     endings = [{"expiry": "any other", "resolution": RESOLUTIONS[INVALID_RESPONSE], "says": TEXTS[INVALID_RESPONSE]}]
     endings[:0] = [
@@ -37,20 +37,20 @@ def cards(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
         ((_spaced(card.number), "yes" if card.secure else "no", _outcome(card)) for card in TEST_CARDS),
     )
     typer.echo(
-        f"\nAny CVV. Any expiry date on the good cards, but {PENDING_EXPIRY}: the payment stays pending until somebody"
+        f"\nAny CVV. Any expiry date on the good cards, but {PENDING_EXPIRY}: that payment stays pending until it is"
     )
-    typer.echo("settles it at the bank's desk, where what was paid can be charged back too.")
+    typer.echo("approved or declined at the bank's desk (kassa open bank), where paid ones can be charged back, too.")
     typer.echo("On the failing cards the expiry date chooses why:\n")
     printing.columns(
         ("expiry", "resolution", "the bank says"),
         ((ending["expiry"], ending["resolution"], ending["says"]) for ending in endings),
     )
     typer.echo(
-        "\nThe bank has bad days: by a good card's expiry date, by the exact amount whatever pays, or for the next"
+        "\nThe bank fails on purpose: by a good card's expiry date, by the exact amount whatever pays, or for the next"
     )
     typer.echo('orders and refunds by `POST /days {"day": …, "times": …}` at the bank, or at its desk:\n')
     printing.columns(
-        ("day", "expiry", "amount", "the bank"),
+        ("fault", "expiry", "amount", "the bank"),
         ((each["day"], each["expiry"], each["amount"], each["bank"]) for each in bad_days),
     )
 

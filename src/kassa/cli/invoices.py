@@ -29,6 +29,7 @@ from kassa.platform import Platform
 
 app = group("Look at invoices, make one, refund one.")
 
+_OK: Final = "ok"
 SOURCE: Final = "merchant_dashboard"
 
 
@@ -46,7 +47,7 @@ async def list_invoices(
     filters = Filters(status=status, test_mode=None if live is None else not live)
     found = await reading.read(platform, filters, Page(size=limit), account_id=account.account_id)
     return printing.rows(
-        ("invoice", "reference_id", "mode", "amount", "status", "resolution", "created"),
+        ("invoice", "reference", "amount", "status", "mode", "created"),
         (_row(view) for view in found.views),
         [document.private(platform, account, view).data for view in found.views],
         empty="There are no such invoices."
@@ -155,11 +156,10 @@ def _row(view: View) -> tuple[str, ...]:
     return (
         invoice.invoice_id,
         choosing.printable(invoice.reference_id),
-        _mode(view),
         _amount(invoice.amount, invoice.currency),
-        invoice.status,
-        invoice.resolution,
-        _moment(invoice.created_at),
+        invoice.status if invoice.resolution == _OK else f"{invoice.status}: {invoice.resolution}",
+        _mode(view),
+        f"{invoice.created_at:%m-%d %H:%M}",
     )
 
 

@@ -76,7 +76,7 @@ _WORDS: Final = (
 
 
 class Lazy(TyperCommand):
-    """A command that is known by name and by a sentence; the rest is imported when somebody calls it."""
+    """A command that is known by name and by a sentence; the rest is imported when it is called."""
 
     def __init__(self, name: str, place: Place) -> None:
         super().__init__(name, help=place.help, rich_help_panel=place.panel)

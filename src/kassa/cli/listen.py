@@ -151,15 +151,15 @@ class Listening:
             received = [copy.id for copy in found]
 
     async def _take(self, copy: CopyResource, outbound: Outbound) -> None:
-        told = copy.attributes
-        if self._statuses and told.invoice_status not in self._statuses:
+        attributes = copy.attributes
+        if self._statuses and attributes.invoice_status not in self._statuses:
             return
-        if self._invoices and told.invoice_id not in self._invoices:
+        if self._invoices and attributes.invoice_id not in self._invoices:
             return
         outcome = "" if self._forward_to is None else f"  → {await self._forwarded(self._forward_to, copy, outbound)}"
         if self._print_json:
-            typer.echo(told.body)
-        words = f"{copy.id}  {told.invoice_id}  {told.invoice_status}  {_amount(told.body)}"
+            typer.echo(attributes.body)
+        words = f"{copy.id}  {attributes.invoice_id}  {attributes.invoice_status}  {_amount(attributes.body)}"
         self._say(f"{self._clock.real():%H:%M:%S}  {choosing.printable(words)}{outcome}")
 
     async def _forwarded(self, url: str, copy: CopyResource, outbound: Outbound) -> str:

@@ -18,7 +18,7 @@ from kassa.errors import Invalid, NotFound
 
 _LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _FIRST: Final = ("timestamp", "level", "event")
-_UNTOLD: Final = ("logger", "surface")
+_LEFT_OUT: Final = ("logger", "surface")
 _PAUSE_SECONDS: Final = 0.2
 
 _line = msgspec.json.Decoder(dict[str, Any])
@@ -115,7 +115,7 @@ def _print(line: bytes, *, as_json: bool) -> None:
         return
     event = _read(line)
     begin = " ".join(str(event.pop(name, "")) for name in _FIRST)
-    rest = "  ".join(f"{name}={value}" for name, value in event.items() if name not in (*_UNTOLD, "exception"))
+    rest = "  ".join(f"{name}={value}" for name, value in event.items() if name not in (*_LEFT_OUT, "exception"))
     typer.echo(printable(f"{begin}  {rest}".rstrip()))
     if exception := event.get("exception"):
         for each in str(exception).splitlines():

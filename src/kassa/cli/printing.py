@@ -10,6 +10,11 @@ import typer
 
 NOTHING: Final = ""
 
+_WHOLE: Final = 21
+"""Texts of this length, as ids are, are never folded: they are there to be copied."""
+_FOLDED: Final = 10
+"""The width that longer ones are given at least."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
@@ -84,18 +89,31 @@ def columns(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
 
 
 def _fitted(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """Print a table whose long texts are folded, or each line as a list of facts where even that is too wide."""
     # Imported here, for it takes longer than many a command.
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for each in lines:
-        table.add_row(*(Text(cell) for cell in each))
-    Console().print(table)
+    console = Console()
+    widths = [max(len(cell) for cell in column) for column in zip(heads, *lines, strict=True)]
+    least = [width if width <= _WHOLE else max(len(head), _FOLDED) for head, width in zip(heads, widths, strict=True)]
+    if sum(least) + 2 * (len(heads) - 1) > console.width:
+        for line in lines:
+            grid = Table.grid(padding=(0, 2))
+            grid.add_column(style="bold", no_wrap=True)
+            grid.add_column(overflow="fold")
+            for head, cell in zip(heads, line, strict=True):
+                grid.add_row(head, Text(cell))
+            console.print(grid)
+            console.print()
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for head, width, narrow in zip(heads, widths, least, strict=True):
+        table.add_column(head, overflow="fold", min_width=narrow, no_wrap=width <= _WHOLE)
+    for line in lines:
+        table.add_row(*(Text(cell) for cell in line))
+    console.print(table)
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> None:

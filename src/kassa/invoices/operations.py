@@ -69,7 +69,7 @@ async def _insert(platform: Platform, account: Account, drawn: View) -> bool:
         created = await insert(connection, callback=first)
         if created and payment is not None:
             await payment_queries.insert(connection, payment)
-        elif created and _is_told(account, invoice):
+        elif created and _is_notified(account, invoice):
             await listeners.copy(
                 connection,
                 account_id=account.account_id,
@@ -253,7 +253,7 @@ async def _tell(
     """Queue the callback of a change of status; a document that changed without one is not told (contract#statuses)."""
     invoice = view.invoice
     url = _callback_url(account, invoice)
-    if invoice.status is was or not _is_told(account, invoice):
+    if invoice.status is was or not _is_notified(account, invoice):
         return
     listened = await platform.accounts.is_listened(account.account_id, test_mode=invoice.test_mode)
     if url is None and not listened:
@@ -305,8 +305,8 @@ def _first_callback(platform: Platform, account: Account, view: View) -> FirstCa
 
 
 def _callback_url(account: Account, invoice: Invoice) -> str | None:
-    return (invoice.callback_url or account.callback_url) if _is_told(account, invoice) else None
+    return (invoice.callback_url or account.callback_url) if _is_notified(account, invoice) else None
 
 
-def _is_told(account: Account, invoice: Invoice) -> bool:
+def _is_notified(account: Account, invoice: Invoice) -> bool:
     return invoice.final or not account.only_final_callbacks

@@ -1,4 +1,4 @@
-"""Opening a lease, waiting for what it collects, and ending it: by itself, once nobody renews it."""
+"""Opening a lease, waiting for what it collects, and ending it: by itself, once it is no longer renewed."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ async def listen(platform: Platform, account: Account, listener_id: str, *, test
         pool, account_id=account_id, listener_id=listener_id, test_mode=test_mode, now=now, until=now + _LEASE
     )
     await queries.end_others(pool, account_id=account_id, test_mode=test_mode, most=LISTENERS_MAX)
-    # As long as processes remember that nobody listens.
+    # As long as processes remember that there was no listener.
     await asyncio.sleep(KEPT_SECONDS)
     return listener
 
