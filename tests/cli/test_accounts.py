@@ -90,11 +90,11 @@ async def test_an_account_is_shown_and_listed_for_people_and_for_scripts(kassa: 
 async def test_a_logo_is_taken_from_a_file(kassa: Kassa, tmp_path: Path) -> None:
     keys = await created(kassa)
     (tmp_path / "logo.svg").write_bytes(b"<svg/>")
-    shown = await kassa("accounts", "set", keys["id"], f"logo=@{tmp_path}/logo.svg")
+    shown = await kassa("accounts", "set", "--account", keys["id"], f"logo=@{tmp_path}/logo.svg")
     assert ["logo", "6", "bytes"] in [line.split() for line in shown.out.splitlines()]
-    gone = await kassa("accounts", "set", keys["id"], "logo=")
+    gone = await kassa("accounts", "set", "--account", keys["id"], "logo=")
     assert ["logo", "6", "bytes"] not in [line.split() for line in gone.out.splitlines()]
-    missing = await kassa("accounts", "set", keys["id"], f"logo=@{tmp_path}/none.svg")
+    missing = await kassa("accounts", "set", "--account", keys["id"], f"logo=@{tmp_path}/none.svg")
     assert (missing.status, "No such file" in missing.err) == (1, True)
 
 

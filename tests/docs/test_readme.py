@@ -23,7 +23,7 @@ def blocks() -> list[str]:
 
 def credentials(printed: str) -> dict[str, str]:
     """Return what a reader takes from the terminal."""
-    account, key = re.search(r"\bcoma_\w{16}\b", printed), re.search(r"API key\s+([\w-]{43})\b", printed)
+    account, key = re.search(r"\bcoma_\w{16}\b", printed), re.search(r"API key\s+([\w-]{43})\s", printed)
     assert account, printed
     assert key, printed
     return {"ACCOUNT_ID": account.group(), "API_KEY": key.group(1)}

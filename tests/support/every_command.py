@@ -14,12 +14,13 @@ import typer
 from typer.testing import CliRunner
 
 from kassa.cli import app
+from kassa.cli.lazy import Lazy
 from kassa.errors import KassaError
 
 LEFT_OUT: Final = frozenset({"serve", "migrate", "accounts create"})
 """The commands that make a Kassa where there is none."""
 _CATALOGUE: Final = Path(__file__).parents[1] / "catalogue" / "sample"
-_SAMPLES: Final = {"pairs": "attempts=3", "duration": "1h", "rate": "1.1", "folder": str(_CATALOGUE)}
+_SAMPLES: Final = {"pairs": "attempts=3", "event": "paid", "duration": "1h", "rate": "1.1", "folder": str(_CATALOGUE)}
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,8 @@ def commands() -> Iterator[tuple[list[str], Any]]:
     """Return the words of every command, with the command."""
 
     def walk(words: list[str], each: Any) -> Iterator[tuple[list[str], Any]]:
+        if isinstance(each, Lazy):
+            each = each.load()
         if not hasattr(each, "list_commands"):
             yield words, each
             return
