@@ -30,9 +30,11 @@ REFUSED: Final = {401, 403, 404}
 ID: Final = {
     "/public-api/payment-invoices/{invoice_id}",
     "/hpp/result/{invoice_id}",
+    "/hpp/result/{invoice_id}/cancel",
     "/hpp/result/{invoice_id}/return",
     "/hpp/{session_id}",
     "/hpp/{session_id}/3ds",
+    "/hpp/{session_id}/cancel",
     "/hpp/{session_id}/return",
 }
 """Opened by the object's own id, which cannot be guessed (contract#authentication): only the whole one opens it."""
@@ -48,6 +50,7 @@ NOBODYS: Final = {
     "/static/account.svg",
     "/static/methods/{method}/{picture}",
     "/static/accent/{colour}.css",
+    "/static/logos/{tag}/{name}",
     "/",
     "/demo/shop",
     "/demo/shop/",

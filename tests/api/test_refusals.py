@@ -146,7 +146,7 @@ async def test_lines_and_tabs_are_text(shop: Client) -> None:
         ({"currency": "usd"}, "currency"),
         ({"currency": "XXX"}, "currency"),
         ({"currency": ""}, "currency"),
-        ({"test_mode": False}, "service"),
+        ({"test_mode": False}, "test_mode"),
         ({"reference_id": "x" * 256}, "reference_id"),
         ({"reference_id": True}, "reference_id"),
         ({"reference_id": ["x"]}, "reference_id"),

@@ -49,7 +49,10 @@ async def test_a_code_that_nobody_has_is_not_found(outbound: Outbound) -> None:
 async def test_another_package_brings_its_own_provider(
     outbound: Outbound, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = "class Acme:\n    code = 'acme'\n\ndef provider(settings, outbound):\n    return Acme()\n"
+    source = (
+        "class Acme:\n    code = 'acme'\n    def receive(self, *asked): ...\n\n"
+        "def provider(settings, outbound):\n    return Acme()\n"
+    )
     install(tmp_path, monkeypatch, code="acme", target="acme_kassa:provider", source=source)
     registry = Registry.load(SETTINGS, outbound)
     assert registry.get("acme").code == "acme"

@@ -163,4 +163,4 @@ async def test_a_test_with_another_status_or_none_is_refused_by_both_apis(
 
 async def test_live_money_does_not_play(shop: Client) -> None:
     refused = await shop.create(service=TEST, service_fields={"status": "success"}, test_mode=False)
-    assert list(refused.errors) == ["service"]
+    assert list(refused.errors) == ["test_mode"]

@@ -102,8 +102,8 @@ class Checkout:
 
         A card's invoice is given up on the card page: who has an invoice's id need not be the one who entered a card.
         """
-        await forms.read(request, _CANCEL_MAX)
         view = (await standing.find(self._platform, request, request.path_params["invoice_id"])).view
+        await forms.read(request, _CANCEL_MAX)
         path, payment = self._result_path(view.invoice), view.payment
         if payment is None or not self._cancellable(view):
             return RedirectResponse(path, HTTPStatus.SEE_OTHER, headers=PASSING)
