@@ -24,6 +24,7 @@ from kassa.invoices.asking import Asking
 from kassa.invoices.due import Due
 from kassa.invoices.returns.asking import AskingRefunds
 from kassa.ledger.numbering import Numbering
+from kassa.observability import tracing
 from kassa.platform import Platform
 from kassa.reconciliation.nightly import Reconciling
 
@@ -254,8 +255,11 @@ class Lane(Generic[C]):
 
     async def _run(self, claim: C) -> None:
         went_on = False
+        about = {name: getattr(claim, name, None) for name in ("account_id", "invoice_id")}
+        traced = tracing.span(self._job.name, "consumer", parent=getattr(claim, "traceparent", None), **about)
         try:
-            went_on = await self._job.run(claim) is not False
+            with traced:
+                went_on = await self._job.run(claim) is not False
         except DatabaseUnavailable as error:
             _log.warning("work put off", job=self.name, account_id=claim.account_id, reason=str(error))
         except Exception:  # noqa: BLE001 (one piece of work never stops the others)

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUN = PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["build"]
-EXTRAS = PROJECT["project"]["optional-dependencies"]["conformance"]
+EXTRAS = [line for extra in PROJECT["project"]["optional-dependencies"].values() for line in extra]
 DEV = RUN + PROJECT["dependency-groups"]["dev"]
 DOCS = RUN + PROJECT["dependency-groups"]["docs"]
 

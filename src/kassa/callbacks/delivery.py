@@ -13,7 +13,7 @@ from kassa.callbacks.answers import readable
 from kassa.callbacks.model import Answered, Claim, Result, Unanswered
 from kassa.errors import AddressRefused, Cause, DatabaseUnavailable, RequestFailed
 from kassa.failpoints import Point
-from kassa.observability import events
+from kassa.observability import events, tracing
 from kassa.observability.metrics import callback_request_seconds, callback_requests_total
 from kassa.outbound import Answer
 from kassa.platform import Platform
@@ -82,16 +82,17 @@ class Delivery:
         )
 
     async def _post(self, claim: Claim, signatures: Mapping[str, str]) -> Answer:
-        return await self._platform.outbound.request(
-            "POST",
-            claim.url,
-            headers={"Content-Type": "application/json", **signatures},
-            body=claim.body,
-            timeout_seconds=model.try_seconds(test_mode=claim.test_mode),
-            guarded=True,
-            https_only=not claim.test_mode,
-            body_needed=False,
-        )
+        with tracing.span("POST callback", "client", callback_id=claim.callback_id, tries=claim.tries):
+            return await self._platform.outbound.request(
+                "POST",
+                claim.url,
+                headers={"Content-Type": "application/json", **signatures, **tracing.headers()},
+                body=claim.body,
+                timeout_seconds=model.try_seconds(test_mode=claim.test_mode),
+                guarded=True,
+                https_only=not claim.test_mode,
+                body_needed=False,
+            )
 
     @contextlib.asynccontextmanager
     async def _kept(self, claim: Claim) -> AsyncIterator[None]:

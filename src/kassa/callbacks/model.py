@@ -55,6 +55,8 @@ class Claim(Value, frozen=True, kw_only=True):
     """How often it was taken, this time included. A write that names another number is that of an owner who lost it."""
     tried_at: datetime | None
     """When the last try ended that something came of; None while there was none."""
+    traceparent: str | None = None
+    """The trace of the change that it is about, as W3C writes it; None where nothing is traced."""
 
     def __repr__(self) -> str:
         return f"Claim({self.callback_id}, tries={self.tries})"

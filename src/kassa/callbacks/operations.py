@@ -11,6 +11,7 @@ from kassa.callbacks.model import Claim, Delivered, Failed, Result, Retry, Verdi
 from kassa.clock import Clock
 from kassa.db.pool import Executor
 from kassa.errors import AddressRefused, Invalid, NotFound
+from kassa.observability import tracing
 from kassa.outbound import Outbound
 
 
@@ -60,6 +61,7 @@ async def enqueue(
         body=body,
         logged_at=int(now.timestamp()),
         now=now,
+        traceparent=tracing.carried(),
     )
 
 

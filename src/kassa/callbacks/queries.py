@@ -19,6 +19,7 @@ async def enqueue(
     body: bytes,
     logged_at: int,
     now: datetime,
+    traceparent: str | None,
 ) -> None:
     """Insert a callback at ``logged_at`` or the next free second; drop the invoice's older ones that wait for a retry.
 
@@ -31,8 +32,8 @@ async def enqueue(
             WHERE account_id = $1 AND invoice_id = $3 AND status = 'pending' AND NOT final AND tried_at IS NOT NULL
         )
         INSERT INTO callbacks (account_id, callback_id, invoice_id, test_mode, invoice_status, final, url, body,
-                               logged_at, status, created_at, due_at)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, GREATEST($9::bigint, max(logged_at) + 1), 'pending', $10, $10
+                               logged_at, status, created_at, due_at, traceparent)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, GREATEST($9::bigint, max(logged_at) + 1), 'pending', $10, $10, $11
         FROM callbacks WHERE account_id = $1 AND invoice_id = $3
         """,
         account_id,
@@ -45,6 +46,7 @@ async def enqueue(
         body,
         logged_at,
         now,
+        traceparent,
     )
 
 
@@ -88,7 +90,7 @@ async def claim(
         UPDATE callbacks AS taken SET due_at = $4, tries = taken.tries + 1
         FROM due WHERE taken.account_id = $1 AND taken.callback_id = due.callback_id
         RETURNING taken.account_id, taken.callback_id, taken.invoice_id, taken.test_mode, taken.url, taken.body,
-            taken.logged_at, taken.tries, taken.tried_at
+            taken.logged_at, taken.tries, taken.tried_at, taken.traceparent
         """,
         account_id,
         test_mode,

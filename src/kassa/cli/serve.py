@@ -25,6 +25,7 @@ from kassa.config import Settings
 from kassa.db import contact, embedded, home
 from kassa.db.files import write_private
 from kassa.errors import DatabaseUnavailable, HomeBusy
+from kassa.observability import tracing
 from kassa.platform import Platform
 from kassa.worker import Worker
 
@@ -118,11 +119,13 @@ def serve(
     settings = config.load(os.environ, demo=demo or None, host=host, port=port, home=given)
     observability.configure(settings.log_level)
     journal.keep(settings.home_path())
+    tracing.configure()
     for sentence in config.unknown(os.environ):
         _log.warning(sentence)
     hardening.keep_memory_private()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         failed = runner.run(_run(settings, only or [], ready_file))
+    tracing.finish()
     if failed:
         sys.exit(1)
 

@@ -25,7 +25,7 @@ from kassa.invoices.model import Invoice, Status
 from kassa.invoices.queries import FirstCallback, View
 from kassa.invoices.screening import screened
 from kassa.ledger import operations as ledger
-from kassa.observability import about
+from kassa.observability import about, tracing
 from kassa.payments import model as payment_model
 from kassa.payments import queries as payment_queries
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
@@ -301,7 +301,8 @@ def _first_callback(platform: Platform, account: Account, view: View) -> FirstCa
     if url is None:
         return None
     body = document.callback_body(platform, account, view)
-    return FirstCallback(callback_id=ids.new_id("msg", account.tag), url=url, body=body)
+    callback_id = ids.new_id("msg", account.tag)
+    return FirstCallback(callback_id=callback_id, url=url, body=body, traceparent=tracing.carried())
 
 
 def _callback_url(account: Account, invoice: Invoice) -> str | None:

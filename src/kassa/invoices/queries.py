@@ -46,6 +46,8 @@ class FirstCallback(Value, frozen=True, kw_only=True):
     callback_id: str
     url: str
     body: bytes
+    traceparent: str | None
+    """The trace of the creation (``kassa.observability.tracing``)."""
 
 
 def _list(columns: tuple[str, ...], alias: str, prefix: str = "") -> str:
@@ -84,10 +86,10 @@ WITH created AS (
         {_CUSTOMER_CHANGES}
 ), callback AS (
     INSERT INTO callbacks (account_id, callback_id, invoice_id, test_mode, invoice_status, final, logged_at, url, body,
-                           status, created_at, due_at)
+                           status, created_at, due_at, traceparent)
     SELECT account_id, ${_CALLBACK}, invoice_id, test_mode, status, false,
            floor(extract(epoch FROM created_at))::bigint,
-           ${_CALLBACK + 1}, ${_CALLBACK + 2}, 'pending', created_at, created_at
+           ${_CALLBACK + 1}, ${_CALLBACK + 2}, 'pending', created_at, created_at, ${_CALLBACK + 3}
     FROM created WHERE ${_CALLBACK}::text IS NOT NULL
 )
 SELECT invoice_id FROM created
@@ -111,7 +113,8 @@ async def create(
     """
     values: list[object] = [account_id, *_of_invoice(invoice)[1:]]
     values += [getattr(customer, column, None) for column in CUSTOMER_COLUMNS[1:]]
-    values += [callback.callback_id, callback.url, callback.body] if callback else [None, None, None]
+    written = (callback.callback_id, callback.url, callback.body, callback.traceparent) if callback else [None] * 4
+    values += written
     return await connection.fetchval(_CREATE, *values) is not None
 
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kassa.observability import tracing
 from kassa.observability.context import learning
 from kassa.observability.metrics import request_seconds, requests_total
 
@@ -56,7 +57,9 @@ class Observed:
             await send(message)
 
         begun = time.monotonic()
-        with learning(request_id=request_id) as known:
+        # A traceparent from outside is not taken up: its sender would choose what is recorded.
+        traced = tracing.span(scope["method"], "server", surface=self._surface, request_id=request_id)
+        with traced as current, learning(request_id=request_id) as known:
             try:
                 await self._app(scope, receive, answer)
             except Exception:  # noqa: BLE001  # nothing is further out than this
@@ -66,6 +69,8 @@ class Observed:
             finally:
                 _learn_invoice(scope, known)
                 self._note(scope, status, time.monotonic() - begun)
+                if current is not None:
+                    _describe(current, scope, status, known)
         return None
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
@@ -84,6 +89,18 @@ def _learn_invoice(scope: Scope, known: dict[str, str]) -> None:
     named: Any = scope.get("path_params", {}).get("invoice_id")
     if isinstance(named, str) and _INVOICE_ID.fullmatch(named):
         known.setdefault("invoice_id", named)
+
+
+def _describe(current: Any, scope: Scope, status: int, known: dict[str, str]) -> None:
+    """Name a request's span as conventions have it, once its route is known."""
+    route = getattr(scope.get("route"), "path", None) or _OTHER
+    current.update_name(f"{scope['method']} {route}")
+    current.set_attribute("http.request.method", scope["method"])
+    current.set_attribute("http.route", route)
+    current.set_attribute("http.response.status_code", status)
+    for name in ("account_id", "invoice_id"):
+        if name in known:
+            current.set_attribute(f"kassa.{name}", known[name])
 
 
 async def healthz(_request: Request) -> Response:

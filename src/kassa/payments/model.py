@@ -154,6 +154,8 @@ class Payment(Value, frozen=True, kw_only=True):
     """What the payer's bank has taken back of it, in ``processed_currency``, when it was no merchant's money."""
     return_number: int = 1
     """Which return of its money it is that is asked for, if any: one that was refused is followed by another."""
+    traceparent: str | None = None
+    """The trace in which it was made, as W3C writes it, for the worker to go on in; None where nothing is traced."""
 
     @property
     def return_id(self) -> str:

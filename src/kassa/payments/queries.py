@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 
 from kassa.db.pool import Executor
+from kassa.observability import tracing
 from kassa.payments.declines import LATEST_CARDS, Declines, Limits
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
 
@@ -59,8 +60,9 @@ VALUES ({", ".join(f"${n}" for n, _ in enumerate(COLUMNS, 1))})
 
 
 async def insert(connection: Executor, payment: Payment) -> None:
-    """Write a new attempt of ``payment.account_id``."""
-    await connection.execute(_INSERT, *_values(payment))
+    """Write a new attempt of ``payment.account_id``, with the trace that it is made in."""
+    traced = msgspec.structs.replace(payment, traceparent=tracing.carried())
+    await connection.execute(_INSERT, *_values(traced))
 
 
 _UPDATE: Final = """

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from kassa.errors import ProviderGarbled, ProviderSilent
+from kassa.observability import tracing
 from kassa.observability.metrics import provider_request_seconds, provider_requests_total
 from kassa.providers import protocol
 from kassa.providers.protocol import Provider
@@ -49,7 +50,8 @@ def _measured(code: str, verb: str, request: Callable[P, Awaitable[Answer]]) -> 
     async def measured(*args: P.args, **kwargs: P.kwargs) -> Answer:
         begun, outcome = time.monotonic(), "error"
         try:
-            answer = await request(*args, **kwargs)
+            with tracing.span(f"{code} {verb}", "client", provider=code, operation=verb):
+                answer = await request(*args, **kwargs)
             outcome = _OUTCOMES.get(type(answer), "ok")
         except (ProviderSilent, ProviderGarbled):
             outcome = _UNKNOWN

@@ -1,5 +1,5 @@
 -- where a payer finds the shop's help and terms, and the shop's logo
--- depends: 0017_otherwise
+-- depends: 0018_callback_listeners
 
 -- migrate: apply
 

@@ -1,5 +1,5 @@
 -- callbacks: why the last try failed, what the endpoint answered, how long that took; and what waits for how long
--- depends: 0017_otherwise
+-- depends: 0019_ways_out
 
 -- migrate: apply
 
