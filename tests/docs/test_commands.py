@@ -1,4 +1,4 @@
-"""Every command that the documents show exists, with the options that they give it."""
+"""Every command that the documents and the alert rules show exists, with the options that they give it."""
 
 import re
 import shlex
@@ -13,6 +13,7 @@ from kassa import cli
 from tests.support.documents import PAGES
 from tests.support.languages import ROOT
 
+ALERTS: Final = ROOT / "ops" / "prometheus" / "alerts.yml"
 INLINE: Final = re.compile(r"`(?:\.venv/bin/)?(kassa [a-z][^`\n]*)`")
 BLOCK: Final = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 LINE: Final = re.compile(r"^ *(kassa [a-z].*?)(?: +#.*)?$", re.MULTILINE)
@@ -20,7 +21,7 @@ LINE: Final = re.compile(r"^ *(kassa [a-z].*?)(?: +#.*)?$", re.MULTILINE)
 
 def shown() -> Iterator[tuple[str, str]]:
     """Yield the page and text of every command; the changelog tells of those that were."""
-    for page in PAGES:
+    for page in (*PAGES, ALERTS):
         if page.name == "CHANGELOG.md" or page.parent.name == "decisions":
             continue
         text = page.read_text()
@@ -44,6 +45,10 @@ def wrong(command: str) -> str | None:
     known = {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)}
     unknown = [word for word in words if word.startswith("--") and word.partition("=")[0] not in {*known, "--help"}]
     return f"no option {unknown[0]}" if unknown else None
+
+
+def test_every_command_of_the_alert_rules_is_marked_as_one() -> None:
+    assert re.findall(r"(?<!`)\bkassa [a-z]", ALERTS.read_text()) == []
 
 
 @pytest.mark.parametrize("page,command", sorted(set(shown())))
