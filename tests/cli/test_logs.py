@@ -38,6 +38,7 @@ async def test_lines_are_chosen_by_invoice_level_and_number(tmp_path: Path) -> N
     journal = Journal(tmp_path)
     for event, more in (
         ("one", {"invoice_id": "cpi_a"}),
+        ("another's", {"invoice_id": "cpi_ab", "path": "/orders/cpi_a-1"}),
         ("two", {"invoice_id": "cpi_b", "level": "error", "exception": "Traceback\n  \x1b[2J"}),
         ("three", {"invoice_id": "cpi_a", "level": "warning"}),
     ):

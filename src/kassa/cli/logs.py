@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -93,9 +94,11 @@ def _pause() -> None:
 
 def _wanted(invoice: str | None, least: int) -> Callable[[bytes], bool]:
     levels = logging.getLevelNamesMapping()
+    # Whole: one id may begin as another does.
+    named = re.compile(rb"(?<![\w-])" + re.escape(invoice.encode()) + rb"(?![\w-])") if invoice is not None else None
 
     def wanted(line: bytes) -> bool:
-        if invoice is not None and invoice.encode() not in line:
+        if named is not None and named.search(line) is None:
             return False
         return levels.get(str(_read(line).get("level", "")).upper(), logging.CRITICAL) >= least
 
