@@ -161,6 +161,7 @@ async def test_live_callbacks_are_another_modes(office: Office, serving_kassa: S
         (["--key", "coma_1"], "--key: This value should be ACCOUNT:KEY"),
         (["--key", "coma_1:k", "-a", "coma_2", "--api", "https://pay.example"], "--key: This value should be ACCOUNT"),
         (["--key", "coma_1:k"], "--api: No Kassa runs on this home, so name the address of one.\n"),
+        (["--forward-to", "3000/hook"], "--forward-to: This address should begin with https:// or http://.\n"),
         (["--key", "coma_1:k", "--api", "http://pay.example"], "--api: This address should begin with https://"),
     ],
 )

@@ -59,6 +59,8 @@ def listen(
 
     The account's own endpoint gets its callbacks as ever; these are copies, also of invoices that have no callback_url.
     """
+    if forward_to is not None and not forward_to.startswith(("http://", "https://")):
+        raise Invalid({"--forward-to": "This address should begin with https:// or http://."})
     statuses, invoices = frozenset(status or ()), frozenset(invoice or ())
     asyncio.run(_run(account_id, api, key, Listening(forward_to, statuses, invoices, print_json=print_json, live=live)))
 
