@@ -15,7 +15,9 @@ SOURCES := src tests
 .PHONY: help setup run test torture simulate mutants bench docs check format lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^(run|test|docs|help):.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@printf '\nfor contributors:\n'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / && !/^(run|test|docs|help):/ { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## make .venv with all that running, testing and checking need
 

@@ -201,8 +201,13 @@ async def test_of_twenty_refunds_side_by_side_as_many_are_accepted_as_fit_and_th
 
 
 async def test_of_twenty_of_one_name_side_by_side_one_is_made(shop: Client, paid: Answer) -> None:
-    answers = await asyncio.gather(*(shop.refund(paid.data["id"], reference_id=paid.data["id"]) for _ in range(20)))
-    assert sorted(answer.status for answer in answers) == [200] + [409] * 19
+    async def asked() -> int:
+        # On a busy machine one that has waited for the invoice too long is answered 503, and asks again.
+        while (status := (await shop.refund(paid.data["id"], reference_id=paid.data["id"])).status) == 503:
+            pass
+        return status
+
+    assert sorted(await asyncio.gather(*(asked() for _ in range(20)))) == [200] + [409] * 19
     assert len((await shop.read(paid.data["id"])).attributes["refunds"]) == 1
 
 

@@ -85,8 +85,11 @@ async def test_why_a_callback_failed_is_told_and_it_is_sent_again_elsewhere(
 async def test_what_cannot_be_sent_again_is_told(office: Office, kassa: Kassa, merchant: Merchant) -> None:
     _, row = await failed_callback(office, kassa, merchant)
     for words, told in (
-        (["msg_Nobo000000000000"], "There is no callback msg_Nobo000000000000.\n"),
-        (["non\x1bsense"], "There is no callback non?sense.\n"),
+        (
+            ["msg_Nobo000000000000"],
+            "There is no callback msg_Nobo000000000000: kassa callbacks list shows the last ones.\n",
+        ),
+        (["non\x1bsense"], "There is no callback non?sense: kassa callbacks list shows the last ones.\n"),
         ([row["callback_id"], "--url", "ftp://shop.example"], "url: This address should begin with https://"),
         ([row["callback_id"], "--url", "https://10.0.0.1/"], "url: "),
     ):
@@ -95,9 +98,12 @@ async def test_what_cannot_be_sent_again_is_told(office: Office, kassa: Kassa, m
     unknown = await kassa("callbacks", "list", "-a", "coma_Nobo000000000000")
     assert unknown.err == "There is no account coma_Nobo000000000000: kassa accounts list shows those that there are.\n"
     unseen = await kassa("callbacks", "show", "msg_Nobo000000000000")
-    assert (unseen.status, unseen.err) == (1, "There is no callback msg_Nobo000000000000.\n")
+    assert (unseen.status, unseen.err) == (
+        1,
+        "There is no callback msg_Nobo000000000000: kassa callbacks list shows the last ones.\n",
+    )
     none = await kassa("callbacks", "list", "--invoice", "foo")
-    assert (none.status, none.err) == (1, "There is no invoice foo.\n")
+    assert (none.status, none.err) == (1, "There is no invoice foo: kassa invoices list shows the last ones.\n")
 
 
 async def test_where_nothing_runs_a_callback_waits_for_a_worker(folder: Path, merchant: Merchant) -> None:

@@ -83,7 +83,10 @@ async def test_an_invoice_of_another_account_is_found_by_its_id_alone(kassa: Kas
     named = await kassa("invoices", "show", reference, "-a", other.keys.id, "--json")
     assert named.document() == by_id
     foreign = await kassa("invoices", "show", invoice["id"], "--account", await demo(kassa))
-    assert (foreign.status, foreign.err) == (1, f"There is no invoice {invoice['id']}.\n")
+    assert (foreign.status, foreign.err) == (
+        1,
+        f"There is no invoice {invoice['id']}: kassa invoices list shows the last ones.\n",
+    )
 
 
 async def demo(kassa: Kassa) -> str:
@@ -94,15 +97,15 @@ async def demo(kassa: Kassa) -> str:
 @pytest.mark.parametrize(
     "words,told",
     [
-        (["invoices", "show", UNKNOWN], f"There is no invoice {UNKNOWN}.\n"),
+        (["invoices", "show", UNKNOWN], f"There is no invoice {UNKNOWN}: kassa invoices list shows the last ones.\n"),
         (["invoices", "show", "order\x1b7"], "There is no invoice with the reference_id order?7: kassa invoices list"),
         (["invoices", "create", "0", "USD"], "amount: This value should be greater than 0"),
         (["invoices", "create", "5", "USD", "--field", "phone"], "phone: This should be NAME=VALUE.\n"),
         (["invoices", "create", "5", "USD", "--live"], "service: "),
-        (["invoices", "refund", UNKNOWN], f"There is no invoice {UNKNOWN}.\n"),
+        (["invoices", "refund", UNKNOWN], f"There is no invoice {UNKNOWN}: kassa invoices list shows the last ones.\n"),
         (["open", "order-none"], "There is no invoice with the reference_id order-none"),
         (["trigger", "lunch", UNKNOWN], "EVENT: This value should be one of paid, declined, pending, expired,"),
-        (["trigger", "paid", UNKNOWN], f"There is no invoice {UNKNOWN}.\n"),
+        (["trigger", "paid", UNKNOWN], f"There is no invoice {UNKNOWN}: kassa invoices list shows the last ones.\n"),
     ],
 )
 async def test_what_cannot_be_is_answered_with_a_sentence(kassa: Kassa, words: list[str], told: str) -> None:

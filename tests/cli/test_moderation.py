@@ -64,7 +64,7 @@ async def test_what_is_no_rule_is_refused_in_words(database: Database, kassa: Ka
     for words, told in (
         (("add", "amount", "--currency", "USD"), "at_least: This value should not be blank."),
         (("add", "speed"), "kind: This value should be one of amount, country, velocity."),
-        (("remove", "rule_1"), "The account has no such rule."),
+        (("remove", "rule_1"), "The account has no rule 'rule_1': kassa rules list shows those that it has."),
     ):
         ran = await kassa("rules", *words, "-a", account_id)
         assert (ran.status, ran.err.strip()) == (1, told)
@@ -109,7 +109,7 @@ async def test_an_operator_rejects(database: Database, folder: Path, kassa: Kass
     assert "rejected" in (await kassa("moderation", "history", invoice.invoice_id)).out
     assert (
         await kassa("moderation", "approve", "cpi_0000000000000000")
-    ).err.strip() == "There is no invoice cpi_0000000000000000."
+    ).err.strip() == "There is no invoice cpi_0000000000000000: kassa invoices list shows the last ones."
 
 
 async def test_an_operator_sends_money_back_again_and_settles(database: Database, folder: Path, kassa: Kassa) -> None:

@@ -64,7 +64,10 @@ async def test_a_provider_account_is_added_listed_and_removed(kassa: Kassa, acco
             ["add", "--provider", "test", "--merchant-id", "m", "--live"],
             "provider: The bank of the test world moves no",
         ),
-        (["remove", "ma_Nobo000000000000"], "The account has no such provider account that is open.\n"),
+        (
+            ["remove", "ma_Nobo000000000000"],
+            "The account has no open provider account 'ma_Nobo000000000000': kassa providers list shows them.\n",
+        ),
     ],
 )
 async def test_what_cannot_be_done_is_told(kassa: Kassa, account: str, words: list[str], told: str) -> None:

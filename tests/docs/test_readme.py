@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.support import serving, visitor
 from tests.support.languages import ROOT
+from tests.support.waiting import until
 from tests.support.world import GOOD_SECURE
 
 README = (ROOT / "README.md").read_text()
@@ -43,7 +44,9 @@ async def test_the_first_payment_of_the_readme_is_made_as_it_says(folder: Path) 
     assert start == "make run\n"
     assert "\n\t@exec $(BIN)/kassa serve --demo\n" in (ROOT / "Makefile").read_text()
     async with serving.running(folder) as kassa:
-        environment = credentials((folder / "stdout.log").read_text())
+        printed = folder / "stdout.log"
+        await until(lambda: "Ctrl-C stops Kassa" in printed.read_text(), what="the greeting")
+        environment = credentials(printed.read_text())
 
         def here(block: str) -> str:
             assert BASE_URL in block

@@ -91,11 +91,11 @@ async def test_a_payment_is_one_trace_from_the_card_to_the_callback(
     await until(lambda: len(collector.named("POST callback")) >= 2, what="two callbacks in a trace")
     (submitted,) = [span for span in collector.named("POST /hpp/{session_id}") if span.kind == Span.SPAN_KIND_SERVER]
     in_it = collector.of_trace(submitted.trace_id)
-    assert {"test pay", "callbacks", "POST callback", "INSERT", "UPDATE"} <= in_it
+    assert {"test pay", "callbacks", "POST callback", "INSERT payments", "UPDATE invoices"} <= in_it
     (taken,) = [span for span in collector.named("callbacks") if span.trace_id == submitted.trace_id]
     assert attributes(taken)["kassa.invoice_id"] == invoice_id
     (created,) = collector.named("POST /api/payment-invoices") or collector.named("POST /payment-invoices")
-    assert {"callbacks", "POST callback", "WITH"} <= collector.of_trace(created.trace_id)
+    assert {"callbacks", "POST callback", "WITH invoices"} <= collector.of_trace(created.trace_id)
     traces = {received.headers["traceparent"].split("-")[1] for received in merchant.received}
     assert traces == {submitted.trace_id.hex(), created.trace_id.hex()}
 

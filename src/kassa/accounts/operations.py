@@ -151,7 +151,7 @@ async def revoke_key(pool: Pool, clock: Clock, *, account_id: str, key_id: str) 
         listed = await queries.keys(connection, account_id=account_id)
         key = next((each for each in listed if each.key_id == key_id), None)
         if key is None:
-            raise NotFound("The account has no such key.")
+            raise NotFound(f"The account has no key {key_id!r}: kassa keys list shows those that it has.")
         alike = [each for each in listed if _alike(each, key) and each.revoked_at is None]
         if key.kind == "private" and alike == [key]:
             raise KeyNeeded

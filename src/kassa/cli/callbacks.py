@@ -95,7 +95,9 @@ async def resend(
 async def _one(kassa: Opened, account_id: str, callback_id: str) -> Listed:
     found = await queries.listed(kassa.pool, account_id=account_id, callback_id=callback_id, limit=1)
     if not found:
-        raise NotFound(f"There is no callback {choosing.printable(callback_id)}.")
+        raise NotFound(
+            f"There is no callback {choosing.printable(callback_id)}: kassa callbacks list shows the last ones."
+        )
     return found[0]
 
 

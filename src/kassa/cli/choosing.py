@@ -48,7 +48,7 @@ async def owner(pool: Pool, object_id: str, prefix: Prefix, thing: str) -> Accou
     account_id = await queries.account_id_by_tag(pool, tag=tag) if tag else None
     account = await queries.account(pool, account_id=account_id) if account_id else None
     if account is None:
-        raise NotFound(f"There is no {thing} {printable(object_id)}.")
+        raise NotFound(f"There is no {thing} {printable(object_id)}: kassa {thing}s list shows the last ones.")
     return account
 
 

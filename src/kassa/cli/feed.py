@@ -13,7 +13,7 @@ from kassa.accounts.model import Account
 from kassa.api.private.listeners import CopiesDocument, CopyResource, ListenerDocument, described, handed_over
 from kassa.callbacks.listeners import operations
 from kassa.callbacks.listeners.model import WAIT_SECONDS_MAX
-from kassa.errors import Invalid, KassaError, NotFound
+from kassa.errors import Invalid, KassaError, NotFound, RequestFailed
 from kassa.outbound import Outbound
 from kassa.platform import Platform
 
@@ -61,15 +61,18 @@ class ApiFeed:
         return found.data
 
     async def _asked(self, method: str, url: str, content: Any, kind: type[T]) -> T:
-        answer = await self._outbound.request(
-            method,
-            url,
-            headers=self._headers,
-            body=msgspec.json.encode(content) if content is not None else b"",
-            timeout_seconds=_ANSWER_SECONDS,
-            guarded=False,
-            answer_bytes_max=_ANSWER_BYTES_MAX,
-        )
+        try:
+            answer = await self._outbound.request(
+                method,
+                url,
+                headers=self._headers,
+                body=msgspec.json.encode(content) if content is not None else b"",
+                timeout_seconds=_ANSWER_SECONDS,
+                guarded=False,
+                answer_bytes_max=_ANSWER_BYTES_MAX,
+            )
+        except RequestFailed as error:
+            raise KassaError(f"{urlsplit(url).netloc} cannot be asked: {error.cause}.") from None
         match answer.status:
             case HTTPStatus.OK | HTTPStatus.CREATED:
                 pass

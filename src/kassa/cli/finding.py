@@ -30,7 +30,7 @@ async def find(platform: Platform, name: str, account_id: str | None) -> tuple[A
         if view is not None and account_id in (None, account.account_id):
             return account, view
     if name.startswith(_PREFIX):
-        raise NotFound(f"There is no invoice {choosing.printable(name)}.")
+        raise NotFound(f"There is no invoice {choosing.printable(name)}: kassa invoices list shows the last ones.")
     account = await choosing.chosen(platform.pool, account_id)
     found = await queries.by_reference_any_mode(platform.pool, name, account_id=account.account_id)
     if not found:

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from kassa import config
+from kassa import config, ids
 from kassa.accounts import demo
 from kassa.api.private.listeners import CopyResource
 from kassa.cli import choosing
@@ -21,6 +21,7 @@ from kassa.clock import Clock
 from kassa.db.home import announced
 from kassa.demo.inbox import Body
 from kassa.errors import Invalid, KassaError, NotFound, Unauthorized
+from kassa.invoices.model import Status
 from kassa.outbound import Outbound
 
 _FORWARD_SECONDS: Final = 15.0
@@ -62,6 +63,10 @@ def listen(
     if forward_to is not None and not forward_to.startswith(("http://", "https://")):
         raise Invalid({"--forward-to": "This address should begin with https:// or http://."})
     statuses, invoices = frozenset(status or ()), frozenset(invoice or ())
+    if unknown := statuses - set(Status):
+        raise Invalid({"--status": f"{', '.join(sorted(unknown))}: this value should be one of {', '.join(Status)}."})
+    if strange := [each for each in invoices if ids.tag_of(each, "cpi") is None]:
+        raise Invalid({"--invoice": f"{', '.join(strange)}: this value should be an invoice's id, cpi_…."})
     asyncio.run(_run(account_id, api, key, Listening(forward_to, statuses, invoices, print_json=print_json, live=live)))
 
 

@@ -10,6 +10,7 @@ from kassa.cli.commands import AccountOption
 from kassa.cli.events import EVENTS
 from kassa.cli.finding import InvoiceName
 from kassa.cli.opened import opened_platform
+from kassa.db.queries import test_offset
 from kassa.errors import Invalid, NotFound
 from kassa.invoices import document
 from kassa.invoices.model import OPEN
@@ -49,6 +50,12 @@ def trigger(
                 printing.document(document.private(platform, account, after))
             else:
                 typer.echo(_words(after))
+            if event == "expired":
+                ahead = await test_offset(platform.pool)
+                typer.echo(
+                    f"Test mode's clock is {ahead} ahead now, for all test invoices: kassa clock reset puts it back.",
+                    err=True,
+                )
 
     asyncio.run(run())
 

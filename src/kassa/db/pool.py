@@ -12,7 +12,9 @@ import asyncpg
 from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
 from kassa.db import contact
+from kassa.db.traced import TracedConnection
 from kassa.errors import DatabaseUnavailable
+from kassa.observability import tracing
 from kassa.observability.events import until_committed
 
 Connection: TypeAlias = asyncpg.Connection
@@ -158,7 +160,7 @@ async def connect(url: str, *, role: str | None, size: int) -> Pool:
         max_inactive_connection_lifetime=300.0,
         reset=_keep,
         loop=None,
-        connection_class=asyncpg.Connection,
+        connection_class=TracedConnection if tracing.on() else asyncpg.Connection,
         record_class=asyncpg.Record,
         timeout=CONNECT_SECONDS,
         command_timeout=ANSWER_SECONDS,

@@ -28,7 +28,7 @@ async def add_rule(pool: Pool, account_id: str, terms: Terms, *, now: datetime) 
 async def remove_rule(pool: Pool, account_id: str, rule_id: str) -> None:
     """Take a rule away; what it holds waits on. Raises ``NotFound``."""
     if not await queries.delete_rule(pool, rule_id, account_id=account_id):
-        raise NotFound("The account has no such rule.")
+        raise NotFound(f"The account has no rule {rule_id!r}: kassa rules list shows those that it has.")
 
 
 async def screen(connection: Connection, rules: Sequence[Rule], success: Success, *, now: datetime) -> Hold | None:

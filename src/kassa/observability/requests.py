@@ -1,5 +1,6 @@
 """Every request leaves one log line, and its time in the metrics."""
 
+import contextlib
 import re
 import secrets
 import time
@@ -29,6 +30,9 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 """A client may invent methods; metrics know these."""
 _QUIET_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
+_TRACED: Final = frozenset({"base", "gate"})
+"""Kassa's own surfaces: the fake bank plays somebody else's server."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -57,9 +61,7 @@ class Observed:
             await send(message)
 
         begun = time.monotonic()
-        # A traceparent from outside is not taken up: its sender would choose what is recorded.
-        traced = tracing.span(scope["method"], "server", surface=self._surface, request_id=request_id)
-        with traced as current, learning(request_id=request_id) as known:
+        with self._span(scope, request_id) as current, learning(request_id=request_id) as known:
             try:
                 await self._app(scope, receive, answer)
             except Exception:  # noqa: BLE001  # nothing is further out than this
@@ -72,6 +74,12 @@ class Observed:
                 if current is not None:
                     _describe(current, scope, status, known)
         return None
+
+    def _span(self, scope: Scope, request_id: str) -> Any:
+        """Return the request's span. A traceparent from outside is not taken up: its sender would choose the trace."""
+        if scope["path"] in _QUIET_PATHS or self._surface not in _TRACED:
+            return contextlib.nullcontext()
+        return tracing.span("request", "server", surface=self._surface, request_id=request_id)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", None) or _OTHER
@@ -94,8 +102,9 @@ def _learn_invoice(scope: Scope, known: dict[str, str]) -> None:
 def _describe(current: Any, scope: Scope, status: int, known: dict[str, str]) -> None:
     """Name a request's span as conventions have it, once its route is known."""
     route = getattr(scope.get("route"), "path", None) or _OTHER
-    current.update_name(f"{scope['method']} {route}")
-    current.set_attribute("http.request.method", scope["method"])
+    method = scope["method"] if scope["method"] in _METHODS else _OTHER
+    current.update_name(f"{method} {route}")
+    current.set_attribute("http.request.method", method)
     current.set_attribute("http.route", route)
     current.set_attribute("http.response.status_code", status)
     for name in ("account_id", "invoice_id"):

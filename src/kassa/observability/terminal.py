@@ -41,6 +41,8 @@ class Terminal:
         elif "." in name and " " not in name:
             text = self._business(name, facts, level)
         else:
+            if "invoice_id" in facts:
+                facts.pop("account_id", None)  # the invoice leads to it
             text = f"{self._painted(_sentence(name, facts), _BY_LEVEL.get(level))}{_rest(facts)}"
         line = f"{self._painted(time, 'grey')} {text}"
         return (f"{line}\n{exception}" if exception else line).encode(errors="backslashreplace")

@@ -27,22 +27,18 @@ class _Tracing:
         # Imported here, because the extra may not be installed and is dear to import.
         from opentelemetry import propagate, trace  # noqa: PLC0415
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
-        from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor  # noqa: PLC0415
         from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
         from kassa import __version__  # noqa: PLC0415
-        from kassa.observability.sampling import Rooted  # noqa: PLC0415
 
         # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over these.
         resource = Resource.create({"service.version": __version__, **_service_name()})
         self.provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self.provider.sampler = Rooted(self.provider.sampler)
         self.provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        AsyncPGInstrumentor().instrument(tracer_provider=self.provider)  # type: ignore[no-untyped-call]
         self.tracer = self.provider.get_tracer("kassa", __version__)
-        self.kinds = trace.SpanKind
+        self.kinds, self.current = trace.SpanKind, trace.get_current_span
         self.inject, self.extract = propagate.inject, propagate.extract
 
 
@@ -58,6 +54,28 @@ def configure(environ: Mapping[str, str] = os.environ) -> None:
         _tracing = _Tracing()
     except ImportError:
         _log.warning("OpenTelemetry is not installed, so nothing is traced: pip install 'kassa[otel]'.")
+    except Exception as error:  # noqa: BLE001 (whatever the SDK's variables say, payments are taken)
+        _log.warning("nothing is traced: OpenTelemetry does not start with these settings", error=type(error).__name__)
+
+
+def on() -> bool:
+    """Tell whether spans are made."""
+    return _tracing is not None
+
+
+def within() -> bool:
+    """Tell whether a span is open that is recorded: statements and requests elsewhere are recorded within one only.
+
+    A worker that polls would send little else.
+    """
+    return _tracing is not None and _tracing.current().is_recording()
+
+
+def statement(name: str, text: str) -> Any:
+    """Return a context that is the span of a statement, whose ``text`` has parameters in the place of values."""
+    if _tracing is None:
+        return _OFF
+    return _span(_tracing, name, "client", None, {"db.system.name": "postgresql", "db.query.text": text})
 
 
 def span(name: str, kind: str, *, parent: str | None = None, **attributes: object) -> Any:

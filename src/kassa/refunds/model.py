@@ -81,6 +81,8 @@ class Refund(Value, frozen=True, kw_only=True):
     updated_at: datetime
     due_at: datetime | None = None
     asks: int = 0
+    traceparent: str | None = None
+    """The trace that it began in, where there was one: the worker goes on in it."""
 
     @property
     def under_way(self) -> bool:

@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 
 from kassa.db.pool import Executor
+from kassa.observability import tracing
 from kassa.refunds.model import Refund, RefundStatus
 
 _COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(Refund))
@@ -26,7 +27,8 @@ ON CONFLICT (account_id, test_mode, reference_id) DO NOTHING
 
 async def insert(connection: Executor, refund: Refund) -> bool:
     """Write a new refund of ``refund.account_id``; False, having written nothing, where its reference is taken."""
-    done: str = await connection.execute(_INSERT, *(getattr(refund, column) for column in _COLUMNS))
+    traced = msgspec.structs.replace(refund, traceparent=tracing.carried())
+    done: str = await connection.execute(_INSERT, *(getattr(traced, column) for column in _COLUMNS))
     return done == "INSERT 0 1"
 
 

@@ -72,7 +72,9 @@ async def remove(pool: Pool, clock: Clock, account_id: str, provider_account_id:
     """Let a provider account take nothing new; about what it took it is still asked. Raises ``NotFound``."""
     now = clock.now(test_mode=False)
     if not await queries.archive(pool, account_id=account_id, provider_account_id=provider_account_id, archived_at=now):
-        raise NotFound("The account has no such provider account that is open.")
+        raise NotFound(
+            f"The account has no open provider account {provider_account_id!r}: kassa providers list shows them."
+        )
 
 
 def _check(provider: str, merchant_id: str, secrets: Mapping[str, str], *, test_mode: bool) -> None:
