@@ -240,11 +240,11 @@ async def test_payments_are_counted_by_service_provider_outcome_and_resolution(w
     assert registry.get_sample_value("kassa_payments_total", labels) == before + 1
 
 
-async def test_a_payer_who_is_sent_to_3d_secure_has_an_attempt_that_has_started(world: World, account: Account) -> None:
+async def test_a_payer_who_is_sent_to_3d_secure_has_an_attempt_that_says_so(world: World, account: Account) -> None:
     with logged() as lines:
         invoice = await world.invoice(account)
         await world.pay(invoice, card=GOOD_SECURE)
-    assert lines.names(invoice) == ["invoice.created", "attempt.started"]
+    assert lines.names(invoice) == ["invoice.created", "attempt.started", "attempt.redirected"]
 
 
 def test_every_status_that_an_invoice_attempt_or_refund_can_reach_has_a_line() -> None:

@@ -82,11 +82,15 @@ def attempt_started(invoice: Invoice, payment: Payment) -> None:
     _of_payment("attempt.started", invoice, payment)
 
 
-def attempt_changed(invoice: Invoice, payment: Payment, *, was: PaymentStatus) -> None:
-    """An attempt has another status; nothing is written where it has not."""
-    name = ATTEMPT_EVENTS.get(payment.status)
-    if payment.status is not was and name is not None:
-        _of_payment(name, invoice, payment, was=was)
+def attempt_changed(invoice: Invoice, payment: Payment, *, was: Payment) -> None:
+    """An attempt has another status, or a card's payer a page to visit; nothing is written where neither is so."""
+    challenged = payment.action is not None and was.action is None
+    if payment.status is was.status:
+        name = "attempt.redirected" if challenged else None
+    else:
+        name = ATTEMPT_EVENTS.get(payment.status)
+    if name is not None:
+        _of_payment(name, invoice, payment, was=was.status)
 
 
 def refund_started(invoice: Invoice, refund: Refund) -> None:

@@ -175,7 +175,7 @@ async def apply(
     """
     if not await payment_queries.update(connection, payment, account_id=account.account_id, was=current.status):
         raise TransitionRefused
-    events.attempt_changed(invoice, payment, was=current.status)
+    events.attempt_changed(invoice, payment, was=current)
     failpoints.reach(Point.SETTLING)
     shown = payment if invoice.payment_id == payment.payment_id else view.payment
     after = msgspec.structs.replace(view, payment=shown, invoice=invoice)
