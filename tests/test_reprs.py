@@ -3,7 +3,7 @@
 import pytest
 
 from kassa.accounts.model import Keys, NewAccount, NewKey
-from kassa.cli.serve import ReadyFile
+from kassa.cli.ready import ReadyFile
 from kassa.config import Settings
 from kassa.db.home import ServerFile
 from tests.support.sessions import ACCOUNT

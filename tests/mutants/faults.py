@@ -143,14 +143,14 @@ FAULTS: Final = (
     Fault(
         name="a settled payment is not told of",
         file="src/kassa/invoices/operations.py",
-        old="        await _tell(connection, platform, account, after, was=view.invoice.status, now=now)\n"
+        old="        await notifying.enqueue(connection, platform, account, after, was=view.invoice.status, now=now)\n"
         "    failpoints.reach(Point.TELLING)",
         new="    failpoints.reach(Point.TELLING)",
         red="tests/invoices/test_operations.py::test_of_twenty_answers_to_one_attempt_one_is_booked_and_told",
     ),
     Fault(
         name="a callback is queued outside of the transaction of its change",
-        file="src/kassa/invoices/operations.py",
+        file="src/kassa/invoices/notifying.py",
         old="    await callbacks.enqueue(\n        connection,",
         new="    await callbacks.enqueue(\n        platform.pool,",
         red="tests/invoices/test_operations.py::test_an_invoice_that_nobody_paid_expires_once_and_is_told",

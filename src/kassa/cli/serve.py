@@ -10,20 +10,17 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import msgspec
 import structlog
 import typer
 import uvloop
 
 from kassa import app, config, observability
-from kassa.accounts.model import Keys
-from kassa.cli import greeting, hardening, journal
+from kassa.cli import greeting, hardening, journal, ready
 from kassa.cli.connections import Crowd
 from kassa.cli.listening import Listener
 from kassa.cli.roles import Role, Sockets, address, check_addresses, chosen, resolved, take
 from kassa.config import Settings
 from kassa.db import contact, embedded, home
-from kassa.db.files import write_private
 from kassa.errors import DatabaseUnavailable, HomeBusy
 from kassa.observability import tracing
 from kassa.platform import Platform
@@ -57,20 +54,6 @@ class Stop:
         if number == signal.SIGINT or self.told.is_set():
             self.at_once.set()
         self.told.set()
-
-
-class ReadyFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What whoever started us needs to know, once everything answers."""
-
-    base_url: str
-    gate_url: str
-    bank_url: str | None
-    health_url: str
-    database_url: str
-    account: Keys | None
-
-    def __repr__(self) -> str:
-        return f"ReadyFile({self.base_url}, …)"
 
 
 def serve(
@@ -185,7 +168,7 @@ async def _start(
     health_url = address(settings.health_host, sockets.health)
     if ready_file is not None:
         stack.callback(ready_file.unlink, missing_ok=True)
-        _tell_ready(ready_file, settings, health_url, url, keys)
+        ready.write(ready_file, settings, health_url, url, keys)
     greeting.greet(settings, roles, health_url, keys, await greeting.missing(platform) if Role.API in roles else [])
     return tasks
 
@@ -281,18 +264,6 @@ async def _until_ready(readiness: app.Readiness) -> None:
         if time.monotonic() >= deadline:
             raise DatabaseUnavailable(f"Kassa does not get ready: {'; '.join(wrong)}")
         await asyncio.sleep(_READY_PAUSE_SECONDS)
-
-
-def _tell_ready(path: Path, settings: Settings, health_url: str, database_url: str, keys: Keys | None) -> None:
-    ready = ReadyFile(
-        base_url=settings.base_url or "",
-        gate_url=settings.gate_url or "",
-        bank_url=settings.bank_url,
-        health_url=health_url,
-        database_url=database_url,
-        account=keys,
-    )
-    write_private(path.absolute(), msgspec.json.encode(ready))
 
 
 async def _unless(stop: asyncio.Event, starting: Coroutine[Any, Any, T]) -> T | None:

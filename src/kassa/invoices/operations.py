@@ -15,17 +15,16 @@ import structlog
 
 from kassa import failpoints, ids
 from kassa.accounts.model import Account, Route
-from kassa.callbacks import operations as callbacks
 from kassa.callbacks.listeners import queries as listeners
 from kassa.db.pool import transaction, unit_of_work
 from kassa.errors import InvoiceNotPayable, NotFound, TransitionRefused
 from kassa.failpoints import Point
-from kassa.invoices import booking, document, events, model, queries, settling
+from kassa.invoices import booking, document, events, model, notifying, queries, settling
 from kassa.invoices.model import Invoice, Status
-from kassa.invoices.queries import FirstCallback, View
+from kassa.invoices.queries import View
 from kassa.invoices.screening import screened
 from kassa.ledger import operations as ledger
-from kassa.observability import about, tracing
+from kassa.observability import about
 from kassa.payments import model as payment_model
 from kassa.payments import queries as payment_queries
 from kassa.payments.model import CardFacts, Payment, PaymentStatus
@@ -61,7 +60,7 @@ async def create(platform: Platform, account: Account, drawn: View) -> tuple[Vie
 async def _insert(platform: Platform, account: Account, drawn: View) -> bool:
     insert = partial(queries.create, invoice=drawn.invoice, account_id=account.account_id, customer=drawn.customer)
     invoice, payment = drawn.invoice, drawn.payment
-    first = _first_callback(platform, account, drawn) if payment is None else None
+    first = notifying.first(platform, account, drawn) if payment is None else None
     listened = await platform.accounts.is_listened(account.account_id, test_mode=invoice.test_mode)
     if payment is None and not listened:
         return await insert(platform.pool, callback=first)
@@ -69,7 +68,7 @@ async def _insert(platform: Platform, account: Account, drawn: View) -> bool:
         created = await insert(connection, callback=first)
         if created and payment is not None:
             await payment_queries.insert(connection, payment)
-        elif created and _is_notified(account, invoice):
+        elif created and notifying.is_due(account, invoice):
             await listeners.copy(
                 connection,
                 account_id=account.account_id,
@@ -183,7 +182,7 @@ async def apply(
     failpoints.reach(Point.BOOKED)
     if invoice is not view.invoice:
         await _save(connection, invoice, was=view.invoice.status, payment=payment)
-        await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
+        await notifying.enqueue(connection, platform, account, after, was=view.invoice.status, now=now)
     failpoints.reach(Point.TELLING)
     return after
 
@@ -212,7 +211,7 @@ async def expire(platform: Platform, invoice_id: str, *, account_id: str, test_m
             return False
         after = msgspec.structs.replace(view, invoice=model.expire(view.invoice, now=now))
         await _save(connection, after.invoice, was=view.invoice.status, payment=view.payment)
-        await _tell(connection, platform, account, after, was=view.invoice.status, now=now)
+        await notifying.enqueue(connection, platform, account, after, was=view.invoice.status, now=now)
         failpoints.reach(Point.EXPIRING)
     return True
 
@@ -241,38 +240,6 @@ async def _book(
         await ledger.post(connection, entry, account_id=invoice.account_id, test_mode=invoice.test_mode, now=now)
 
 
-async def _tell(
-    connection: asyncpg.Connection,
-    platform: Platform,
-    account: Account,
-    view: View,
-    *,
-    was: Status | None,
-    now: datetime,
-) -> None:
-    """Queue the callback of a change of status; a document that changed without one is not told (contract#statuses)."""
-    invoice = view.invoice
-    url = _callback_url(account, invoice)
-    if invoice.status is was or not _is_notified(account, invoice):
-        return
-    listened = await platform.accounts.is_listened(account.account_id, test_mode=invoice.test_mode)
-    if url is None and not listened:
-        return
-    await callbacks.enqueue(
-        connection,
-        account_id=invoice.account_id,
-        tag=account.tag,
-        invoice_id=invoice.invoice_id,
-        test_mode=invoice.test_mode,
-        invoice_status=invoice.status,
-        final=invoice.final,
-        url=url,
-        body=document.callback_body(platform, account, view),
-        listened=listened,
-        now=now,
-    )
-
-
 async def give_back(
     connection: asyncpg.Connection,
     platform: Platform,
@@ -292,22 +259,5 @@ async def give_back(
         raise NotFound
     charged_back = invoice.charged_back_service_amount != before.invoice.charged_back_service_amount
     was = None if charged_back else before.invoice.status
-    await _tell(connection, platform, account, after, was=was, now=now)
+    await notifying.enqueue(connection, platform, account, after, was=was, now=now)
     return after
-
-
-def _first_callback(platform: Platform, account: Account, view: View) -> FirstCallback | None:
-    url = _callback_url(account, view.invoice)
-    if url is None:
-        return None
-    body = document.callback_body(platform, account, view)
-    callback_id = ids.new_id("msg", account.tag)
-    return FirstCallback(callback_id=callback_id, url=url, body=body, traceparent=tracing.carried())
-
-
-def _callback_url(account: Account, invoice: Invoice) -> str | None:
-    return (invoice.callback_url or account.callback_url) if _is_notified(account, invoice) else None
-
-
-def _is_notified(account: Account, invoice: Invoice) -> bool:
-    return invoice.final or not account.only_final_callbacks
