@@ -71,7 +71,7 @@ async def test_a_payer_who_cannot_confirm_uses_another_card(
         await heading(page, "Payment received")
     assert await attempts(office, invoice_id) == ["process_failed", "processed"]
     assert len(await books.taken_for(office, served.bank_url, invoice_id)) == 1
-    assert await books.agree(office, served.bank_url)
+    assert await books.agree_on(office, served.bank_url, invoice_id)
 
 
 @with_and_without_scripts
@@ -161,7 +161,7 @@ async def test_approving_and_giving_up_at_the_same_time_is_decided_by_the_bank(
             assert (await pay(payer, after, PLAIN)).heading == "Payment received"
             assert await attempts(office, invoice_id) == ["process_failed", "processed"]
         assert len(await books.taken_for(office, served.bank_url, invoice_id)) == 1
-    assert await books.agree(office, served.bank_url)
+        assert await books.agree_on(office, served.bank_url, invoice_id)
 
 
 async def test_giving_up_counts_as_an_attempt_and_the_last_one_ends_the_invoice(office: Office, payer: Visitor) -> None:

@@ -53,6 +53,15 @@ async def taken_for(office: Kept, bank_url: str, invoice_id: str) -> list[dict[s
     return [line for line in await statement(office, bank_url) if line["order"] in ids]
 
 
+async def agree_on(office: Kept, bank_url: str, invoice_id: str) -> bool:
+    """Tell whether Kassa has booked for one invoice what the bank took, whatever became of all others."""
+    entries = await office.fetch(
+        "SELECT amount, currency FROM ledger_transfers WHERE invoice_id = $1 AND debit = 'provider'", invoice_id
+    )
+    taken = await taken_for(office, bank_url, invoice_id)
+    return Counter((line["amount"], line["currency"]) for line in taken) == _counted(entries)
+
+
 async def agree(office: Kept, bank_url: str) -> bool:
     """Tell whether what the bank took is what Kassa has booked: each once, with its amount, currency and number.
 
