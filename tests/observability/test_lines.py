@@ -16,7 +16,8 @@ BUSINESS = ["invoice.created", "attempt.started", "attempt.succeeded", "invoice.
 
 
 def lines_of(log: Path, invoice_id: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    whole, _, _ = log.read_text().rpartition("\n")  # of the last line a part may be written yet
+    lines = [json.loads(line) for line in whole.splitlines()]
     return [line for line in lines if line.get("invoice_id") == invoice_id]
 
 
