@@ -9,6 +9,9 @@ NO_WHEEL := There is no ready-made package for this platform, or the package reg
 	Kassa runs on Linux (glibc) and macOS, on x86-64 and ARM64.
 SOURCES := src tests
 
+# Tests start hundreds of processes; where this is set, each of them would compile all of Kassa anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -24,10 +27,10 @@ setup: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## make .venv with all that running
 run: $(VENV)/.stamp-run ## start the whole gateway in demo mode, until Ctrl-C
 	@exec $(BIN)/kassa serve --demo
 
-test: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## run all tests
+test: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## run all tests (TESTS="tests/api tests/cli/test_keys.py": some), and show the slowest
 	@$(BIN)/python -m tests.support.chromium
 	@$(BIN)/python -m tests.support.languages
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 15 $(TESTS)
 
 torture: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## kill Kassa at every place of every payment, its database, line and disk, and compare the books (TORTURE="--share 0.1": a tenth)
 	@$(BIN)/python -m tests.torture $(TORTURE)
@@ -38,15 +41,15 @@ simulate: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## walk 2,000 seeds of payers, f
 mutants: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## break a copy of Kassa on purpose, a thousand times, and see the tests notice
 	@$(BIN)/python -m tests.mutants
 
-check: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## check format, lint, types and the layers of the code
+check: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## check format, lint, types, the layers of the code and how long its parts are
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tests.tooling.sizes
 
-bench: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## measure Kassa here, beside PostgreSQL's bare statements (BENCH="--size 10000 --seconds 3": shorter)
+bench: $(VENV)/.stamp-run $(VENV)/.stamp-dev ## measure Kassa here, beside PostgreSQL's bare statements (BENCH="--size 10000 --seconds 3": shorter; "--against REV": beside a commit)
 	@$(BIN)/python -m tests.bench $(BENCH)
-	@$(BIN)/python -m tests.bench.slow_clients
 
 docs: $(VENV)/.stamp-run $(VENV)/.stamp-docs ## write the documentation as a site to build/docs, and check its links
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean

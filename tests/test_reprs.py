@@ -3,9 +3,9 @@
 import pytest
 
 from kassa.accounts.model import Keys, NewAccount, NewKey
-from kassa.cli.ready import ReadyFile
 from kassa.config import Settings
 from kassa.db.home import ServerFile
+from kassa.serving.ready import ReadyFile
 from tests.support.sessions import ACCOUNT
 
 SECRET = "hidden-word"

@@ -105,15 +105,15 @@ def _lines(described: dict[str, Any]) -> Iterator[str]:
 
 def _operation(entry: Entry) -> Iterator[str]:
     yield f"### {entry.summary} {{ #{entry.anchor} }}\n"
-    yield f"`{entry.method} {entry.path}`\n\n{_prose(entry.words)}\n"
+    yield f"`{entry.method} {entry.path}`\n\n{_prose(entry.description)}\n"
     for code, name in LANGUAGES.items():
         language = "sh" if code == "curl" else code
         yield f'=== "{name}"\n\n' + _indented(f"```{language}\n{entry.calls[code]}\n```") + "\n"
     if entry.parameters:
         yield f"**Parameters**\n\n{_members(entry.parameters)}\n"
-    if entry.asks is not None and entry.asks.members:
-        yield f"**Body**, {entry.asks.words}\n\n{_members(entry.asks.members)}\n"
-    for sample in entry.gives:
+    if entry.body is not None and entry.body.members:
+        yield f"**Body**, {entry.body.description}\n\n{_members(entry.body.members)}\n"
+    for sample in entry.answers:
         yield from _answer(sample)
     yield "**Errors**\n\n| status | meaning |\n|---|---|"
     for status, words in entry.errors:
@@ -123,9 +123,9 @@ def _operation(entry: Entry) -> Iterator[str]:
 
 def _answer(sample: Sample) -> Iterator[str]:
     if not sample.members:
-        yield f"**Answer {sample.title}**: {_prose(sample.words)}\n"
+        yield f"**Answer {sample.title}**: {_prose(sample.description)}\n"
         return
-    yield f'??? note "Answer {sample.title}: {sample.words}"\n'
+    yield f'??? note "Answer {sample.title}: {sample.description}"\n'
     if sample.example:
         yield _indented(f"```json\n{sample.example}\n```") + "\n"
     yield _indented(_members(sample.members)) + "\n"
@@ -135,7 +135,7 @@ def _members(rows: list[Member]) -> str:
     lines = ["| name | type | meaning |", "|---|---|---|"]
     for row in rows:
         name = f"{'&emsp;' * row.depth}`{row.name}`{' **required**' if row.required else ''}"
-        lines.append(f"| {name} | {_cell(row.kind)} | {_cell(row.words)} |")
+        lines.append(f"| {name} | {_cell(row.kind)} | {_cell(row.description)} |")
     return "\n".join(lines)
 
 

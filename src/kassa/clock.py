@@ -14,14 +14,14 @@ _NONE: Final = timedelta()
 
 
 class Reading(NamedTuple):
-    """A moment as this machine tells it, and its count of seconds that no change of the clock touches."""
+    """This machine's time, and its monotonic count of seconds."""
 
     real: datetime
     elapsed: float
 
 
 class Clock:
-    """Tells the time of each mode; the test offset is kept in the database and set here by whoever reads it."""
+    """The time of each mode; the test offset is kept in the database and set here by the code that reads it."""
 
     def __init__(self, test_offset: timedelta = _NONE) -> None:
         self.test_offset = test_offset
@@ -34,11 +34,11 @@ class Clock:
 
     @staticmethod
     def real() -> datetime:
-        """Return the real moment: for signatures that strangers check against their own clock, and for logs."""
+        """Return the real time: for signatures that others check against their own clock, and for logs."""
         return datetime.now(UTC)
 
     def reading(self) -> Reading:
-        """Return what to hold against the database's clock, once it has told its time."""
+        """Return this machine's reading, to be compared with the database's time."""
         return Reading(self.real(), time.monotonic())
 
     def compare(self, theirs: datetime, asked: Reading) -> None:
@@ -53,6 +53,11 @@ class Clock:
         passed = timedelta(seconds=elapsed - self._compared.elapsed)
         return self._apart + (real - self._compared.real - passed)
 
+    @property
+    def compared(self) -> Reading:
+        """When the database's clock was last compared."""
+        return self._compared
+
     def agrees(self) -> bool:
-        """Tell whether this clock is near enough to the database's to say what is due."""
+        """Return whether this clock is close enough to the database's to decide what is due."""
         return abs(self.apart()) <= APART_MAX

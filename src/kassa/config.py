@@ -17,7 +17,7 @@ from kassa import setting_texts
 from kassa.errors import SettingsWrong
 
 PREFIX = "KASSA_"
-COMMAND_VARIABLES: Final = frozenset({"KASSA_ACCOUNT", "KASSA_API_KEY"})
+COMMAND_VARIABLES: Final = frozenset({"KASSA_ACCOUNT", "KASSA_API_KEY", "KASSA_OPERATOR"})
 """What commands other than ``kassa serve`` read from the environment themselves."""
 
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
@@ -54,7 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bank_port: Port | None = None
     """The fake bank's own port, in demo mode; by default the one after the gate's."""
     health_host: str = "127.0.0.1"
-    """Where those who watch this process ask for ``/readyz`` and ``/metrics``: nobody else has to reach it."""
+    """Where monitoring requests ``/readyz`` and ``/metrics``; no one else has to reach it."""
     health_port: Port | None = None
     """By default the one after the bank's, and any that is free with ``--only``."""
     base_url: str | None = None
@@ -79,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outbound_ports: str = "80,443"
     """Ports that callbacks may reach on public addresses."""
     rates_ecb_url: str = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
-    """Where ``kassa rates update`` asks for exchange rates: the European Central Bank's, in euros."""
+    """Where ``kassa rates update`` fetches exchange rates: the European Central Bank's, in euros."""
     rates_nbu_url: str = "https://bank.gov.ua/NBUStatService/v1/statdirectory/exchange?json"
     """The National Bank of Ukraine's, in hryvnias."""
     rates_cbr_url: str = "https://www.cbr.ru/scripts/XML_daily.asp"
@@ -89,6 +89,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rates_nbu_days: Annotated[int, Meta(ge=1)] = 7
     rates_cbr_days: Annotated[int, Meta(ge=1)] = 14
     """Longer, because there are none in the first days of January."""
+    workers: Annotated[int, Meta(ge=1, le=256)] | None = None
+    """How many worker processes ``kassa serve`` runs; by default one for each core, and one in demo mode."""
     log_level: LogLevel = "info"
     provider_seconds: Annotated[float, Meta(gt=0, le=20)] = 20.0
     """How long a provider may take to answer; to a question what became of a payment, half of that."""
@@ -113,7 +115,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Declines an hour of one account of one card, after which that card waits."""
     declines_by_account: int | None = None
     """Declines among an account's last 100 cards of an hour that are an attack on it: from then on one decline is
-    enough to wait, and payers are told no reasons."""
+    enough to wait, and payers are shown no reasons."""
 
     def __repr__(self) -> str:
         return f"Settings({self.home}, …)"

@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 class Message(str):
     """What is wrong with a value: English text that knows its template and values, so that pages can translate it.
 
-    ``Message("This service takes %(currency)s.", currency="USD")`` is the text with the values in it. Templates stand
+    ``Message("This service takes %(currency)s.", currency="USD")`` is the text with the values in it. Templates are
     in the pages' catalogues, which is why they are literals; everything else takes a message for the text that it is.
     """
 

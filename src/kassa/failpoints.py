@@ -1,6 +1,7 @@
-"""Named places between two steps, where a test lets this process die as a failing machine does.
+"""Places where a test lets this process die as a failing machine does.
 
-Nothing happens at any of them unless ``TESTING_FAILPOINTS`` names a file, and that file a place and a number of times.
+Nothing happens at any of them unless ``TESTING_FAILPOINTS`` names a file, and that file a number of times. What is left
+of a number that is too large shows how many places were reached.
 ``kassa serve`` refuses to start so outside of demo mode. A test that has Kassa in its own process lets one task end
 there instead (``dying``).
 """
@@ -18,54 +19,16 @@ VARIABLE: Final = "TESTING_FAILPOINTS"
 
 
 class Point(StrEnum):
-    """Every place, in the order in which a payment meets them."""
+    """Every place: before and behind each of the two things by which this process has an effect on the world."""
 
-    DRAWN = "drawn"
-    """A creation is decided, nothing is written."""
-    CREATED = "created"
-    """It is written, the merchant has no answer."""
-    BEGINNING = "beginning"
-    """An attempt is written and not committed."""
-    BEGUN = "begun"
-    """It is committed, the provider is not asked."""
+    WRITING = "writing"
+    """A statement that writes is about to be sent (``db.statement.write``)."""
+    WRITTEN = "written"
+    """It has taken effect, and nothing has followed from it yet."""
+    SENDING = "sending"
+    """A request to a provider or a merchant is about to be sent (``outbound``)."""
     ANSWERED = "answered"
-    """The provider has answered, nothing is applied."""
-    SETTLING = "settling"
-    """The attempt is saved; the books, the invoice and the merchant know nothing."""
-    BOOKED = "booked"
-    """The money is booked, the invoice is as it was."""
-    TELLING = "telling"
-    """Everything is written, the callback included, and not committed."""
-    SETTLED = "settled"
-    """It is committed, whoever asked has no answer."""
-    RETURNED = "returned"
-    """The payer is back from the bank's page, nobody has asked what he did there."""
-    CANCELLING = "cancelling"
-    """The payer wants to pay in another way, the provider is not asked to close what is open."""
-    NOTIFIED = "notified"
-    """A notification is found genuine, nothing follows from it yet."""
-    EXPIRING = "expiring"
-    """An invoice is ended and not committed."""
-    RELEASING = "releasing"
-    """A reserve is released and not committed."""
-    REFUND_BEGINNING = "refund-beginning"
-    """A refund's money is set aside and not committed."""
-    REFUND_BEGUN = "refund-begun"
-    """It is committed, the provider is not asked."""
-    REFUND_ANSWERED = "refund-answered"
-    """The provider has answered about a refund, nothing is applied."""
-    REFUND_ENDING = "refund-ending"
-    """What it answered is written, booked and told, and not committed."""
-    CHARGED_BACK = "charged-back"
-    """A charge-back is booked and told, and not committed."""
-    CLAIMED = "claimed"
-    """A callback is taken and not sent."""
-    SENT = "sent"
-    """The merchant has it, which is not written down."""
-    MARKED = "marked"
-    """It is written down that he has it."""
-    NUMBERING = "numbering"
-    """Entries have their place in the journal, not committed."""
+    """Its answer is there, and nothing has followed from it yet."""
 
 
 class Died(BaseException):
@@ -81,13 +44,13 @@ _orders: Final = Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else Non
 
 
 def armed() -> bool:
-    """Tell whether this process may be told to die."""
+    """Return whether this process may be ordered to die."""
     return _orders is not None
 
 
-def order(orders: Path, point: Point, times: int = 1) -> None:
-    """Let a process that is armed with this file die at a point when it is reached for the ``times``-th time."""
-    orders.write_text(f"{point} {times}")
+def order(orders: Path, times: int) -> None:
+    """Let a process that is armed with this file die at the ``times``-th point that it reaches."""
+    orders.write_text(str(times))
 
 
 @contextmanager
@@ -106,11 +69,9 @@ def reach(point: Point) -> None:
         raise Died(point)
     if _orders is None or not _orders.exists():
         return
-    name, _, times = _orders.read_text().partition(" ")
-    if name != point:
-        return
-    if int(times) > 1:
-        order(_orders, point, int(times) - 1)
+    times = int(_orders.read_text())
+    if times > 1:
+        order(_orders, times - 1)
         return
     _orders.unlink()
     os.kill(os.getpid(), signal.SIGKILL)

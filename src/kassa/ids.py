@@ -1,4 +1,4 @@
-"""Identifiers: prefix, the account's tag of 4, 12 random characters; so any id tells its account (contract#formats)."""
+"""Identifiers: prefix, the account's tag of 4, 12 random characters; so any id shows its account (contract#formats)."""
 
 import hashlib
 import hmac
@@ -25,7 +25,8 @@ Prefix = Literal[
     "key",
     "rule",
     "dec",
-    "case",
+    "dis",
+    "dcy",
     "lis",
 ]
 

@@ -48,7 +48,7 @@ def is_iso(currency: str) -> bool:
 def learn(exponents: Mapping[str, int]) -> None:
     """Count with the catalogue's currencies from now on.
 
-    An exponent never changes, because amounts are kept in minor units. So what is learned also stands where a later
+    An exponent never changes, because amounts are kept in minor units. So what is learned also holds where a later
     edition of ISO 4217 would say otherwise.
     """
     _exponents.update(exponents)

@@ -1,4 +1,4 @@
-"""What every operation is handed: the settings, the clock, the keys, the database and the ways out."""
+"""What every operation is given: settings, clock, keys, database, outbound requests and providers."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from kassa.clock import Clock
 from kassa.config import Settings
 from kassa.db.pool import Pool
 from kassa.outbound import Outbound
-from kassa.pacing import Paces
 from kassa.providers.registry import Registry
+from kassa.rate_limits import RateLimits
 from kassa.rates.directory import Rates
 from kassa.sealing import Root
 from kassa.tokens import TokenSigner
@@ -34,8 +34,8 @@ class Platform:
     rates: Rates
     providers: Registry
     outbound: Outbound
-    paces: Paces
+    rate_limits: RateLimits
 
     async def route(self, account_id: str, code: str, *, test_mode: bool) -> Route | None:
-        """Return who takes a service's payments, or None where nobody does that runs here."""
+        """Return the route for a service's payments, or None where no provider that runs here takes them."""
         return await self.accounts.route(account_id, code, test_mode=test_mode)

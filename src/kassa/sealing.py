@@ -1,7 +1,7 @@
 """Keys derived from one root, and values sealed under them, so that a copy of the database alone opens nothing.
 
 Each purpose and mode has a key of its own (HKDF-SHA256, RFC 5869); sealed values are AES-256-GCM with the key's id in
-front, so that a root can be replaced and old values still be told apart.
+front, so that a root can be replaced and old values are still recognised.
 """
 
 import base64

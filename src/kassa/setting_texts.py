@@ -89,7 +89,7 @@ def _database_url(text: str, variable: str) -> str:
 
 
 def _is_cut(parts: SplitResult) -> bool:
-    """Tell whether a password with / or ? in it was taken for the host."""
+    """Return whether a password with / or ? in it was taken for the host."""
     return bool(parts.netloc) and "@" not in parts.netloc and "@" in f"{parts.path}{parts.query}"
 
 
@@ -101,7 +101,7 @@ def _split(text: str) -> SplitResult | None:
 
 
 def _ports_are_numbers(netloc: str) -> bool:
-    """Tell whether the port of each host, where there are several, is one."""
+    """Return whether the port of each host, where there are several, is one."""
     for host in netloc.rpartition("@")[2].split(","):
         port = host.rpartition("]")[2].partition(":")[2]
         if port and not (port.isascii() and port.isdigit() and 0 < int(port) <= 65535):  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""The card gate's token: a JWT of exactly ``sid`` and ``exp``, the same at every read, never stored.
+"""The card gate's token: a JWT of exactly ``sid`` and ``exp``, the same at every read.
 
 See contract#card-gate.
 """

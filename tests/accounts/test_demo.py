@@ -47,7 +47,7 @@ async def test_the_demo_account_has_the_seeds_shape(pool: Pool, tmp_path: Path) 
 async def test_every_start_finds_the_same_account(pool: Pool, tmp_path: Path) -> None:
     root = Root(Root.generate())
     first = await demo.ensure(pool, root, Clock(), tmp_path, SHOP, services=SERVICES)
-    await operations.switch_services_off(pool, first.id, ["payment_card_gbp_hpp"])
+    await operations.switch_services_off(pool, Clock(), first.id, ["payment_card_gbp_hpp"], by="ann")
     before = await services.services(pool, account_id=first.id)
     assert await demo.ensure(pool, root, Clock(), tmp_path, SHOP, services=SERVICES) == first
     assert len(await queries.accounts(pool)) == 1
@@ -59,7 +59,7 @@ async def test_a_newer_version_adds_its_services_and_leaves_what_the_user_switch
 ) -> None:
     root = Root(Root.generate())
     keys = await demo.ensure(pool, root, Clock(), tmp_path, SHOP, services=SERVICES[:2])
-    await operations.switch_services_off(pool, keys.id, SERVICES[:1])
+    await operations.switch_services_off(pool, Clock(), keys.id, SERVICES[:1], by="ann")
     await demo.ensure(pool, root, Clock(), tmp_path, SHOP, services=SERVICES)
     owned = await services.services(pool, account_id=keys.id)
     assert [(each.code, each.enabled) for each in owned] == [(code, code != SERVICES[0]) for code in SERVICES]
@@ -102,7 +102,7 @@ async def test_addresses_follow_the_demo_shop_unless_the_user_sent_them_elsewher
 ) -> None:
     root = Root(Root.generate())
     keys = await demo.ensure(pool, root, Clock(), tmp_path, SHOP, services=SERVICES)
-    await operations.set_options(pool, keys.id, {option: present})
+    await operations.set_options(pool, Clock(), keys.id, {option: present}, by="ann")
     await demo.ensure(pool, root, Clock(), tmp_path, SHOP, services=SERVICES)
     account = await queries.account(pool, account_id=keys.id)
     assert account is not None
@@ -111,7 +111,7 @@ async def test_addresses_follow_the_demo_shop_unless_the_user_sent_them_elsewher
 
 async def test_a_tag_that_another_account_has_is_given_up(pool: Pool, tmp_path: Path) -> None:
     root = Root(Root.generate())
-    taken = await operations.create(pool, root, Clock(), name="Other", currency="EUR")
+    taken = await operations.create(pool, root, Clock(), name="Other", currency="EUR", by="ann")
     drawn = demo._new(tmp_path)
     text = (tmp_path / "demo.json").read_text()
     (tmp_path / "demo.json").write_text(text.replace(drawn.id, f"coma_{taken.account.tag}000000000000"))

@@ -38,10 +38,17 @@ async def test_every_option_survives_being_kept(shop: Shop) -> None:
         "late_success": "refund",
         "callback_retries": "7",
     }
-    changed = await operations.set_options(shop.pool, shop.id, texts)
+    changed = await operations.set_options(shop.pool, shop.clock, shop.id, texts, by="ann")
     assert await queries.account(shop.pool, account_id=shop.id) == changed
     made = await operations.create(
-        shop.pool, shop.root, shop.clock, name="Other", currency="USD", website="https://o.example", set_options=texts
+        shop.pool,
+        shop.root,
+        shop.clock,
+        name="Other",
+        currency="USD",
+        website="https://o.example",
+        set_options=texts,
+        by="ann",
     )
     assert await queries.account(shop.pool, account_id=made.keys.id) == made.account
     assert {name: getattr(made.account, name) for name in texts} == {name: getattr(changed, name) for name in texts}
@@ -49,32 +56,38 @@ async def test_every_option_survives_being_kept(shop: Shop) -> None:
 
 async def test_options_change_all_or_none(shop: Shop) -> None:
     with pytest.raises(Invalid):
-        await operations.set_options(shop.pool, shop.id, {"attempts": "2", "late_success": "never"})
+        await operations.set_options(
+            shop.pool, shop.clock, shop.id, {"attempts": "2", "late_success": "never"}, by="ann"
+        )
     assert await queries.account(shop.pool, account_id=shop.id) == shop.made.account
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 101, "two\nlines"])
 async def test_an_account_needs_a_name_that_can_be_shown(shop: Shop, name: str) -> None:
     with pytest.raises(Invalid) as refused:
-        await operations.create(shop.pool, shop.root, shop.clock, name=name, currency="EUR")
+        await operations.create(shop.pool, shop.root, shop.clock, name=name, currency="EUR", by="ann")
     assert list(refused.value.errors) == ["name"]
 
 
 async def test_an_account_that_cannot_be_leaves_nothing_behind(shop: Shop) -> None:
     with pytest.raises(UnknownCurrency):
-        await operations.create(shop.pool, shop.root, shop.clock, name="A", currency="ZZZ")
+        await operations.create(shop.pool, shop.root, shop.clock, name="A", currency="ZZZ", by="ann")
     with pytest.raises(Invalid) as refused:
-        await operations.create(shop.pool, shop.root, shop.clock, name="A", currency="EUR", services=[CARD_USD, "nope"])
+        await operations.create(
+            shop.pool, shop.root, shop.clock, name="A", currency="EUR", services=[CARD_USD, "nope"], by="ann"
+        )
     assert refused.value.errors == {"nope": "The catalogue does not have this service."}
     with pytest.raises(Invalid):
-        await operations.create(shop.pool, shop.root, shop.clock, name="A", currency="EUR", website="javascript:x")
+        await operations.create(
+            shop.pool, shop.root, shop.clock, name="A", currency="EUR", website="javascript:x", by="ann"
+        )
     assert [each.account_id for each in await queries.accounts(shop.pool)] == [shop.id]
 
 
 async def test_a_taken_tag_is_drawn_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = iter([shop.made.account.tag, "Fre3"])
     monkeypatch.setattr(ids, "new_tag", lambda: next(drawn))
-    made = await operations.create(shop.pool, shop.root, shop.clock, name="Next", currency="EUR")
+    made = await operations.create(shop.pool, shop.root, shop.clock, name="Next", currency="EUR", by="ann")
     assert made.account.tag == "Fre3"
     assert len(await queries.accounts(shop.pool)) == 2
 
@@ -94,11 +107,11 @@ def secrets_of(made: Keys) -> Iterator[str]:
 
 async def test_rolling_keeps_the_key_before_and_revokes_older_ones(shop: Shop) -> None:
     second = await operations.roll_key(
-        shop.pool, shop.root, shop.clock, account_id=shop.id, kind="private", test_mode=True
+        shop.pool, shop.root, shop.clock, account_id=shop.id, kind="private", test_mode=True, by="ann"
     )
     assert await shop.directory().private_keys(shop.id, test_mode=True) == [second.text, shop.keys.private_key_test]
     third = await operations.roll_key(
-        shop.pool, shop.root, shop.clock, account_id=shop.id, kind="private", test_mode=True
+        shop.pool, shop.root, shop.clock, account_id=shop.id, kind="private", test_mode=True, by="ann"
     )
     assert await shop.directory().private_keys(shop.id, test_mode=True) == [third.text, second.text]
     assert await shop.directory().private_keys(shop.id, test_mode=False) == [shop.keys.private_key_live]
@@ -107,9 +120,9 @@ async def test_rolling_keeps_the_key_before_and_revokes_older_ones(shop: Shop) -
 
 async def test_a_revoked_key_stays_revoked_since_it_was(shop: Shop) -> None:
     (key,) = await live_keys(shop, "api", test_mode=None)
-    await operations.revoke_key(shop.pool, shop.clock, account_id=shop.id, key_id=key.key_id)
+    await operations.revoke_key(shop.pool, shop.clock, account_id=shop.id, key_id=key.key_id, by="ann")
     once = await queries.keys(shop.pool, account_id=shop.id)
-    await operations.revoke_key(shop.pool, shop.clock, account_id=shop.id, key_id=key.key_id)
+    await operations.revoke_key(shop.pool, shop.clock, account_id=shop.id, key_id=key.key_id, by="ann")
     assert await queries.keys(shop.pool, account_id=shop.id) == once
     assert await live_keys(shop, "api", test_mode=None) == []
 
@@ -117,26 +130,28 @@ async def test_a_revoked_key_stays_revoked_since_it_was(shop: Shop) -> None:
 async def test_the_last_key_that_signs_cannot_be_revoked(shop: Shop) -> None:
     (first,) = await live_keys(shop, "private", test_mode=True)
     with pytest.raises(KeyNeeded):
-        await operations.revoke_key(shop.pool, shop.clock, account_id=shop.id, key_id=first.key_id)
-    await operations.roll_key(shop.pool, shop.root, shop.clock, account_id=shop.id, kind="private", test_mode=True)
-    await operations.revoke_key(shop.pool, shop.clock, account_id=shop.id, key_id=first.key_id)
+        await operations.revoke_key(shop.pool, shop.clock, account_id=shop.id, key_id=first.key_id, by="ann")
+    await operations.roll_key(
+        shop.pool, shop.root, shop.clock, account_id=shop.id, kind="private", test_mode=True, by="ann"
+    )
+    await operations.revoke_key(shop.pool, shop.clock, account_id=shop.id, key_id=first.key_id, by="ann")
     assert first not in await live_keys(shop, "private", test_mode=True)
 
 
 async def test_switching_a_service_on_twice_keeps_its_id(shop: Shop) -> None:
     first = await services.services(shop.pool, account_id=shop.id)
-    await operations.switch_services_off(shop.pool, shop.id, [CARD_USD])
+    await operations.switch_services_off(shop.pool, shop.clock, shop.id, [CARD_USD], by="ann")
     assert [each.enabled for each in await services.services(shop.pool, account_id=shop.id)] == [False]
-    await operations.switch_services_on(shop.pool, shop.clock, shop.id, [CARD_USD, CARD_USD])
+    await operations.switch_services_on(shop.pool, shop.clock, shop.id, [CARD_USD, CARD_USD], by="ann")
     assert await services.services(shop.pool, account_id=shop.id) == first
 
 
 async def test_services_are_switched_all_or_none(shop: Shop) -> None:
     with pytest.raises(Invalid) as unknown:
-        await operations.switch_services_on(shop.pool, shop.clock, shop.id, [CARD_EUR, "nope", "neither"])
+        await operations.switch_services_on(shop.pool, shop.clock, shop.id, [CARD_EUR, "nope", "neither"], by="ann")
     assert list(unknown.value.errors) == ["nope", "neither"]
     with pytest.raises(Invalid) as not_owned:
-        await operations.switch_services_off(shop.pool, shop.id, [CARD_USD, CARD_EUR])
+        await operations.switch_services_off(shop.pool, shop.clock, shop.id, [CARD_USD, CARD_EUR], by="ann")
     assert not_owned.value.errors == {CARD_EUR: "The account does not have this service."}
     found = await services.services(shop.pool, account_id=shop.id)
     assert [(each.code, each.enabled) for each in found] == [(CARD_USD, True)]
@@ -144,15 +159,17 @@ async def test_services_are_switched_all_or_none(shop: Shop) -> None:
 
 async def test_an_account_that_is_not_there_is_told_of(shop: Shop) -> None:
     with pytest.raises(NotFound):
-        await operations.set_options(shop.pool, NOBODY, {"attempts": "1"})
+        await operations.set_options(shop.pool, shop.clock, NOBODY, {"attempts": "1"}, by="ann")
     with pytest.raises(NotFound):
-        await operations.switch_services_on(shop.pool, shop.clock, NOBODY, [CARD_USD])
+        await operations.switch_services_on(shop.pool, shop.clock, NOBODY, [CARD_USD], by="ann")
     with pytest.raises(NotFound):
-        await operations.archive(shop.pool, shop.clock, NOBODY)
+        await operations.archive(shop.pool, shop.clock, NOBODY, by="ann")
     with pytest.raises(NotFound):
-        await operations.roll_key(shop.pool, shop.root, shop.clock, account_id=NOBODY, kind="api", test_mode=None)
+        await operations.roll_key(
+            shop.pool, shop.root, shop.clock, account_id=NOBODY, kind="api", test_mode=None, by="ann"
+        )
     with pytest.raises(NotFound):
-        await operations.revoke_key(shop.pool, shop.clock, account_id=NOBODY, key_id="key_1")
+        await operations.revoke_key(shop.pool, shop.clock, account_id=NOBODY, key_id="key_1", by="ann")
 
 
 async def test_the_table_refuses_what_an_option_refuses(shop: Shop) -> None:

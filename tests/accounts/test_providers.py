@@ -27,6 +27,7 @@ async def add(
         test_mode=test_mode,
         secrets=secrets,
         codes=codes,
+        by="ann",
     )
 
 
@@ -44,7 +45,7 @@ async def test_a_provider_that_does_not_run_here_stands_behind_nothing(shop: Sho
 
 
 async def test_a_live_provider_account_takes_the_payments_of_all_services(shop: Shop) -> None:
-    await services.add(shop.pool, shop.clock, shop.id, CARD_EUR, {})
+    await services.add(shop.pool, shop.clock, shop.id, CARD_EUR, {}, by="ann")
     added = await add(shop, key="k-1")
     assert added.services == [CARD_EUR, CARD_USD]
     route = await Directory(shop.pool, shop.root, HERE).route(shop.id, CARD_USD, test_mode=False)
@@ -58,7 +59,7 @@ async def test_the_first_that_came_takes_a_services_payments(shop: Shop) -> None
     for merchant_id in ("m-1", "m-2", "m-3"):
         await add(shop, CARD_USD, merchant_id=merchant_id)
     first, *_ = [each for each in await queries.listed(shop.pool, account_id=shop.id) if not each.test_mode]
-    await operations.remove(shop.pool, shop.clock, shop.id, first.provider_account_id)
+    await operations.remove(shop.pool, shop.clock, shop.id, first.provider_account_id, by="ann")
     route = await Directory(shop.pool, shop.root, HERE).route(shop.id, CARD_USD, test_mode=False)
     assert route is not None
     assert route.credentials.merchant_id == "m-2"
@@ -68,7 +69,7 @@ async def test_the_first_that_came_takes_a_services_payments(shop: Shop) -> None
 
 async def test_added_once_more_it_gets_new_services_and_secrets(shop: Shop) -> None:
     first = await add(shop, key="old")
-    await services.add(shop.pool, shop.clock, shop.id, CARD_EUR, {})
+    await services.add(shop.pool, shop.clock, shop.id, CARD_EUR, {}, by="ann")
     assert await add(shop) == ListedProviderAccount(
         provider_account_id=first.provider_account_id,
         provider="acme",
@@ -86,9 +87,9 @@ async def test_added_once_more_it_gets_new_services_and_secrets(shop: Shop) -> N
 
 async def test_what_was_removed_is_added_as_another(shop: Shop) -> None:
     first = await add(shop)
-    await operations.remove(shop.pool, shop.clock, shop.id, first.provider_account_id)
+    await operations.remove(shop.pool, shop.clock, shop.id, first.provider_account_id, by="ann")
     with pytest.raises(NotFound):
-        await operations.remove(shop.pool, shop.clock, shop.id, first.provider_account_id)
+        await operations.remove(shop.pool, shop.clock, shop.id, first.provider_account_id, by="ann")
     assert (await add(shop)).provider_account_id != first.provider_account_id
 
 
@@ -102,15 +103,15 @@ async def test_what_cannot_be_added_changes_nothing(shop: Shop) -> None:
     assert set(unknown.value.errors) == {"nope"}
     given = {"provider": "test", "merchant_id": "m", "test_mode": False, "secrets": {}}
     with pytest.raises(Invalid) as live:
-        await operations.add(shop.pool, shop.root, shop.clock, shop.id, **given)  # type: ignore[arg-type]
+        await operations.add(shop.pool, shop.root, shop.clock, shop.id, **given, by="ann")  # type: ignore[arg-type]
     assert set(live.value.errors) == {"provider"}
     with pytest.raises(NotFound):
-        await operations.add(shop.pool, shop.root, shop.clock, NOBODY, **{**given, "test_mode": True})  # type: ignore[arg-type]
+        await operations.add(shop.pool, shop.root, shop.clock, NOBODY, **{**given, "test_mode": True}, by="ann")  # type: ignore[arg-type]
     assert await queries.listed(shop.pool, account_id=shop.id) == before
 
 
 async def test_another_accounts_provider_account_is_not_removed(shop: Shop) -> None:
     (own,) = await queries.listed(shop.pool, account_id=shop.id)
     with pytest.raises(NotFound):
-        await operations.remove(shop.pool, shop.clock, NOBODY, own.provider_account_id)
+        await operations.remove(shop.pool, shop.clock, NOBODY, own.provider_account_id, by="ann")
     assert await queries.listed(shop.pool, account_id=shop.id) == [own]

@@ -90,7 +90,9 @@ def test_terms_that_contradict_each_other_are_refused() -> None:
 
 
 async def test_adding_a_service_switches_it_on_with_its_terms_and_a_provider_behind(shop: Shop) -> None:
-    added = await operations.add(shop.pool, shop.clock, shop.id, "qiwi_usd_hpp", {"fee_rate": "2.5", "amount_min": "1"})
+    added = await operations.add(
+        shop.pool, shop.clock, shop.id, "qiwi_usd_hpp", {"fee_rate": "2.5", "amount_min": "1"}, by="ann"
+    )
     assert (added.enabled, added.fee_rate, added.amount_min, added.amount_max) == (
         True,
         Decimal("2.5"),
@@ -103,8 +105,10 @@ async def test_adding_a_service_switches_it_on_with_its_terms_and_a_provider_beh
 
 
 async def test_adding_it_again_changes_only_what_is_given(shop: Shop) -> None:
-    first = await operations.add(shop.pool, shop.clock, shop.id, CARD_USD, {"fee_rate": "2.5", "fee_fix": "0.3"})
-    second = await operations.add(shop.pool, shop.clock, shop.id, CARD_USD, {"fee_fix": "0.5"})
+    first = await operations.add(
+        shop.pool, shop.clock, shop.id, CARD_USD, {"fee_rate": "2.5", "fee_fix": "0.3"}, by="ann"
+    )
+    second = await operations.add(shop.pool, shop.clock, shop.id, CARD_USD, {"fee_fix": "0.5"}, by="ann")
     assert (second.account_service_id, second.fee_rate, second.fee_fix) == (
         first.account_service_id,
         Decimal("2.5"),
@@ -114,17 +118,17 @@ async def test_adding_it_again_changes_only_what_is_given(shop: Shop) -> None:
 
 async def test_terms_that_cannot_be_leave_nothing_behind(shop: Shop) -> None:
     with pytest.raises(Invalid):
-        await operations.add(shop.pool, shop.clock, shop.id, "qiwi_usd_hpp", {"fee_rate": "x"})
+        await operations.add(shop.pool, shop.clock, shop.id, "qiwi_usd_hpp", {"fee_rate": "x"}, by="ann")
     with pytest.raises(Invalid):
-        await operations.add(shop.pool, shop.clock, shop.id, "nope", {})
+        await operations.add(shop.pool, shop.clock, shop.id, "nope", {}, by="ann")
     with pytest.raises(NotFound):
-        await operations.add(shop.pool, shop.clock, NOBODY, CARD_USD, {})
+        await operations.add(shop.pool, shop.clock, NOBODY, CARD_USD, {}, by="ann")
     assert [each.code for each in await queries.services(shop.pool, account_id=shop.id)] == [CARD_USD]
 
 
 async def test_offered_is_what_is_on_in_the_currency_with_a_provider_of_the_mode(shop: Shop) -> None:
     for code in ("qiwi_usd_hpp", "qiwi_eur_hpp", "applepay_usd_hpp"):
-        await operations.add(shop.pool, shop.clock, shop.id, code, {})
+        await operations.add(shop.pool, shop.clock, shop.id, code, {}, by="ann")
     await queries.switch_off(shop.pool, account_id=shop.id, codes=["applepay_usd_hpp"])
     directory = shop.directory()
     offered = await directory.offered(shop.id, "USD", test_mode=True)

@@ -164,7 +164,7 @@ async def test_an_invoice_is_found_by_the_merchants_own_name_for_it(shop: Client
         only = created.data["id"]
         assert found.document["meta"] == {"count": 1, "size": 20, "before": only, "after": only}
         assert found.document["links"] == {"prev": "", "next": ""}
-    assert (await shop.find("nobody")).status == 404
+    assert (await shop.find("unknown")).status == 404
 
 
 async def test_a_name_stands_for_one_invoice_in_each_mode(office: Office, fresh: Client) -> None:

@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from kassa.db.embedded import Server
 from tests.support import office as offices
 from tests.support import serving
@@ -93,7 +91,7 @@ async def test_403_for_who_may_not(office: Office) -> None:
 
 
 async def test_404_for_what_there_is_not(shop: Client) -> None:
-    for answer in (await shop.read("cpi_0000000000000000"), await shop.find("nobody"), await shop.call("GET", "/x")):
+    for answer in (await shop.read("cpi_0000000000000000"), await shop.find("unknown"), await shop.call("GET", "/x")):
         assert (answer.status, answer.document) == (404, error_body(404, BARE["404"]))
 
 
@@ -113,8 +111,8 @@ async def test_409_for_what_there_is_already_with_the_object_that_stands(shop: C
     made = await shop.create()
     again = await shop.create(reference_id=made.attributes["reference_id"], amount=7)
     detail = "An invoice with this reference_id exists already; it is in data. It differs in: amount."
-    told = error_body(409, "Conflict", title="Conflict", detail=detail)
-    assert (again.status, again.document) == (409, {**told, "data": made.data})
+    expected = error_body(409, "Conflict", title="Conflict", detail=detail)
+    assert (again.status, again.document) == (409, {**expected, "data": made.data})
     assert again.document["data"] == (await shop.read(made.data["id"])).data
 
 
@@ -139,7 +137,7 @@ async def test_500_for_a_defect_which_is_not_told(office: Office, fresh: Client)
 
 @asynccontextmanager
 async def on_a_database_of_its_own(folder: Path) -> AsyncIterator[tuple[Server, Client, str]]:
-    """Run Kassa on a server that is not its child, and give that server, an account and how Kassa tells how it does."""
+    """Run Kassa on a server that is not its child, and give that server, an account and how to see how Kassa does."""
     postgres = Server(folder / "postgres", port=0)
     await postgres.start()
     try:
@@ -151,7 +149,6 @@ async def on_a_database_of_its_own(folder: Path) -> AsyncIterator[tuple[Server, 
         await postgres.stop()
 
 
-@pytest.mark.timeout(120)
 async def test_503_for_a_database_that_is_away_and_all_is_well_when_it_is_back(folder: Path) -> None:
     async with on_a_database_of_its_own(folder) as (postgres, shop, ready):
         made = await shop.create()

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from kassa import app
 from kassa.accounts.model import NewAccount
-from kassa.cli.listening import Listener, bind, port_of
+from kassa.serving.listening import Listener, bind, port_of
 from tests.support import world as worlds
 from tests.support.api import CARD_USD, Client
 from tests.support.postgres import Database

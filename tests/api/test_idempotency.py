@@ -32,7 +32,7 @@ async def keys(office: Office, shop: Client) -> list[dict[str, object]]:
 
 
 async def end_leases(office: Office, shop: Client) -> None:
-    """Let the time pass after which whoever held a key must have died."""
+    """Let the time pass after which the holder of a key must have died."""
     await office.owner.execute(
         "UPDATE idempotency_keys SET leased_until = leased_until - interval '61 seconds' WHERE account_id = $1",
         shop.keys.id,
@@ -90,10 +90,10 @@ async def test_a_refused_request_leaves_its_key_free(office: Office, fresh: Clie
 
 
 async def test_a_conflict_is_a_result(fresh: Client) -> None:
-    standing = await fresh.create(reference_id="one")
+    existing = await fresh.create(reference_id="one")
     key, body = a_key(), private_body(reference_id="one")
     first, again = await post(fresh, key, body), await post(fresh, key, body)
-    assert (first.status, first.document["data"]) == (409, standing.data)
+    assert (first.status, first.document["data"]) == (409, existing.data)
     assert (again.status, again.text, again.headers[REPLAYED]) == (409, first.text, "true")
 
 
@@ -122,9 +122,9 @@ async def test_of_twenty_at_once_one_is_executed(office: Office, fresh: Client) 
 
 
 async def test_a_repeat_is_told_that_the_first_request_is_under_way(office: Office, fresh: Client) -> None:
-    standing, key = await fresh.create(), a_key()
+    existing, key = await fresh.create(), a_key()
     body = private_body(reference_id="held")
-    async with blocking.creation_held(office, standing.data["id"], "held"):
+    async with blocking.creation_held(office, existing.data["id"], "held"):
         first = asyncio.create_task(post(fresh, key, body))
         await blocking.until_waiting(office, "invoices")
         repeat = await post(fresh, key, body)
@@ -171,7 +171,7 @@ async def test_what_was_done_and_not_recorded_is_known_to_the_repeat_as_its_own(
 async def test_a_key_that_is_over_is_a_new_one(office: Office, fresh: Client) -> None:
     key = a_key()
     first = await post(fresh, key, private_body())
-    # Past what the worker would wait for as well: whoever comes first, the key is free.
+    # Past what the worker would wait for as well: in any order, the key is free.
     await office.owner.execute(
         "UPDATE idempotency_keys SET due_at = due_at - interval '24 hours' WHERE account_id = $1", fresh.keys.id
     )

@@ -1,4 +1,4 @@
-"""What a merchant sends for himself comes back as it was, from creation through reading to the callback."""
+"""What a merchant sends for their own use comes back as it was, from creation through reading to the callback."""
 
 import json
 import uuid
@@ -33,7 +33,7 @@ def body(reference_id: str, metadata: str = METADATA) -> bytes:
 
 
 def exact(text: str) -> object:
-    """Return JSON where numbers are as they are written and members stand in their order."""
+    """Return JSON where numbers are as they are written and members are in their order."""
     return json.loads(text, object_pairs_hook=list, parse_float=_written, parse_int=_written)
 
 

@@ -1,4 +1,4 @@
-"""The account's journal over the API: pages, filters, and nobody else's entries."""
+"""The account's journal over the API: pages, filters, and no one else's entries."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -114,10 +114,10 @@ async def test_pages_lead_down_and_up_again_without_a_gap(booked: Client, size: 
         ("", [1]),
         ("filter[test_mode]=false", [1]),
         ("test_mode=false", [1]),
-        (f"{TEST}&filter[purse]=reserved", [7, 4, 1]),
-        (f"{TEST}&filter[purse]=pending", []),
+        (f"{TEST}&filter[ledger_account]=reserved", [7, 4, 1]),
+        (f"{TEST}&filter[ledger_account]=pending", []),
         (f"{TEST}&filter[currency]=JPY", [10]),
-        (f"{TEST}&filter[currency]=JPY&filter[purse]=fees", []),
+        (f"{TEST}&filter[currency]=JPY&filter[ledger_account]=fees", []),
         (f"{TEST}&filter[currency]=", list(range(10, 0, -1))),
         (f"{TEST}&filter[created][from]={int(START.timestamp()) + 420}", [10, 9, 8]),
         (f"{TEST}&filter[created][to]=2026-03-01T12:01:00Z", [2, 1]),
@@ -157,7 +157,7 @@ async def test_nobody_sees_another_accounts_entries(booked: Client, fresh: Clien
     "query",
     [
         "filter[recipe]=processed",
-        "filter[purse]=cash",
+        "filter[ledger_account]=cash",
         "filter[test_mode]=both",
         "test_mode=both",
         "test_mode=true&filter[test_mode]=true",
@@ -173,7 +173,7 @@ async def test_nobody_sees_another_accounts_entries(booked: Client, fresh: Clien
         "page[size]=0",
         "page[size]=101",
         "page[number]=1",
-        "filter[purse]=fees&filter[purse]=fees",
+        "filter[ledger_account]=fees&filter[ledger_account]=fees",
     ],
 )
 async def test_what_cannot_be_asked_is_refused(fresh: Client, query: str) -> None:

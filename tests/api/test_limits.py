@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from kassa import app
-from kassa.cli.listening import Listener, bind, port_of
 from kassa.config import LIMITS
+from kassa.serving.listening import Listener, bind, port_of
 from tests.support import world as worlds
 from tests.support.api import PUBLIC_INVOICES, Client, error_body
 from tests.support.postgres import Database

@@ -138,7 +138,7 @@ async def test_customers_are_included_once_each_and_only_when_asked_for(fresh: C
 
 
 async def test_callbacks_are_listed_as_the_invoice_alone_shows_them(fresh: Client) -> None:
-    (invoice_id,) = await created(fresh, "told", callback_url="http://127.0.0.1:9/callbacks")
+    (invoice_id,) = await created(fresh, "notified", callback_url="http://127.0.0.1:9/callbacks")
     await created(fresh, "untold")
     both = (await listed(fresh)).data
     assert both[0]["attributes"]["callback_logs"] == []

@@ -194,8 +194,8 @@ async def test_a_query_that_cannot_be_is_refused(shop: Client, query: str) -> No
 
 async def test_a_cursor_has_to_be_one_and_there(fresh: Client) -> None:
     (made,) = await created(fresh, "one")
-    nobody = made[:-1] + ("0" if made[-1] != "0" else "1")
-    for query in (f"page[before]={nobody}", f"page[after]={nobody}", f"page[before]={made}&page[after]={made}"):
+    unknown = made[:-1] + ("0" if made[-1] != "0" else "1")
+    for query in (f"page[before]={unknown}", f"page[after]={unknown}", f"page[before]={made}&page[after]={made}"):
         assert (await listed(fresh, query)).status == 400, query
 
 

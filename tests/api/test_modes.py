@@ -1,4 +1,4 @@
-"""Test and live mode: nothing is live unless a live provider stands behind it, and keys of one never see the other."""
+"""Test and live mode: nothing is live unless a live provider covers it, and keys of one never see the other."""
 
 import pytest
 
@@ -30,7 +30,7 @@ async def live(office: Office) -> Client:
         body = shop.public_body(public_key=shop.keys.public_key_live)
         return (await shop.call("POST", "/public-api/payment-invoices", json_body=body, anonymous=True)).status == 201
 
-    await until(is_live, seconds=2, what="the live provider account to be seen")
+    await until(is_live, what="the live provider account to be seen")
     return shop
 
 

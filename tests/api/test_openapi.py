@@ -1,4 +1,4 @@
-"""The API's description: it tells of every route that is served, in shapes and examples that hold."""
+"""The API's description: it describes every route that is served, in shapes and examples that hold."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -19,11 +19,11 @@ from kassa.api.description.calls import bracketed
 from kassa.api.private.rates import RatesDocument
 from kassa.cardgate.operation import Sale
 from kassa.cardgate.sale import SaleDocument
-from kassa.invoices.asked import Asked, PublicAsked
+from kassa.invoices.creating.request import CreateInvoice, CreatePublicInvoice
+from kassa.invoices.document.wire import Document, PublicDocument
 from kassa.invoices.listing.document import ListDocument
-from kassa.invoices.wire import Document, PublicDocument
 from kassa.jsonapi import fields
-from kassa.jsonapi.answers import HANDLERS, BareErrors, InvalidErrors, ToldErrors
+from kassa.jsonapi.answers import HANDLERS, DetailedErrors, InvalidErrors, PlainErrors
 from kassa.platform import Platform
 from tests.conftest import OpenPage
 from tests.support import platform as platforms
@@ -60,7 +60,7 @@ def served(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str,
         elif isinstance(route, Route) and route.methods:
             yield from ((method, prefix + route.path) for method in route.methods if method != "HEAD")
         else:
-            pytest.fail(f"nobody knows what {route} serves")
+            pytest.fail(f"{route} is not described")
 
 
 def references(value: object) -> Iterator[str]:
@@ -74,7 +74,7 @@ def references(value: object) -> Iterator[str]:
             yield from references(inner)
 
 
-def told(described: dict[str, Any], servers: Any) -> set[tuple[str, str]]:
+def listed(described: dict[str, Any], servers: Any) -> set[tuple[str, str]]:
     """Return the method and address of every operation at the servers; None are those of the whole description."""
     return {
         (method.upper(), path)
@@ -86,9 +86,9 @@ def told(described: dict[str, Any], servers: Any) -> set[tuple[str, str]]:
 
 def test_every_route_that_is_served_is_described_and_no_other(platform: Platform, described: dict[str, Any]) -> None:
     everything = set(served(app.routes(platform))) - OWN
-    # The private API answers without /api as well, and is told of once.
+    # The private API answers without /api as well, and is described once.
     again = {(method, path) for method, path in everything if (method, f"/api{path}") in everything}
-    found = told(described, None)
+    found = listed(described, None)
     assert found == everything - again
     assert len(again) == sum(path.startswith("/api/") for _, path in found)
 
@@ -98,8 +98,8 @@ def test_everything_at_the_card_gate_that_is_no_page_is_described(
 ) -> None:
     routes = cast("Starlette", kassa.cardgate.app.create(platform)).routes
     machines = {(method, path) for method, path in served(routes) if not path.startswith(PAGES)}
-    # A path is served with a slash at its end as well, and is told of once.
-    assert told(described, [{"url": GATE}]) == {(method, path.rstrip("/")) for method, path in machines}
+    # A path is served with a slash at its end as well, and is described once.
+    assert listed(described, [{"url": GATE}]) == {(method, path.rstrip("/")) for method, path in machines}
 
 
 def test_a_form_is_described_as_one_and_answered_with_pages(described: dict[str, Any]) -> None:
@@ -143,10 +143,10 @@ def test_every_operation_says_what_it_does_and_has_a_name_of_its_own(described: 
 
 def test_required_members_are_told(described: dict[str, Any]) -> None:
     schemas = described["components"]["schemas"]
-    assert schemas["Asked"]["required"] == ["reference_id", "service", "currency", "amount"]
-    assert schemas["PublicAsked"]["required"] == ["service", "currency", "amount"]
-    assert schemas["AskedCustomer"]["required"] == ["reference_id"]
-    assert schemas["AskedReturnUrls"]["required"] == ["pending"]
+    assert schemas["CreateInvoice"]["required"] == ["reference_id", "service", "currency", "amount"]
+    assert schemas["CreatePublicInvoice"]["required"] == ["service", "currency", "amount"]
+    assert schemas["CreateCustomer"]["required"] == ["reference_id"]
+    assert schemas["CreateReturnUrls"]["required"] == ["pending"]
     assert schemas["Attributes"]["required"] == list(schemas["Attributes"]["properties"])
     assert schemas["Resource"]["required"] == ["type", "id", "attributes", "relationships", "links"]
     public = described["paths"]["/public-api/payment-invoices"]["post"]["requestBody"]
@@ -162,7 +162,7 @@ def test_a_callbacks_signatures_are_told(described: dict[str, Any]) -> None:
 
 
 def test_types_are_told_as_they_are_read_and_written(described: dict[str, Any]) -> None:
-    asked, given = (described["components"]["schemas"][name]["properties"] for name in ("Asked", "Attributes"))
+    asked, given = (described["components"]["schemas"][name]["properties"] for name in ("CreateInvoice", "Attributes"))
     bare = {name: {key: value for key, value in asked[name].items() if key != "description"} for name in asked}
     assert bare["amount"] == {
         "type": ["number", "string"],
@@ -227,7 +227,12 @@ def test_an_example_of_a_request_says_nothing_unknown_or_wrong() -> None:
     public, form = examples.load("public_request"), examples.load("form_request")
     sale = examples.load("sale_request")["data"]["attributes"]
     del public["public_key"], form["public_key"]
-    for kind, asked in ((Asked, private), (PublicAsked, public), (PublicAsked, form), (Sale, sale)):
+    for kind, asked in (
+        (CreateInvoice, private),
+        (CreatePublicInvoice, public),
+        (CreatePublicInvoice, form),
+        (Sale, sale),
+    ):
         errors: dict[str, str] = {}
         fields.read(kind, asked, errors)
         assert errors == {}
@@ -235,7 +240,7 @@ def test_an_example_of_a_request_says_nothing_unknown_or_wrong() -> None:
 
 
 def test_the_examples_of_errors_have_the_shapes_that_are_told(described: dict[str, Any]) -> None:
-    kinds = {kind.__name__: kind for kind in (BareErrors, ToldErrors, InvalidErrors)}
+    kinds = {kind.__name__: kind for kind in (PlainErrors, DetailedErrors, InvalidErrors)}
     for each in described["components"]["responses"].values():
         content = each["content"]["application/json"]
         kind = kinds[content["schema"]["$ref"].rpartition("/")[2]]
@@ -342,7 +347,7 @@ async def test_the_reading_page_can_be_read_by_everybody(open_page: OpenPage, se
         await page.evaluate(
             "document.querySelectorAll('article:first-of-type details').forEach(each => each.open = true)"
         )
-        # The articles are of one make: two of each group stand for all, or a busy machine takes a minute for them.
+        # The articles are of one make: two of each group are enough, or a busy machine takes a minute for them.
         found = await Axe().run(page, context={"exclude": [["article:nth-of-type(n + 3)"]]}, options=RULES)
         assert found.violations_count == 0, found.generate_report()
 
@@ -381,15 +386,15 @@ async def test_the_reading_page_is_searched(open_page: OpenPage, served: Served)
 
 
 def test_a_conflict_is_explained_for_each_operation(described: dict[str, Any]) -> None:
-    words = {
+    descriptions = {
         path: operation["responses"]["409"]["description"]
         for path, methods in described["paths"].items()
         for operation in methods.values()
         if "409" in operation["responses"] and "$ref" not in operation["responses"]["409"]
     }
-    assert all(words.values())
-    assert "awaits a decision" in words["/api/payment-invoices/{invoice_id}/reject"]
-    assert words["/api/payment-invoices/{invoice_id}/refund"].startswith("A refund with this ``reference_id``")
+    assert all(descriptions.values())
+    assert "awaits a review" in descriptions["/api/payment-invoices/{invoice_id}/reject"]
+    assert descriptions["/api/payment-invoices/{invoice_id}/refund"].startswith("A refund with this ``reference_id``")
 
 
 async def test_the_reading_page_fits_a_small_screen(open_page: OpenPage, served: Served) -> None:

@@ -1,4 +1,4 @@
-"""What a public key cannot do, for it stands in the shop's page: change what the merchant knows of his customers."""
+"""What a public key cannot do, for it is in the shop's page: change what the merchant knows of their customers."""
 
 import asyncio
 from typing import Any, Final

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.api import INVOICES, Client, private_body
 
-SECONDS: Final = 2
+SECONDS: Final = 30
 CHUNK: Final = b"5\r\nhello\r\n0\r\n\r\n"
 
 

@@ -149,7 +149,7 @@ async def test_escaped_brackets_are_brackets(five: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "query,told",
+    "query,shown",
     [
         ("page[number]=0", "page[number] should be a number from 1 to 999999999."),
         ("page[number]=-1", "page[number] should be a number from 1 to 999999999."),
@@ -165,11 +165,11 @@ async def test_escaped_brackets_are_brackets(five: Client) -> None:
         ("filter[service]=x", "There is no filter[service]."),
     ],
 )
-async def test_a_page_that_cannot_be_is_refused(five: Client, query: str, told: str) -> None:
+async def test_a_page_that_cannot_be_is_refused(five: Client, query: str, shown: str) -> None:
     answer = await listed(five, query)
     assert (answer.status, answer.document) == (
         400,
-        error_body(400, "Bad Request", title="Bad Request", detail=told),
+        error_body(400, "Bad Request", title="Bad Request", detail=shown),
     )
 
 
@@ -218,17 +218,17 @@ async def test_terms_are_exact_numbers_in_the_services_currency(office: Office) 
 
 async def test_enabled_available_and_active_say_who_offers_and_who_stands_behind(office: Office) -> None:
     shop = await office.account(services=FIVE[:2])
-    assert await told(shop) == [(True, True, False, True)] * 2
+    assert await shown(shop) == [(True, True, False, True)] * 2
     await offers.switch_off(office, shop, FIVE[0])
-    assert await told(shop) == [(False, True, False, True), (True, True, False, True)]
+    assert await shown(shop) == [(False, True, False, True), (True, True, False, True)]
     await offers.stand_behind(office, shop, FIVE[0])
-    assert await told(shop) == [(False, True, True, True), (True, True, False, True)]
+    assert await shown(shop) == [(False, True, True, True), (True, True, False, True)]
     await office.owner.execute(
         "UPDATE provider_accounts SET archived_at = created_at WHERE account_id = $1 AND test_mode", shop.keys.id
     )
-    assert await told(shop) == [(False, True, True, False), (True, False, False, False)]
+    assert await shown(shop) == [(False, True, True, False), (True, False, False, False)]
 
 
-async def told(shop: Client) -> list[tuple[bool, bool, bool, bool]]:
+async def shown(shop: Client) -> list[tuple[bool, bool, bool, bool]]:
     rows = [row["attributes"] for row in (await listed(shop)).document["data"]]
     return [(row["enabled"], row["available"], row["active"], row["test_mode"]) for row in rows]

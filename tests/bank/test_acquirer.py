@@ -38,6 +38,7 @@ async def test_a_purchase_is_taken_and_shown(bank: Bank) -> None:
         "confirmation": None,
         "rrn": "700000000001",
         "approval_code": placed["approval_code"],
+        "booked_at": placed["updated_at"],
         "charge_backs": [],
     }
     assert len(placed["approval_code"]) == 6
@@ -177,7 +178,7 @@ async def test_a_merchant_sees_only_its_own(bank: Bank) -> None:
 
 
 @pytest.mark.parametrize(
-    "merchant_id, secret", [("host2hostTest", "wrong"), ("nobody", "nobody"), ("", ""), ("host2hostTest", "")]
+    "merchant_id, secret", [("host2hostTest", "wrong"), ("unknown", "unknown"), ("", ""), ("host2hostTest", "")]
 )
 async def test_strangers_are_turned_away(shared_bank: Bank, merchant_id: str, secret: str) -> None:
     for method, path in (

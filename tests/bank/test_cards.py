@@ -1,7 +1,7 @@
 import pytest
 
 from kassa.bank import cards
-from kassa.bank.cards import Verdict, verdict
+from kassa.bank.cards import IssuerAnswer, issuer_answer
 from kassa.providers.test.wire import RESOLUTIONS
 
 TABLE = """
@@ -14,7 +14,7 @@ TABLE = """
     06/30 invalid_card_status, 05/29 insufficient_funds, 04/28 card_expired, 03/27 invalid_cvv, 02/26 invalid_pan,
     01/25 invalid_credentials
 """
-"""contract#test-cards, as it stands there."""
+"""contract#test-cards, as it is there."""
 
 EXPECTED = dict(row.split() for row in TABLE.split(","))
 
@@ -29,19 +29,19 @@ EXPECTED = dict(row.split() for row in TABLE.split(","))
     ],
 )
 def test_each_test_card_has_its_outcome(number: str, *, secure: bool, code: str) -> None:
-    assert verdict(number, "12/30") == Verdict(secure=secure, code=code)
+    assert issuer_answer(number, "12/30") == IssuerAnswer(secure=secure, code=code)
 
 
 @pytest.mark.parametrize("number", ["4412397212080000", "4302912837020000"])
 def test_on_a_failing_card_the_expiry_chooses_the_resolution(number: str) -> None:
-    told = {expiry: RESOLUTIONS[verdict(number, expiry).code or ""] for expiry in EXPECTED}
-    assert told == EXPECTED
+    found = {expiry: RESOLUTIONS[issuer_answer(number, expiry).code or ""] for expiry in EXPECTED}
+    assert found == EXPECTED
     assert set(cards.REFUSALS) == set(EXPECTED)
 
 
 @pytest.mark.parametrize("expiry", ["07/77", "01/26", "11/30"])
 def test_any_other_expiry_on_a_failing_card_is_a_general_fatal_error(expiry: str) -> None:
-    assert RESOLUTIONS[verdict("4302912837020000", expiry).code or ""] == "general_fatal_error"
+    assert RESOLUTIONS[issuer_answer("4302912837020000", expiry).code or ""] == "general_fatal_error"
 
 
 def test_every_response_code_has_a_text_and_a_resolution() -> None:
@@ -53,12 +53,12 @@ def test_every_response_code_has_a_text_and_a_resolution() -> None:
 
 @pytest.mark.parametrize("number", ["5123817234060000", "5519283812030000"])
 def test_on_a_good_card_only_07_77_stays_undecided(number: str) -> None:
-    assert verdict(number, "07/77").code is None
-    assert all(verdict(number, expiry).code == "00" for expiry in EXPECTED)
+    assert issuer_answer(number, "07/77").code is None
+    assert all(issuer_answer(number, expiry).code == "00" for expiry in EXPECTED)
 
 
 @pytest.mark.parametrize(
     "number, code", [("4111111111111111", "15"), ("4111111111111112", "14"), ("2200000000000004", "15")]
 )
 def test_a_number_that_no_issuer_here_gave_out_is_refused(number: str, code: str) -> None:
-    assert verdict(number, "12/30") == Verdict(secure=False, code=code)
+    assert issuer_answer(number, "12/30") == IssuerAnswer(secure=False, code=code)

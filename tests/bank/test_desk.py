@@ -57,10 +57,11 @@ async def test_what_was_approved_is_charged_back_in_parts_or_whole_and_told(bank
     assert f'action="/desk/{MERCHANT_ID}/pay_1/charge-back"' in page
     assert [await bank.charge_back("pay_1", amount) for amount in ("2.50", "", "0.01")] == [303, 303, 409]
     _, charged = await bank.call("GET", "/purchases/pay_1")
-    assert (charged["state"], charged["charge_backs"]) == ("APPROVED", [250, 750])
+    assert (charged["state"], [each["amount"] for each in charged["charge_backs"]]) == ("APPROVED", [250, 750])
     notices = [notice.document for notice in await merchant.wait_for_count(3)]
-    told = [each["purchase"]["charge_backs"] for each in notices if each["event"] == "purchase.charged_back"]
-    assert sorted(told) == [[250], [250, 750]]
+    charge_backs = [each["purchase"]["charge_backs"] for each in notices if each["event"] == "purchase.charged_back"]
+    amounts = [[each["amount"] for each in several] for several in charge_backs]
+    assert sorted(amounts) == [[250], [250, 750]]
     _, statement = await bank.call("GET", "/statement")
     assert [(line["kind"], line["amount"]) for line in statement["lines"]] == [
         ("PURCHASE", 1000),
@@ -68,7 +69,7 @@ async def test_what_was_approved_is_charged_back_in_parts_or_whole_and_told(bank
         ("CHARGE_BACK", 750),
     ]
     _, _, page = await bank.visit("/")
-    assert "charge-back" not in page
+    assert f'action="/desk/{MERCHANT_ID}/pay_1/charge-back"' not in page
     assert "€10.00 charged back" in page
 
 
@@ -135,3 +136,67 @@ async def test_the_desk_fits_on_a_phone_and_is_read_to_everybody(bank: Bank, ope
         found = await Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
+
+
+async def test_a_chargeback_is_decided_once_and_what_was_won_is_the_merchants_again(
+    bank: Bank, merchant: Merchant
+) -> None:
+    await bank.place("pay_1", notify_url=merchant.url)
+    for amount in ("4", "6"):
+        assert await bank.charge_back("pay_1", amount) == 303
+    _, disputed = await bank.call("GET", "/purchases/pay_1")
+    won, lost = [each["transaction"] for each in disputed["charge_backs"]]
+    _, _, page = await bank.visit("/")
+    assert f"/desk/{MERCHANT_ID}/pay_1/charge-backs/{won}" in page
+    assert await bank.decide_charge_back("pay_1", won, "maybe") == 400
+    assert await bank.decide_charge_back("pay_1", "0" * 20, "won") == 404
+    assert await bank.decide_charge_back("pay_2", won, "won") == 404
+    assert await bank.decide_charge_back("pay_1", won, "won") == 303
+    assert await bank.decide_charge_back("pay_1", lost, "lost") == 303
+    assert [await bank.decide_charge_back("pay_1", each, "won") for each in (won, lost)] == [409, 409]
+    _, decided = await bank.call("GET", "/purchases/pay_1")
+    assert [(each["state"], each["decided_at"] is None) for each in decided["charge_backs"]] == [
+        ("WON", False),
+        ("LOST", False),
+    ]
+    await merchant.wait_for(lambda each: bool(each.document["purchase"] == decided))
+    _, statement = await bank.call("GET", "/statement")
+    assert [(line["kind"], line["amount"], line["charged_back"]) for line in statement["lines"]] == [
+        ("PURCHASE", 1000, None),
+        ("CHARGE_BACK", 400, 400),
+        ("CHARGE_BACK", 600, 1000),
+        ("CHARGE_BACK_REVERSAL", 400, 400),
+    ]
+    # What was won can be refunded, and no more.
+    for asked, state in ((401, "REFUSED"), (400, "APPROVED")):
+        body = {"amount": asked, "currency": "EUR"}
+        _, given = await bank.call("PUT", f"/purchases/pay_1/refunds/{asked}", body)
+        assert given["state"] == state
+
+
+async def test_a_reason_is_one_that_the_desk_offers(bank: Bank) -> None:
+    await bank.place("pay_1", notify_url=NOWHERE)
+    for reason, status in (("because", 400), ("fraudulent", 303)):
+        assert await bank.charge_back("pay_1", "1", reason=reason) == status
+    _, disputed = await bank.call("GET", "/purchases/pay_1")
+    assert [each["reason"] for each in disputed["charge_backs"]] == ["fraudulent"]
+
+
+async def test_an_approved_refund_comes_back_once(bank: Bank, merchant: Merchant) -> None:
+    await bank.place("pay_1", notify_url=merchant.url)
+    for name, amount in (("good", 1000), ("refused", 1)):
+        await bank.call("PUT", f"/purchases/pay_1/refunds/{name}", {"amount": amount, "currency": "EUR"})
+    asked = [("pay_1", "refused"), ("pay_1", "never"), ("pay_2", "good"), ("pay_1", "good"), ("pay_1", "good")]
+    assert [await bank.return_refund(*each) for each in asked] == [409, 404, 404, 303, 409]
+    _, back = await bank.call("GET", "/purchases/pay_1/refunds/good")
+    assert (back["state"], back["response"]["code"]) == ("RETURNED", "62")
+    notice = await merchant.wait_for(lambda each: bool(each.document["event"] == "refund.returned"))
+    assert notice.document["refund"] == back
+    _, statement = await bank.call("GET", "/statement")
+    assert [(line["kind"], line["refund"], line["amount"]) for line in statement["lines"]] == [
+        ("PURCHASE", None, 1000),
+        ("REFUND", "good", 1000),
+        ("REFUND_REVERSAL", "good", 1000),
+    ]
+    _, again = await bank.call("PUT", "/purchases/pay_1/refunds/again", {"amount": 1000, "currency": "EUR"})
+    assert again["state"] == "APPROVED"

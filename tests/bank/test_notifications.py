@@ -25,8 +25,8 @@ async def test_a_final_state_is_told_at_once_and_signed(bank: Bank, merchant: Me
     approved = await bank.place("pay_1", notify_url=merchant.url)
     refused = await bank.place("pay_2", notify_url=merchant.url, number="4302912837020000")
     notices = await merchant.wait_for_count(2)
-    told = {notice.document["purchase"]["order"]: notice.document for notice in notices}
-    assert told == {
+    received = {notice.document["purchase"]["order"]: notice.document for notice in notices}
+    assert received == {
         "pay_1": {"event": "purchase.approved", "purchase": approved},
         "pay_2": {"event": "purchase.refused", "purchase": refused},
     }
@@ -58,7 +58,7 @@ async def test_a_notice_that_is_not_taken_comes_again_with_the_same_id(bank: Ban
 
 async def test_a_notice_that_hangs_holds_up_nothing_else(bank: Bank, merchant: Merchant) -> None:
     merchant.open.clear()
-    async with asyncio.timeout(5), merchants.listening() as other:
+    async with asyncio.timeout(60), merchants.listening() as other:
         await bank.place("pay_1", notify_url=merchant.url)
         await merchant.wait_for_count(1)
         placed = await bank.place("pay_2", notify_url=other.url)

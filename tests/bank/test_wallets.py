@@ -148,9 +148,9 @@ async def test_the_page_is_open_until_the_order_ends(bank: Bank, lifetime: timed
     end = (bank.clock.now(test_mode=True) + lifetime).replace(microsecond=0)
     placed = await bank.place("pay_1", notify_url=NOWHERE, wallet="applepay", valid_until=int(end.timestamp()))
     assert datetime.fromtimestamp(placed["confirmation"]["until"], UTC) == end
-    bank.clock.test_offset += lifetime - timedelta(seconds=5)
+    bank.clock.test_offset += lifetime - timedelta(minutes=1)
     assert (await bank.call("GET", "/purchases/pay_1"))[1]["state"] == "CONFIRMING"
-    bank.clock.test_offset += timedelta(seconds=10)
+    bank.clock.test_offset += timedelta(minutes=2)
     await bank.decide(placed["confirmation"]["path"], "approve")
     _, late = await bank.call("GET", "/purchases/pay_1")
     assert (late["state"], late["response"]["code"]) == ("REFUSED", "T8")

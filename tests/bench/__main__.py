@@ -14,7 +14,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import postings, sink
+from tests.bench import comparing, postings, report, sink, slow_clients
 from tests.bench.gateway import Bench, Line
 from tests.support import office, serving
 
@@ -28,16 +28,36 @@ def main(
     size: Annotated[str, typer.Option(help="Invoices in the database: a measurement for each number.")] = SIZES,
     seconds: Annotated[float, typer.Option(help="How long each thing is measured.")] = 6.0,
     booking: Annotated[bool, typer.Option(help="Measure postings to the ledger as well.")] = True,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REV",
+            help="Measure this commit and the present tree in turn, at the least size, and nothing else.",
+            show_default=False,
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often what is compared takes its turn.")] = 3,
+    clients: Annotated[int, typer.Option(min=1, help="How many at once measure what is compared.")] = comparing.CLIENTS,
+    statements: Annotated[bool, typer.Option(help="Print each statement of each life.")] = False,
+    stripe: Annotated[bool, typer.Option("--localstripe/--no-localstripe", help="Measure it beside us.")] = True,
 ) -> None:
-    """Measure Kassa on this machine, and print a table."""
+    """Measure Kassa on this machine, and print tables."""
+    sizes = sorted(int(each) for each in size.split(","))
+    _console.print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_gateway(sorted(int(each) for each in size.split(",")), seconds))
-        if booking:
+        if not against:
+            runner.run(_gateway(sizes, seconds))
+        compared = comparing.run(
+            against=against, size=sizes[0], seconds=seconds, rounds=rounds, stripe=stripe, clients=clients
+        )
+        report.show(_console, runner.run(compared), all_statements=statements)
+        if booking and not against:
             runner.run(postings.measure())
+    if not against:
+        asyncio.run(slow_clients.main())
 
 
 async def _gateway(sizes: list[int], seconds: float) -> None:
-    _console.print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
     with tempfile.TemporaryDirectory(prefix="kassa-bench-") as name:
         os.chmod(name, 0o711)  # noqa: PTH101, S103 - the server's own user has to come in, and nothing else runs yet
         async with serving.running(Path(name)) as running, office.opened(running) as opened, sink.listening() as told:

@@ -1,9 +1,10 @@
-"""What PostgreSQL does without us: ``pgbench`` says the statements of ``invoices.queries``, prepared, and no more."""
+"""What PostgreSQL does without us: ``pgbench`` says the statements of ``invoices.tables``, prepared, and no more."""
 
 import asyncio
 import os
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -11,7 +12,9 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from kassa.db import binaries
-from kassa.invoices import queries
+from kassa.invoices.rules.snapshot import Change, Event, Snapshot
+from kassa.invoices.tables import carrying
+from kassa.invoices.tables import snapshots as queries
 
 CLIENTS: Final = 16
 _TPS: Final = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
@@ -26,18 +29,30 @@ _NEW: Final = {
 
 async def creations(owner: asyncpg.Connection, url: str, invoice_id: str, *, seconds: float) -> float:
     """Return how many invoices like this one the creation's statement writes a second."""
-    shown = ", ".join(f"{column}::text" for column in queries.COLUMNS)
-    row = await owner.fetchrow(f"SELECT {shown} FROM invoices WHERE invoice_id = $1", invoice_id)
-    assert row is not None
-    values = {column: value for column, value in row.items() if value is not None}
+    account_id = await owner.fetchval("SELECT account_id FROM invoices WHERE invoice_id = $1", invoice_id)
+    found = await queries.by_id(owner, invoice_id, account_id=account_id)
+    assert found is not None
+    invoice = found.invoice
+    event = Event(kind="invoice.created", by="merchant")
+    change = Change(before=None, after=Snapshot(invoice=invoice, payment=None), at=invoice.created_at, event=event)
+    statement = carrying._statement(change, None)
+    new = {getattr(invoice, member): text for member, text in _NEW.items() if getattr(invoice, member)}
+    values = {f"p{place}": _text(value) for place, value in enumerate(statement.values, 1) if value is not None}
 
     def parameter(found: re.Match[str]) -> str:
-        """An invoice's member as a parameter; what is not there (a customer, a callback) as NULL."""
-        place = int(found[1]) - 1
-        column = queries.COLUMNS[place] if place < len(queries.COLUMNS) else ""
-        return _NEW.get(column, f":{column}") if column in values else "NULL"
+        """A value of the statement as a parameter; what has to be new each time, and what is not there."""
+        value = statement.values[int(found[1]) - 1]
+        if value is None:
+            return "NULL"
+        return new.get(value, f":p{found[1]}") if isinstance(value, str) else f":p{found[1]}"
 
-    return await _run(url, _FRESH + _NUMBER.sub(parameter, queries._CREATE), values, seconds=seconds)
+    return await _run(url, _FRESH + _NUMBER.sub(parameter, statement.text), values, seconds=seconds)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 async def reads(owner: asyncpg.Connection, url: str, invoice_id: str, *, size: int, seconds: float) -> float:

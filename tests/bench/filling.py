@@ -4,8 +4,8 @@ from typing import Final
 
 import asyncpg
 
-from kassa.invoices.queries import COLUMNS
-from kassa.payments.queries import COLUMNS as PAYMENT_COLUMNS
+from kassa.invoices.tables.payments import COLUMNS as PAYMENT_COLUMNS
+from kassa.invoices.tables.snapshots import COLUMNS
 
 # As random as real ones, so that they lie in their indexes as those do; whoever reads makes the same ones again.
 _RANDOM: Final = "substr(md5(n::text), 1, 12)"

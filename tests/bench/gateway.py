@@ -1,7 +1,5 @@
 """The whole gateway under load: one ``kassa serve``, clients over HTTP, and the bare statements beside them."""
 
-import asyncio
-import base64
 import contextlib
 import hashlib
 import random
@@ -10,24 +8,20 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import asyncpg
-import msgspec
 import psutil
 
 from tests.bench import bare, filling, load
 from tests.bench.load import Caller, Rate
+from tests.bench.merchant import Merchant
 from tests.bench.sink import Sink
-from tests.support.api import INVOICES, private_body
 from tests.support.office import Office
 from tests.support.serving import Served
 from tests.support.waiting import until
-from tests.support.world import GOOD_SECURE
 
 CLIENTS: Final = bare.CLIENTS
 PAYERS: Final = 32
 _BACKLOG: Final = 2000
 """Callbacks queued for each second of their measurement, one an invoice at most: more than are delivered."""
-_FORM: Final = "Content-Type: application/x-www-form-urlencoded\r\n"
-_CARD: Final = f"number=1&card_number={GOOD_SECURE}&expiry=12%2F30&cvc=123".encode()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +48,7 @@ class Bench:
     """The paid invoice that all others are copies of."""
     plain: str = ""
     """An invoice that is told of nowhere and paid by nobody: what creations are measured with."""
-    _headers: str = ""
+    _merchant: Merchant | None = None
     _tag: str = ""
     _waits: list[float] = field(default_factory=list)
     _had: dict[int, float] = field(default_factory=dict)
@@ -63,13 +57,20 @@ class Bench:
     async def open(self) -> None:
         """Add the merchant, and let it have its first invoice paid."""
         shop = await self.office.account()
-        token = base64.b64encode(f"{shop.keys.id}:{shop.keys.api_key}".encode()).decode()
-        self._headers = f"Authorization: Basic {token}\r\nContent-Type: application/json\r\n"
+        self._merchant = Merchant(
+            base_url=self.served.base_url, account_id=shop.keys.id, api_key=shop.keys.api_key, sink=self.sink
+        )
         caller = Caller()
         self.sample = await self._live(caller)
-        self.plain = (await self._created(caller))[0]
+        self.plain = (await self.merchant.create(caller)).invoice_id
         self._tag = self.sample[4:8]
         caller.close()
+
+    @property
+    def merchant(self) -> Merchant:
+        """The merchant, once there is one."""
+        assert self._merchant is not None
+        return self._merchant
 
     async def grow(self, size: int) -> float:
         """Fill up to so many invoices, and return the seconds that this took."""
@@ -110,48 +111,26 @@ class Bench:
         return kassa, sum(self._had.values()) - kassa
 
     async def _create(self, caller: Caller) -> None:
-        await self._created(caller)
-
-    async def _created(self, caller: Caller, **asked: object) -> tuple[str, str]:
-        """Create an invoice, and return its id and its card page."""
-        body = msgspec.json.encode(private_body(**asked))
-        reply = await caller.ask("POST", f"{self.served.base_url}{INVOICES}", headers=self._headers, body=body)
-        assert reply.status == 201, reply.body
-        data = msgspec.json.decode(reply.body)["data"]
-        return data["id"], data["attributes"]["flow_data"]["action"]
+        await self.merchant.create(caller)
 
     def _any_id(self) -> str:
         number = random.randint(1, self.size)  # noqa: S311 (nobody's secret)
         return f"cpi_{self._tag}{hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest()[:12]}"
 
     async def _read(self, caller: Caller) -> None:
-        url = f"{self.served.base_url}{INVOICES}/{self._any_id()}"
-        reply = await caller.ask("GET", url, headers=self._headers)
-        assert reply.status == 200, reply.body
+        await self.merchant.read(caller, self._any_id())
 
     async def _list(self, caller: Caller) -> None:
-        url = f"{self.served.base_url}{INVOICES}?page[size]=20&page[after]={self._any_id()}"
-        reply = await caller.ask("GET", url, headers=self._headers)
-        assert reply.status == 200, reply.body
+        await self.merchant.list(caller, self._any_id())
 
     async def _live_once(self, caller: Caller) -> None:
         await self._live(caller)
 
     async def _live(self, caller: Caller) -> str:
-        """Create, pay by card, approve at the bank's page, come back, and wait until the merchant is told."""
-        invoice_id, page = await self._created(caller, callback_url=self.sink.url)
-        told = self.sink.paid(invoice_id)
-        sent = await caller.ask("POST", page, headers=_FORM, body=_CARD)
-        assert sent.header(b"location").endswith("/3ds"), sent
-        onward = await caller.ask("GET", f"{page}/3ds")
-        challenge = onward.body.partition(b'content="0;url=')[2].partition(b'"')[0].decode()
-        pressed = await caller.ask("POST", challenge, headers=_FORM, body=b"decision=approve")
-        approved = time.monotonic()
-        back = await caller.ask("GET", pressed.header(b"location"))
-        assert back.status == 303, back
-        async with asyncio.timeout(60):
-            self._waits.append(await told - approved)
-        return invoice_id
+        """Let an invoice have a whole life, and return its id."""
+        created = await self.merchant.create(caller, callback_url=self.sink.url)
+        self._waits.append(await self.merchant.pay_securely(caller, created))
+        return created.invoice_id
 
     async def _delivered(self) -> Rate:
         """Queue callbacks of many invoices, and count those that arrive; the times are those of the whole lives."""

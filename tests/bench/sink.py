@@ -10,7 +10,6 @@ from typing import Final, cast
 
 _LENGTH: Final = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 _INVOICE: Final = re.compile(rb'"id":"(cpi_[A-Za-z0-9]{16})"')
-_PAID: Final = b'"status":"processed"'
 _ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -23,15 +22,17 @@ class Sink:
     first: float = 0.0
     last: float = 0.0
     """When the first and the last came since ``reset``."""
-    _paid: dict[str, asyncio.Future[float]] = field(default_factory=dict)
+    _awaited: dict[str, tuple[bytes, asyncio.Future[float]]] = field(default_factory=dict)
 
     def reset(self) -> None:
         """Count from nothing."""
         self.received, self.first, self.last = 0, 0.0, 0.0
 
-    def paid(self, invoice_id: str) -> asyncio.Future[float]:
-        """Return what ends when a callback tells that an invoice was paid, with that moment."""
-        return self._paid.setdefault(invoice_id, asyncio.get_running_loop().create_future())
+    def said(self, invoice_id: str, status: str = "processed") -> asyncio.Future[float]:
+        """Return what ends, with that moment, when a callback says that an invoice has a status."""
+        future: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._awaited[invoice_id] = (f'"status":"{status}"'.encode(), future)
+        return future
 
     def take(self, body: bytes) -> None:
         """Note a callback."""
@@ -39,10 +40,12 @@ class Sink:
         self.last = time.monotonic()
         self.first = self.first or self.last
         found = _INVOICE.search(body)
-        if found and _PAID in body:
-            waiting = self._paid.pop(found[1].decode(), None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(self.last)
+        invoice_id = found[1].decode() if found else ""
+        status, future = self._awaited.get(invoice_id, (b"", None))
+        if future is not None and status in body:
+            del self._awaited[invoice_id]
+            if not future.done():
+                future.set_result(self.last)
 
 
 class _Line(asyncio.Protocol):

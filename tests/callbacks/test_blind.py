@@ -6,16 +6,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from kassa.callbacks import operations
 from kassa.callbacks.delivery import Delivery
 from kassa.config import Settings
-from kassa.invoices import document, queries
+from kassa.invoices.document import building as document
+from kassa.invoices.tables import snapshots as queries
 from kassa.platform import Platform
 from tests.support import names as nameservers
 from tests.support import platform as platforms
+from tests.support import working
+from tests.support.callbacks import enqueue
 from tests.support.listener import Listen
 from tests.support.names import Names
-from tests.support.platform import new_account, new_invoice
+from tests.support.platform import new_account
 from tests.support.postgres import Database
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
@@ -38,21 +40,9 @@ def names() -> Iterator[Names]:
 async def told(platform: Platform, url: str) -> dict[str, Any]:
     """Return what the merchant is told of a callback after one try, and when the next one comes."""
     made = await new_account(platform)
-    invoice = await new_invoice(platform, made)
-    await operations.enqueue(
-        platform.pool,
-        account_id=invoice.account_id,
-        tag=made.account.tag,
-        invoice_id=invoice.invoice_id,
-        test_mode=True,
-        invoice_status="processed",
-        final=True,
-        url=url,
-        body=b"{}",
-        now=invoice.created_at,
-    )
+    invoice = await enqueue(platform, made, url)
     now = platform.clock.now(test_mode=True)
-    (claim,) = await Delivery(platform).claim(invoice.account_id, now, test_mode=True, limit=1)
+    (claim,) = await working.taken(platform.pool, Delivery(platform), invoice.account_id, now)
     await Delivery(platform).run(claim)
     view = await queries.by_id(platform.pool, invoice.invoice_id, account_id=invoice.account_id)
     assert view is not None

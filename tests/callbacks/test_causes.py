@@ -16,6 +16,7 @@ from kassa.errors import Cause
 from kassa.platform import Platform
 from tests.support import names as nameservers
 from tests.support import platform as platforms
+from tests.support import working
 from tests.support.callbacks import enqueue
 from tests.support.certificates import certificate, tls
 from tests.support.listener import Listen
@@ -31,7 +32,7 @@ async def tried(platform: Platform, url: str) -> Mapping[str, Any]:
     made = await new_account(platform)
     await enqueue(platform, made, url)
     now = platform.clock.now(test_mode=True)
-    (claim,) = await Delivery(platform).claim(made.account.account_id, now, test_mode=True, limit=1)
+    (claim,) = await working.taken(platform.pool, Delivery(platform), made.account.account_id, now)
     await Delivery(platform).run(claim)
     row = await platform.pool.fetchrow("SELECT * FROM callbacks WHERE callback_id = $1", claim.callback_id)
     assert row is not None
@@ -188,7 +189,7 @@ async def test_a_blocked_address_and_a_missing_key(closed_platform: Platform, pl
     await enqueue(platform, made, "http://127.0.0.1:80/")
     await platform.pool.execute("UPDATE api_keys SET revoked_at = created_at WHERE kind = 'private'")
     now = platform.clock.now(test_mode=True)
-    (claim,) = await Delivery(platform).claim(made.account.account_id, now, test_mode=True, limit=1)
+    (claim,) = await working.taken(platform.pool, Delivery(platform), made.account.account_id, now)
     await Delivery(platform).run(claim)
     assert await platform.pool.fetchval("SELECT cause FROM callbacks WHERE callback_id = $1", claim.callback_id) == (
         Cause.NO_KEY

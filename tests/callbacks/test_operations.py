@@ -1,17 +1,25 @@
 import asyncio
+import itertools
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from kassa import ids
 from kassa.accounts.model import NewAccount
 from kassa.callbacks import operations
+from kassa.callbacks.delivery import Delivery
 from kassa.callbacks.model import Answered, Claim, Delivered, Failed, Failure, Retry, Unanswered
+from kassa.callbacks.queries import Queued
 from kassa.db.pool import Executor, transaction
 from kassa.errors import Cause, TransitionRefused
-from kassa.invoices.model import Invoice
+from kassa.invoices.rules.invoice import Invoice
 from kassa.platform import Platform
+from kassa.work.claims import Claims
+from kassa.work.jobs import CALLBACKS
+from kassa.work.queue import Lease
+from tests.support.callbacks import add
 from tests.support.platform import new_account, new_invoice
 
 LEASE = timedelta(seconds=30)
@@ -27,32 +35,45 @@ class Queue:
         self.made = made
         self.invoice = invoice
         self.now = invoice.created_at
+        self.job = Delivery(platform)
+        self.seconds = itertools.count(int(self.now.timestamp()))
+        self.leases: dict[tuple[str, int], Lease] = {}
 
     async def enqueue(
         self, status: str, *, final: bool = False, now: datetime | None = None, connection: Executor | None = None
     ) -> None:
-        await operations.enqueue(
-            connection or self.pool,
-            account_id=self.invoice.account_id,
-            tag=self.made.account.tag,
+        queued = Queued(
+            callback_id=ids.new_id("msg", self.made.account.tag),
             invoice_id=self.invoice.invoice_id,
             test_mode=self.invoice.test_mode,
             invoice_status=status,
             final=final,
             url="https://shop.example/callbacks",
             body=status.encode(),
+            logged_at=next(self.seconds),
             now=now or self.now,
+            listened=False,
+            traceparent=None,
         )
+        await add(connection or self.pool, self.invoice.account_id, queued)
 
     async def claim(self, *, after: timedelta = timedelta(), limit: int = 10, test_mode: bool = True) -> list[Claim]:
-        return await operations.claim(
-            self.pool,
-            self.invoice.account_id,
-            test_mode=test_mode,
-            now=self.now + after,
-            lease=LEASE,
-            limit=limit,
-        )
+        claims = Claims(self.pool, CALLBACKS, test_mode=test_mode)
+        found = await claims.claim(self.invoice.account_id, self.now + after, limit=limit)
+        taken = [(self.job.read(lease.row), lease) for lease in found]
+        self.leases.update({(claim.callback_id, claim.tries): lease for claim, lease in taken})
+        return [claim for claim, _ in taken]
+
+    async def release(self, *taken: Claim) -> None:
+        claims = Claims(self.pool, CALLBACKS, test_mode=True)
+        await claims.release([self.leases[claim.callback_id, claim.tries] for claim in taken], self.now)
+
+    async def renew(self, claim: Claim, *, after: timedelta) -> bool:
+        claims, key = Claims(self.pool, CALLBACKS, test_mode=True), (claim.callback_id, claim.tries)
+        renewed = await claims.renew(self.leases[key], self.now + after)
+        if renewed is not None:
+            self.leases[key] = renewed
+        return renewed is not None
 
     async def retry(self, claim: Claim, *, due: timedelta = MINUTE) -> None:
         verdict = Retry(response_code=500, failure=Failure.STATUS, due_at=self.now + due)
@@ -93,14 +114,6 @@ async def test_a_change_that_is_rolled_back_tells_nobody(queue: Queue) -> None:
     with pytest.raises(TransitionRefused):
         await change()
     assert await queue.rows() == []
-
-
-async def test_callbacks_of_one_second_are_logged_at_the_next_free_ones(queue: Queue) -> None:
-    for status in ("process_pending", "process_error", "processed"):
-        await queue.enqueue(status)
-    await queue.enqueue("refunding", now=queue.now + timedelta(seconds=10))
-    first = int(queue.now.timestamp())
-    assert [row["logged_at"] - first for row in await queue.rows()] == [0, 1, 2, 10]
 
 
 async def test_a_newer_callback_takes_the_place_of_one_that_waits_for_a_retry(queue: Queue) -> None:
@@ -187,25 +200,26 @@ async def test_a_lost_claim_comes_due_again_and_its_late_owner_changes_nothing(q
     (second,) = await queue.claim(after=LEASE)
     assert (first.tries, second.tries) == (1, 2)
     await queue.done(first)
-    await operations.hand_back(queue.pool, [first], now=queue.now)
+    await queue.release(first)
     assert await queue.statuses() == {"processed": "pending"}
     assert (await queue.rows())[0]["due_at"] == queue.now + 2 * LEASE
     await queue.done(second)
     assert await queue.statuses() == {"processed": "done"}
 
 
-async def test_a_claim_that_is_kept_is_not_taken_by_another(queue: Queue) -> None:
+async def test_a_claim_that_is_renewed_is_not_taken_by_another_until_it_ends(queue: Queue) -> None:
     await queue.enqueue("processed", final=True)
     (claim,) = await queue.claim()
-    await operations.keep(queue.pool, claim, until=queue.now + 3 * LEASE)
+    assert await queue.renew(claim, after=2 * LEASE)
     assert await queue.claim(after=2 * LEASE) == []
     assert len(await queue.claim(after=3 * LEASE)) == 1
+    assert not await queue.renew(claim, after=3 * LEASE)
 
 
-async def test_what_is_handed_back_is_due_at_once(queue: Queue) -> None:
+async def test_what_is_released_is_due_at_once(queue: Queue) -> None:
     await queue.enqueue("processed", final=True)
     claims = await queue.claim()
-    await operations.hand_back(queue.pool, claims, now=queue.now)
+    await queue.release(*claims)
     (again,) = await queue.claim()
     assert again.tries == 1
 
@@ -214,7 +228,7 @@ async def test_a_try_that_was_recorded_is_not_given_back(queue: Queue) -> None:
     await queue.enqueue("processed", final=True)
     (claim,) = await queue.claim()
     await queue.retry(claim)
-    await operations.hand_back(queue.pool, [claim], now=queue.now)
+    await queue.release(claim)
     (row,) = await queue.rows()
     assert (row["tries"], row["due_at"]) == (1, queue.now + MINUTE)
 
@@ -224,8 +238,8 @@ async def test_a_worker_that_ends_while_an_endpoint_is_silent_costs_the_callback
     (claim,) = await queue.claim()
     await queue.retry(claim)
     (again,) = await queue.claim(after=MINUTE)
-    await operations.hand_back(queue.pool, [again], now=queue.now)
-    await operations.hand_back(queue.pool, [again], now=queue.now)
+    await queue.release(again)
+    await queue.release(again)
     assert [row["tries"] for row in await queue.rows()] == [1]
 
 

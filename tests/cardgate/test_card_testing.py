@@ -12,12 +12,12 @@ import pytest
 
 import kassa.cardgate.app
 from kassa.accounts.model import Account
-from kassa.cli.listening import Listener, bind, port_of
 from kassa.config import LIMITS
 from kassa.errors import TooMany
-from kassa.invoices import document
-from kassa.invoices.model import Invoice
-from kassa.payments import queries
+from kassa.invoices.document import building as document
+from kassa.invoices.rules.invoice import Invoice
+from kassa.invoices.tables import payments as queries
+from kassa.serving.listening import Listener, bind, port_of
 from tests.support import world as worlds
 from tests.support.cards import new_number
 from tests.support.postgres import Database
@@ -136,7 +136,7 @@ async def page(session: aiohttp.ClientSession, gate: str, invoice: Invoice) -> s
         return await answer.text()
 
 
-async def test_the_last_decline_is_hushed_in_the_invoice_too(world: World) -> None:
+async def test_the_last_decline_is_reason_hidden_in_the_invoice_too(world: World) -> None:
     account = await world.account()
     await attack(world, account)
     invoice = await world.invoice(account, gateway_options={"cardgate": {"retry_limit": 1}})

@@ -1,4 +1,4 @@
-"""A public key makes no page of ours that takes payers to a stranger's site by itself, or calls that the shop."""
+"""A public key makes no page of ours that takes payers to a third party's site by itself, or calls that the shop."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kassa.pages import way_back
+from kassa.pages import return_links
 from tests.support.api import Client
 from tests.support.office import Office
 from tests.support.sessions import ACCOUNT, invoice
@@ -102,5 +102,5 @@ async def test_a_strangers_address_is_not_gone_to_past_the_page(office: Office, 
 )
 def test_a_host_is_compared_whole_and_told_in_plain_letters(url: str, host: str | None) -> None:
     account = msgspec.structs.replace(ACCOUNT, website="https://shop.example")
-    assert way_back.foreign_host(url, invoice(source="platform_public_api"), account) == host
-    assert way_back.foreign_host(url, invoice(), account) is None
+    assert return_links.foreign_host(url, invoice(source="platform_public_api"), account) == host
+    assert return_links.foreign_host(url, invoice(), account) is None

@@ -36,7 +36,7 @@ async def pay(payer: Visitor, form: Page, number: str, expiry: str = "12/30") ->
 
 
 async def attempts(office: Office, invoice_id: str) -> list[str]:
-    rows = await office.fetch("SELECT status FROM payments WHERE invoice_id = $1 ORDER BY number", invoice_id)
+    rows = await office.fetch("SELECT status FROM payments WHERE invoice_id = $1 ORDER BY attempt_number", invoice_id)
     return [row["status"] for row in rows]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from kassa.invoices import gateway
-from kassa.invoices.gateway import CardGate
+from kassa.invoices.creating import options as gateway
+from kassa.invoices.creating.options import CardGate
 from kassa.pages import accent
 from kassa.pages.accent import contrast
 from kassa.pages.assets import FOLDER

@@ -63,7 +63,7 @@ def till(shop: Client, served: Served) -> Till:
     return Till(shop, served.gate_url)
 
 
-def told(answer: Answer) -> tuple[Any, Any, Any]:
+def result(answer: Answer) -> tuple[Any, Any, Any]:
     """Return what a good answer says; it says it twice."""
     assert answer.status == 201, answer.text
     document = answer.document
@@ -77,7 +77,7 @@ def told(answer: Answer) -> tuple[Any, Any, Any]:
 async def test_a_good_card_pays_at_once(till: Till) -> None:
     invoice_id, token = await till.invoice()
     answer = await till.sell(token, browser_info=BROWSER)
-    assert told(answer) == ("processed", "ok", None)
+    assert result(answer) == ("processed", "ok", None)
     found = await till.read(invoice_id)
     assert answer.document["data"]["id"] == found["original_data"]["external_id"]
     assert (found["status"], found["processed_amount"]) == ("processed", 100)
@@ -94,16 +94,16 @@ async def test_a_good_card_pays_at_once(till: Till) -> None:
 async def test_a_decline_is_an_outcome_and_the_next_card_may_pay(till: Till) -> None:
     invoice_id, token = await till.invoice()
     declined = await till.sell(token, card_number=REFUSED, exp_month=5, exp_year=29)
-    assert told(declined) == ("process_failed", "insufficient_funds", None)
+    assert result(declined) == ("process_failed", "insufficient_funds", None)
     assert (await till.read(invoice_id))["status"] == "process_pending"
-    assert told(await till.sell(token)) == ("processed", "ok", None)
+    assert result(await till.sell(token)) == ("processed", "ok", None)
 
 
 async def test_three_d_secure_leads_the_payer_to_the_bank_and_back_to_the_gate(
     till: Till, payer: Visitor, served: Served
 ) -> None:
     invoice_id, token = await till.invoice(return_url="https://shop.example/back")
-    status, resolution, auth = told(await till.sell(token, card_number=SECURE))
+    status, resolution, auth = result(await till.sell(token, card_number=SECURE))
     assert (status, resolution) == ("process_pending", "ok")
     assert auth["action"].startswith(served.bank_url)
     assert auth["method"] in {"GET", "POST"}
@@ -118,7 +118,7 @@ async def test_three_d_secure_leads_the_payer_to_the_bank_and_back_to_the_gate(
 
 async def test_three_d_secure_may_end_in_a_decline(till: Till, payer: Visitor) -> None:
     invoice_id, token = await till.invoice(gateway_options={"cardgate": {"retry_limit": 1}})
-    *_, auth = told(await till.sell(token, card_number=SECURE_REFUSED, exp_month="05", exp_year="2029"))
+    *_, auth = result(await till.sell(token, card_number=SECURE_REFUSED, exp_month="05", exp_year="2029"))
     await payer.press(await follow(payer, auth), "approve")
     found = await till.read(invoice_id)
     assert (found["status"], found["resolution"]) == ("process_failed", "insufficient_funds")
@@ -167,12 +167,12 @@ async def test_an_ended_invoice_takes_no_other_card(till: Till) -> None:
 
 async def test_a_pending_card_is_pending(till: Till) -> None:
     _, token = await till.invoice()
-    assert told(await till.sell(token, exp_month="07", exp_year="77")) == ("process_pending", "ok", None)
+    assert result(await till.sell(token, exp_month="07", exp_year="77")) == ("process_pending", "ok", None)
 
 
 async def test_a_verification_takes_nothing(till: Till) -> None:
     invoice_id, token = await till.invoice(flow="verify")
-    assert told(await till.sell(token))[0] == "processed"
+    assert result(await till.sell(token))[0] == "processed"
     found = await till.read(invoice_id)
     assert (found["status"], found["processed_amount"]) == ("verified", None)
 
@@ -270,7 +270,7 @@ async def test_each_check_has_its_words(till: Till, change: dict[str, Any], name
 )
 async def test_what_can_be_understood_is(till: Till, change: dict[str, Any]) -> None:
     _, token = await till.invoice()
-    assert told(await till.sell(token, **change))[0] == "processed"
+    assert result(await till.sell(token, **change))[0] == "processed"
 
 
 @pytest.mark.parametrize(

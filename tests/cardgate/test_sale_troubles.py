@@ -10,9 +10,9 @@ import pytest
 import kassa.cardgate.app
 from kassa.accounts.model import Account
 from kassa.cardgate import operation
-from kassa.cli.listening import Listener, bind, port_of
 from kassa.errors import Invalid
-from kassa.invoices.model import Invoice
+from kassa.invoices.rules.invoice import Invoice
+from kassa.serving.listening import Listener, bind, port_of
 from tests.support import world as worlds
 from tests.support.postgres import Database
 from tests.support.wire import Fault

@@ -9,10 +9,10 @@ from kassa.bank import cards as bank
 from kassa.cardgate import brands, views
 from kassa.cardgate.charge import Session
 from kassa.cardgate.form import Fault, Field
-from kassa.invoices.model import Status
+from kassa.invoices.rules.attempt import PaymentStatus
+from kassa.invoices.rules.invoice import Status
 from kassa.pages.languages import languages
-from kassa.payments.model import PaymentStatus
-from tests.support.sessions import NOW, PAYMENT, invoice, payment, session
+from tests.support.sessions import NOW, PAYMENT, invoice, payment, refund, session
 
 SITE = "https://pay.example/gate"
 DECLINED = payment(status=PaymentStatus.PROCESS_FAILED, resolution="insufficient_funds")
@@ -144,7 +144,8 @@ def test_a_page_whose_time_is_over_shows_no_spinner_though_it_looks_again() -> N
 
 
 def test_money_that_came_too_late_is_not_said_to_have_stayed() -> None:
-    late = session(invoice(status=Status.PROCESS_FAILED, resolution="expired"), payment(status=PaymentStatus.REFUNDED))
+    taken = payment(status=PaymentStatus.PROCESSED, unexpected=True)
+    late = session(invoice(status=Status.PROCESS_FAILED, resolution="expired"), taken, refunds=(refund(),))
     assert "Your money is on its way back to your card." in outcome(late)
     assert "No money was taken" not in outcome(late)
 

@@ -32,7 +32,7 @@ REFUSED = {
     "service ghost_usd_hpp": "there is no method ghost",
     "service nutcash_eur_hpp": "nothing lies between its limits, 10 and 1",
     "service nutcash_gbp_hpp": "its limits are no amounts",
-    "service teapay_dust_hpp": "nobody knows how many decimals DUST has",
+    "service teapay_dust_hpp": "the number of decimals of DUST is unknown",
     "service teapay_eur_hpp": "its status is 'disabled'",
     "service teapay_uah_hpp": "two of its fields have the same key",
 }
@@ -178,9 +178,9 @@ async def test_what_amounts_are_counted_in_never_changes(pool: Pool, own_sample:
     change(own_sample, "currencies.json", "NUT", exponent=2)
     change(own_sample, "payment_services.json", "nutcash_usd_invoice", currency="EUR")
     report = await load(pool, own_sample)
-    told = {each.name: each.reason for each in report.refused}
-    assert told["currency NUT"] == "it is counted with 0 decimals here, and that cannot become 2 any more"
-    assert told["service nutcash_usd_invoice"] == (
+    reasons = {each.name: each.reason for each in report.refused}
+    assert reasons["currency NUT"] == "it is counted with 0 decimals here, and that cannot become 2 any more"
+    assert reasons["service nutcash_usd_invoice"] == (
         "it is nutcash, invoice, USD here, and that cannot become nutcash, invoice, EUR any more"
     )
     assert await queries.exponents(pool) == {"NUT": 0, "TEA": 8}
@@ -203,8 +203,8 @@ async def test_what_kassa_brings_along_is_left_alone(pool: Pool, sample: Path) -
 async def test_a_row_that_makes_something_else_of_a_service_of_ours_is_refused(pool: Pool, own_sample: Path) -> None:
     change(own_sample, "payment_services.json", "payment_card_usd_hpp", currency="EUR")
     report = await load(pool, own_sample)
-    told = {each.name: each.reason for each in report.refused}
-    assert told["service payment_card_usd_hpp"].startswith("it is ")
+    reasons = {each.name: each.reason for each in report.refused}
+    assert reasons["service payment_card_usd_hpp"].startswith("it is ")
     services = builtin.read()[1]
     assert [await queries.service(pool, code=service.code) for service in services] == list(services)
 
@@ -234,21 +234,23 @@ async def test_every_row_counts_in_the_progress(pool: Pool, sample: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "name,content,told",
+    "name,content,message",
     [
         ("currencies.json", None, "cannot be read: No such file or directory."),
         ("payment_methods.json", b'{"a": 1}', "is not a list in JSON: expected `array`, got `object`."),
         ("payment_services.json", b"[1,", "is not a list in JSON: input data was truncated."),
     ],
 )
-def test_a_folder_that_is_no_catalogue_is_told(own_sample: Path, name: str, content: bytes | None, told: str) -> None:
+def test_a_folder_that_is_no_catalogue_is_refused(
+    own_sample: Path, name: str, content: bytes | None, message: str
+) -> None:
     if content is None:
         (own_sample / name).unlink()
     else:
         (own_sample / name).write_bytes(content)
     with pytest.raises(CatalogueUnreadable) as refused:
         files.read(own_sample)
-    assert str(refused.value) == f"{own_sample / name} {told}"
+    assert str(refused.value) == f"{own_sample / name} {message}"
 
 
 async def versions(pool: Pool) -> set[str]:

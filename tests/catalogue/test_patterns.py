@@ -1,4 +1,4 @@
-"""OpenFintech's patterns, cleaned: what they mean is kept, what cannot be meant or run is told."""
+"""OpenFintech's patterns, cleaned: what they mean is kept, what makes no sense or cannot be run is dropped."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_delimiters_and_flags_go_and_the_meaning_stays(given: str, then: str) ->
 
 
 @pytest.mark.parametrize(
-    "given,told",
+    "given,reason",
     [
         ("/^[0-9]{10-14}$/", "{10-14} is no quantifier"),
         ("/^[0-9]{,3}$/", "{,3} is no quantifier"),
@@ -40,10 +40,10 @@ def test_delimiters_and_flags_go_and_the_meaning_stays(given: str, then: str) ->
         ("/^a # comment$/x", "we do not know the flag 'x'"),
     ],
 )
-def test_what_cannot_be_meant_or_run_is_told(given: str, told: str) -> None:
+def test_what_makes_no_sense_or_cannot_be_run_is_dropped(given: str, reason: str) -> None:
     with pytest.raises(PatternDropped) as refused:
         cleaned(given)
-    assert told in str(refused.value)
+    assert reason in str(refused.value)
 
 
 def test_a_cleaned_pattern_is_of_characters_and_of_the_whole_value() -> None:

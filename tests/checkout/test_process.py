@@ -1,4 +1,4 @@
-"""The HTML form: a shop's page posts an order, and its payer is forwarded, or told what is wrong with it."""
+"""The HTML form: a shop's page posts an order, and its payer is forwarded, or shown what is wrong with it."""
 
 import json
 import uuid
@@ -57,7 +57,7 @@ async def post_bytes(shop: Client, body: bytes, *, query: str = "", **headers: s
         return Page(url=str(answer.url), status=answer.status, headers=answer.headers, text=unescape(text))
 
 
-def told(page: Page) -> dict[str, str]:
+def errors_shown(page: Page) -> dict[str, str]:
     """Return what a page says is wrong, by the words for each member."""
     rows = page.text.partition("<dl>")[2].partition("</dl>")[0].split("<div>")[1:]
     found = {}
@@ -67,7 +67,7 @@ def told(page: Page) -> dict[str, str]:
     return found
 
 
-async def standing(shop: Client, reference_id: str) -> Any:
+async def existing(shop: Client, reference_id: str) -> Any:
     rows = (await shop.find(reference_id)).data
     assert len(rows) == 1
     return rows[0]["attributes"]
@@ -94,7 +94,7 @@ async def test_an_order_is_created_as_over_json_and_its_payer_forwarded_to_the_c
     }
     page = await post(every, order(every, **fields))
     assert page.status == 303
-    found = await standing(every, reference)
+    found = await existing(every, reference)
     assert page.headers["Location"] == found["flow_data"]["action"]
     assert (found["source"], found["test_mode"], found["amount"]) == ("platform_public_api", True, 100)
     assert (found["description"], found["return_url"]) == (fields["description"], fields["return_url"])
@@ -120,7 +120,7 @@ async def test_the_form_is_paid_in_a_browser(open_page: OpenPage, every: Client,
         await page.wait_for_url(f"{served.gate_url}/hpp/*")
         await enter(page, PLAIN)
         await heading(page, "Payment received")
-    assert (await standing(every, reference))["status"] == "processed"
+    assert (await existing(every, reference))["status"] == "processed"
 
 
 async def test_a_wallet_by_address_is_gone_to_directly(every: Client, served: Served) -> None:
@@ -209,13 +209,13 @@ async def test_empty_values_are_absent(every: Client) -> None:
     )
     page = await post(every, order(every, reference_id=reference, **dict.fromkeys(blank, "")))
     assert page.status == 303
-    found = await standing(every, reference)
+    found = await existing(every, reference)
     assert (found["description"], found["return_url"], found["metadata"]) == (None, None, [])
 
 
 async def test_a_customer_without_a_number_is_refused_by_name(every: Client) -> None:
     page = await post(every, order(every, **{"customer[name]": "A"}))
-    assert (page.status, told(page)) == (422, {"Customer number": "This value should not be blank."})
+    assert (page.status, errors_shown(page)) == (422, {"Customer number": "This value should not be blank."})
 
 
 async def test_all_that_is_wrong_is_told_at_once_in_words_for_people(every: Client) -> None:
@@ -229,7 +229,7 @@ async def test_all_that_is_wrong_is_told_at_once_in_words_for_people(every: Clie
     }
     page = await post(every, order(every, **fields))
     assert page.status == 422
-    assert told(page) == {
+    assert errors_shown(page) == {
         "Amount": "This value should have no more than 2 decimals in USD.",
         "Address to return to the shop": "This value is not a valid URL.",
         "Time to pay": "This value is not a valid datetime.",
@@ -254,7 +254,7 @@ async def test_a_payer_with_a_broken_order_is_told_what_to_quote_and_led_back(ev
 
 async def test_a_service_field_is_called_what_the_catalogue_calls_it(every: Client) -> None:
     page = await post(every, order(every, service=BY_FORM, locale="ru"))
-    assert list(told(page).values()) == ["Значение не указано."]
+    assert list(errors_shown(page).values()) == ["Значение не указано."]
     assert "service_fields" not in page.text
 
 
@@ -278,7 +278,7 @@ async def test_the_rules_are_those_of_json_to_the_word(
     every: Client, change: dict[str, str], name: str, message: str
 ) -> None:
     page = await post(every, order(every, **change))
-    assert (page.status, told(page)) == (422, {name: message})
+    assert (page.status, errors_shown(page)) == (422, {name: message})
     members = {key: value for key, value in change.items() if value != "-" and "[" not in key}
     gone: dict[str, Any] = {key: None for key, value in change.items() if value == "-"}
     if members or gone:
@@ -292,7 +292,7 @@ async def test_every_text_of_the_page_is_in_the_payers_language(every: Client, c
     page = await post(every, fields, Accept_Language="de")
     said = translations(code).gettext
     assert page.headers["Content-Language"] == code
-    assert told(page) == {
+    assert errors_shown(page) == {
         said("Amount"): said("This value should be %(most)s or less.") % {"most": "1000000"},
         said("Time to pay"): said("This value is not a valid datetime."),
         said("Order number"): said("This value is too long. It should have %(most)s characters or less.")
@@ -349,7 +349,7 @@ async def test_an_account_that_takes_no_public_orders_says_so(office: Office) ->
 )
 async def test_a_value_that_is_given_twice_is_refused_where_it_matters(every: Client, more: str, name: str) -> None:
     page = await post(every, urlencode(order(every)) + more)
-    assert (page.status, told(page)) == (422, {name: "This value is given more than once."})
+    assert (page.status, errors_shown(page)) == (422, {name: "This value is given more than once."})
 
 
 async def test_what_nobody_reads_may_be_given_twice(every: Client) -> None:
@@ -382,7 +382,7 @@ async def test_names_in_brackets_may_be_as_deep_as_json(every: Client) -> None:
     reference = str(uuid.uuid4())
     deep = "metadata" + "[a]" * 20
     assert (await post(every, order(every, reference_id=reference, **{deep: "1"}))).status == 303
-    assert json.dumps((await standing(every, reference))["metadata"]).count('"a"') == 20
+    assert json.dumps((await existing(every, reference))["metadata"]).count('"a"') == 20
 
 
 async def test_nothing_that_is_sent_can_become_markup(every: Client) -> None:

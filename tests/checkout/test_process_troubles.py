@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 import kassa.api.app
-from kassa.cli.listening import Listener, bind, port_of
+from kassa.serving.listening import Listener, bind, port_of
 from tests.support import world as worlds
 from tests.support.postgres import Database
 from tests.support.wire import Fault

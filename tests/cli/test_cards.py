@@ -3,7 +3,7 @@ import typer
 from typer.testing import CliRunner
 
 from kassa import __version__
-from kassa.bank.days import Day
+from kassa.bank.faults import Fault
 from kassa.cli.cards import cards
 from tests.support import command
 
@@ -26,13 +26,13 @@ def test_the_same_comes_as_json() -> None:
     assert document["cards"][0] == {"number": "5123817234060000", "secure": True, "outcome": "processed"}
     assert document["good_card_stays_pending"] == "07/77"
     assert len(document["failing_card"]) == 33
-    assert document["bad_days"][10] == {
-        "day": "notice_repeated",
+    assert document["faults"][10] == {
+        "fault": "notice_repeated",
         "expiry": "11/66",
         "amount": "666.11",
         "bank": "notifies ten times",
     }
-    assert [each["day"] for each in document["bad_days"]] == list(Day)
+    assert [each["fault"] for each in document["faults"]] == list(Fault)
 
 
 async def test_the_version_is_told() -> None:

@@ -64,7 +64,7 @@ async def test_a_running_kassa_takes_money_in_what_is_imported_beside_it(folder:
             status, text = await asked(shop, "TEA")
             return status == 200 and '"amount_min":0.00000001,"amount_max":2.5' in text
 
-        await until(is_offered, seconds=2, what="the service to be offered")
+        await until(is_offered, what="the service to be offered")
         refused = await shop.create(service="tea_house_tea_hpp", currency="TEA", amount="0.000000001")
         assert refused.errors == {"amount": "This value should have no more than 8 decimals in TEA."}
         logo = await shop.call("GET", "/static/methods/teapay/logo.svg", anonymous=True)

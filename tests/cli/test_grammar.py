@@ -86,7 +86,7 @@ async def test_an_empty_list_says_so_beside_what_it_prints(kassa: Kassa) -> None
         (("callbacks", "list", "--failed"), "No callback has failed.\n"),
         (("rules", "list"), "The account has no rules.\n"),
         (("moderation", "list"), "No invoice waits for a decision.\n"),
-        (("cases", "list"), "There is no open case.\n"),
+        (("discrepancies", "list"), "There is no open discrepancy.\n"),
     ):
         people, scripts = await kassa(*words), await kassa(*words, "--json")
         assert (people.status, people.out, people.err) == (0, "", told)

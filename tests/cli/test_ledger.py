@@ -66,7 +66,7 @@ async def test_balances_are_shown_with_all_their_decimals(database: Database, ka
     await ledger.post(database.pool, account_id, paid(8, currency="KWD", paid=5000, fee=1, reserve=0))
     ran = await kassa("ledger", "balances", "-a", account_id, "--test")
     assert [line.split() for line in ran.out.splitlines()] == [
-        ["currency", "purse", "balance"],
+        ["currency", "ledger_account", "balance"],
         ["JPY", "provider", "500"],
         ["JPY", "active", "500"],
         ["KWD", "provider", "5.000"],
@@ -95,13 +95,15 @@ async def test_a_statement_runs_its_balance(database: Database, kassa: Kassa) ->
         ["3", "2026-03-01", "12:00:00", "processed", "cpi_0000000000000007", "JPY", "500", "500"],
     ]
     fees: Any = (
-        await kassa("ledger", "statement", "-a", account_id, "--test", "--purse", "fees", "--currency", "usd", "--json")
+        await kassa(
+            "ledger", "statement", "-a", account_id, "--test", "--ledger-account", "fees", "--currency", "usd", "--json"
+        )
     ).document()
     assert [(row["number"], row["amount"], row["balance"]) for row in fees] == [
         ("1", "0.25", "0.25"),
         ("2", "0.25", "0.50"),
     ]
-    provider = await kassa("ledger", "statement", "-a", account_id, "--test", "--purse", "provider")
+    provider = await kassa("ledger", "statement", "-a", account_id, "--test", "--ledger-account", "provider")
     assert [line.split()[-2:] for line in provider.out.splitlines()[1:]] == [
         ["10.00", "10.00"],
         ["10.00", "20.00"],

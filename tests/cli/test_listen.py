@@ -44,7 +44,7 @@ async def listening(*words: str, **environment: str) -> AsyncIterator[tuple[Proc
         yield process, await line(first)
         if process.returncode is None:
             process.terminate()
-            assert await asyncio.wait_for(process.wait(), 20) == 0
+            assert await asyncio.wait_for(process.wait(), 60) == 0
     finally:
         if process.returncode is None:
             process.kill()
@@ -53,7 +53,7 @@ async def listening(*words: str, **environment: str) -> AsyncIterator[tuple[Proc
 
 async def line(stream: asyncio.StreamReader | None) -> str:
     assert stream is not None
-    return (await asyncio.wait_for(stream.readline(), 30)).decode()
+    return (await asyncio.wait_for(stream.readline(), 60)).decode()
 
 
 def home(serving: Serving) -> str:

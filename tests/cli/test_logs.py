@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kassa.cli.journal import Journal
+from kassa.serving.journal import Journal
 from tests.support import command
 
 
@@ -73,7 +73,7 @@ async def test_a_follower_gets_what_is_added_also_after_the_file_was_replaced(tm
     assert process.stdout is not None
     try:
         for number in range(8):
-            read = await asyncio.wait_for(process.stdout.readline(), 30)
+            read = await asyncio.wait_for(process.stdout.readline(), 60)
             assert msgspec.json.decode(read)["event"] == ("old" if number == 0 else f"new {number}")
             journal.append(line(f"new {number + 1}"))
         assert journal.older.exists()

@@ -8,8 +8,8 @@ import pytest
 
 from kassa.config import Settings
 from kassa.db.home import load_root
-from kassa.invoices import operations
-from kassa.invoices.model import Invoice
+from kassa.invoices.operations import refund as returns
+from kassa.invoices.rules.invoice import Invoice
 from kassa.moderation import operations as moderation
 from kassa.moderation.model import AmountRule
 from kassa.providers.protocol import Accepted, Declined
@@ -38,7 +38,7 @@ async def held(database: Database, home: Path) -> Invoice:
     async with worlds.opened(database, home) as world:
         account = await world.account(callback_url="http://127.0.0.1:9/")
         rule = AmountRule(currency="USD", at_least=10_000)
-        await moderation.add_rule(world.platform.pool, account.account_id, rule, now=account.created_at)
+        await moderation.add_rule(world.platform.pool, account.account_id, rule, now=account.created_at, by="ann")
         invoice = await world.invoice(account)
         await world.pay(invoice)
         return invoice
@@ -119,18 +119,17 @@ async def test_an_operator_sends_money_back_again_and_settles(database: Database
         ran = await kassa("moderation", refused, invoice.invoice_id, "--note", "no")
         assert (ran.status, ran.err.strip()) == (1, "Nothing about this invoice waits for a decision.")
     async with worlds.opened(database, folder) as world:
-        payment = (await world.view(invoice)).payment
-        assert payment is not None
-        await operations.settle(world.platform, payment, Declined(external_id=None, resolution="general_decline"))
+        (first,) = (await world.view(invoice)).refunds
+        await returns.apply_result(world.platform, first, Declined(external_id=None, resolution="general_decline"))
     assert invoice.invoice_id in (await kassa("moderation", "list")).out
     returned = await kassa("moderation", "return", invoice.invoice_id)
     assert (returned.status, returned.out.strip()) == (0, f"{invoice.invoice_id} is process_failed."), returned.err
     async with worlds.opened(database, folder) as world:
-        payment = (await world.view(invoice)).payment
-        assert payment is not None
+        (_, second) = (await world.view(invoice)).refunds
         sent = Accepted(external_id="0123", amount=9_900, currency="USD")
-        await operations.settle(world.platform, payment, sent)
-    assert "otherwise than asked, 99.00 USD instead of 100.00 USD" in (await kassa("moderation", "list")).out
+        await returns.apply_result(world.platform, second, sent)
+    listed = (await kassa("moderation", "list")).out
+    assert "another amount was sent back than was asked for, 99.00 USD instead of 100.00 USD" in listed
     assert (await kassa("moderation", "settle", invoice.invoice_id)).status == 2
     assert (await kassa("moderation", "settle", invoice.invoice_id, "--note", "sent by wire")).status == 0
     assert invoice.invoice_id not in (await kassa("moderation", "list")).out

@@ -25,8 +25,8 @@ def kassa(database: Database) -> Kassa:
 
 
 async def test_banks_that_tell_are_written_though_one_does_not(kassa: Kassa) -> None:
-    async with rates.telling(ecb=rates.ecb({"USD": "1.25"}), nbu=rates.nbu({"USD": "41.25"}), cbr=503) as told:
-        ran = await kassa("rates", "update", **told.environment)
+    async with rates.serving(ecb=rates.ecb({"USD": "1.25"}), nbu=rates.nbu({"USD": "41.25"}), cbr=503) as banks:
+        ran = await kassa("rates", "update", **banks.environment)
     assert (ran.status, ran.out.splitlines()) == (1, ["ecb: 1 rates of 2026-11-24", "nbu: 1 rates of 2026-11-24"])
     assert ran.err == "cbr: The answer was 503.\n"
     listed = await kassa("rates", "list")
@@ -38,11 +38,11 @@ async def test_banks_that_tell_are_written_though_one_does_not(kassa: Kassa) -> 
 
 
 async def test_only_the_banks_that_are_named_are_asked(kassa: Kassa) -> None:
-    async with rates.telling(cbr=rates.cbr({"USD": (1, "80,5")})) as told:
-        assert (await kassa("rates", "update", "cbr", **told.environment)).status == 0
-        assert told.asked == ["cbr"]
-        assert (await kassa("rates", "update", "manual", **told.environment)).status == 1
-        assert (await kassa("rates", "update", "imf", **told.environment)).status == 2
+    async with rates.serving(cbr=rates.cbr({"USD": (1, "80,5")})) as banks:
+        assert (await kassa("rates", "update", "cbr", **banks.environment)).status == 0
+        assert banks.requested == ["cbr"]
+        assert (await kassa("rates", "update", "manual", **banks.environment)).status == 1
+        assert (await kassa("rates", "update", "imf", **banks.environment)).status == 2
 
 
 async def test_a_rate_is_set_listed_and_taken_away(kassa: Kassa) -> None:

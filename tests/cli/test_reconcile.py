@@ -10,7 +10,7 @@ import structlog
 from typer.testing import CliRunner
 
 from kassa.accounts.model import Account
-from kassa.cli import cases, reconcile
+from kassa.cli import discrepancies, reconcile
 from kassa.db import queries
 from kassa.errors import KassaError
 from tests.support import command, ledger
@@ -23,7 +23,7 @@ from tests.support.world import World
 
 Kassa = Callable[..., Awaitable[Ran]]
 
-APPS = {"reconcile": reconcile.app, "cases": cases.app}
+APPS = {"reconcile": reconcile.app, "discrepancies": discrepancies.app}
 
 
 @pytest.fixture
@@ -87,14 +87,14 @@ async def test_a_difference_is_told_listed_and_closed(world: World, kassa: Kassa
         1,
         "Read 1 lines of statements and 1 movements of ours: 1 amount.",
     )
-    (listed,) = [line.split() for line in (await kassa("cases", "list")).out.splitlines()[1:]]
-    case_id = listed[0]
+    (listed,) = [line.split() for line in (await kassa("discrepancies", "list")).out.splitlines()[1:]]
+    discrepancy_id = listed[0]
     assert listed[1:9] == ["amount", "purchase", payment_id, "100.00", "USD", "processed", "99.50", "USD"]
     assert listed[-1] == "open"
-    assert (await kassa("cases", "close", case_id, "--note", "the bank's own fee")).status == 0
-    again = await kassa("cases", "close", case_id, "--note", "once more")
-    assert (again.status, again.err.strip()) == (1, "There is no such open case.")
-    documents: Any = (await kassa("cases", "list", "--all", "--json")).document()
+    assert (await kassa("discrepancies", "close", discrepancy_id, "--note", "the bank's own fee")).status == 0
+    again = await kassa("discrepancies", "close", discrepancy_id, "--note", "once more")
+    assert (again.status, again.err.strip()) == (1, "There is no such open discrepancy.")
+    documents: Any = (await kassa("discrepancies", "list", "--all", "--json")).document()
     assert [(each["note"], each["ours"]["amount"], each["theirs"]["amount"]) for each in documents] == [
         ("the bank's own fee", 10_000, 9950)
     ]
@@ -124,14 +124,14 @@ async def test_a_provider_that_cannot_be_asked_is_told(world: World, kassa: Kass
     "words",
     [
         ("reconcile", "run", "--account", "coma_0000000000000000"),
-        ("cases", "list", "--account", "coma_0000000000000000"),
-        ("cases", "close", "case_0000000000000000", "--note", "x"),
+        ("discrepancies", "list", "--account", "coma_0000000000000000"),
+        ("discrepancies", "close", "dcy_0000000000000000", "--note", "x"),
     ],
 )
 async def test_what_is_none_is_told_in_a_sentence(kassa: Kassa, words: tuple[str, ...]) -> None:
     ran = await kassa(*words)
     assert (ran.status, ran.out) == (1, "")
-    told = ("There is no account coma_0000000000000000: ", "There is no open case case_0000000000000000.")
+    told = ("There is no account coma_0000000000000000: ", "There is no open discrepancy dcy_0000000000000000.")
     assert ran.err.startswith(told)
 
 

@@ -155,7 +155,7 @@ async def refused(url: str) -> bool:
 
 
 async def test_a_killed_server_starts_again_with_all_that_it_had(folder: Path) -> None:
-    async with serving.running(folder) as first:
+    async with serving.running(folder, seeded=False) as first:
         first.process.kill()
         await first.process.wait()
     async with serving.running(folder) as second:
@@ -195,9 +195,9 @@ async def started(*options: str, environment: Mapping[str, str]) -> AsyncIterato
 
 async def test_a_stop_during_the_start_ends_well_and_leaves_no_server(folder: Path) -> None:
     async with started("--demo", environment={"KASSA_HOME": str(folder / "home")}) as process:
-        await until(lambda: bool(processes(folder)), seconds=40, what="the database's process")
+        await until(lambda: bool(processes(folder)), what="the database's process")
         process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
     assert processes(folder) == []
 
 
@@ -222,14 +222,14 @@ async def test_live_mode_on_the_operators_database_starts_no_bank_and_no_server_
     environment = {"KASSA_DATABASE_URL": database.url, "KASSA_HOME": str(folder)}
     ready = folder / "ready.json"
     async with started("--ready-file", str(ready), environment=environment) as process:
-        await until(lambda: ready.exists() or process.returncode is not None, seconds=40, what="the ready file")
+        await until(lambda: ready.exists() or process.returncode is not None, what="the ready file")
         told = ready.read_text()
         assert '"bank_url":null' in told
         assert '"account":null' in told
         assert not (folder / "postgres").exists()
         await sells_nothing(json.loads(told)["base_url"], environment)
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
 
 
 async def sells_nothing(base_url: str, environment: Mapping[str, str]) -> None:

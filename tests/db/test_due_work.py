@@ -11,18 +11,14 @@ import asyncpg
 import pytest
 from asyncpg.connection import LoggedQuery
 
-from kassa.callbacks import queries as callbacks
 from kassa.db.pool import Connection, Executor
 from kassa.idempotency import queries as idempotency
-from kassa.invoices import queries as invoices
-from kassa.ledger import queries as ledger
-from kassa.payments import queries as payments
-from kassa.reconciliation.turns import queries as turns
-from kassa.refunds import queries as refunds
+from kassa.work import jobs
+from kassa.work.claims import Claims, poll
+from kassa.work.queue import LOOK_MAX, Queue
 from tests.support.postgres import Database
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-UNTIL = NOW + timedelta(minutes=1)
 BUSY = "coma_B000000000000000"
 """Has 20,000 pieces of due work; each of 20 others has three, and half of them none that is due yet."""
 EVERYONE = [BUSY, *(f"coma_Q{number:03}000000000000" for number in range(1, 21))]
@@ -42,20 +38,20 @@ INSERT INTO accounts (account_id, tag, name, currency, external_mid, created_at)
 SELECT DISTINCT account_id, tag, 'Shop', 'EUR', 'org_' || tag, '2029-01-01'::timestamptz FROM rows;
 INSERT INTO invoices (account_id, invoice_id, test_mode, reference_id, source, status, resolution, service,
     service_method, service_flow, service_currency, payment_flow, currency, amount, payment_amount, fee, deposit,
-    metadata, attempts_max, created_at, updated_at, expires_at, due_at)
+    metadata, attempts_max, created_at, updated_at, expires_at, due_at, version)
 SELECT account_id, 'cpi_' || id, true, id, 'merchant_api', 'process_pending', 'ok', 'payment_card_usd_hpp',
     'payment_card', 'hpp', 'USD', 'charge', 'USD', 1000, 1000, 0, 1000, '{}', 5, '2029-01-01', '2029-01-01',
-    '2030-01-01', due_at
+    '2030-01-01', due_at, 1
 FROM rows;
-INSERT INTO payments (account_id, payment_id, invoice_id, number, test_mode, status, resolution, provider,
+INSERT INTO payments (account_id, payment_id, invoice_id, attempt_number, test_mode, status, resolution, provider,
     provider_account_id, merchant_id, amount, currency, client_ip, created_at, updated_at, due_at)
 SELECT account_id, 'pay_' || id, 'cpi_' || id, 1, true, 'process_pending', 'ok', 'test', 'ma_0', 'merchant', 1000,
     'USD', '', '2029-01-01', '2029-01-01', due_at
 FROM rows;
-INSERT INTO refunds (account_id, refund_id, invoice_id, payment_id, test_mode, reference_id, amount, currency,
+INSERT INTO refunds (account_id, refund_id, invoice_id, payment_id, test_mode, reference_id, reason, amount, currency,
     provider_amount, provider_currency, fee, status, resolution, created_at, updated_at, due_at)
-SELECT account_id, 'ref_' || id, 'cpi_' || id, 'pay_' || id, true, id, 1000, 'USD', 1000, 'USD', 0, 'refund_pending',
-    'ok', '2029-01-01', '2029-01-01', due_at
+SELECT account_id, 'ref_' || id, 'cpi_' || id, 'pay_' || id, true, id, 'requested', 1000, 'USD', 1000, 'USD', 0,
+    'refund_pending', 'ok', '2029-01-01', '2029-01-01', due_at
 FROM rows;
 INSERT INTO callbacks (account_id, callback_id, invoice_id, test_mode, invoice_status, final, logged_at, url, body,
     status, created_at, due_at)
@@ -129,42 +125,66 @@ def rows_read(found: Any, table: str) -> int:
     )
 
 
-QUESTIONS: dict[str, Callable[[Executor], Awaitable[list[str]]]] = {
-    "invoices": lambda connection: invoices.due_accounts(connection, test_mode=True, now=NOW),
-    "payments": lambda connection: payments.due_accounts(connection, test_mode=True, now=NOW),
-    "refunds": lambda connection: refunds.due_accounts(connection, test_mode=True, now=NOW),
-    "callbacks": lambda connection: callbacks.due_accounts(connection, test_mode=True, now=NOW),
-    "idempotency_keys": lambda connection: idempotency.due_accounts(connection, now=NOW),
-    "provider_accounts": lambda connection: turns.due_accounts(connection, test_mode=True, now=NOW),
-    "ledger_unnumbered": lambda connection: ledger.waiting(connection, test_mode=True),
-}
-CLAIMS: dict[str, Callable[..., Awaitable[Any]]] = {
-    "invoices": partial(invoices.claim, test_mode=True, until=UNTIL),
-    "payments": partial(payments.claim, test_mode=True, until=UNTIL),
-    "refunds": partial(refunds.claim, test_mode=True, until=UNTIL),
-    "callbacks": partial(callbacks.claim, test_mode=True, until=UNTIL),
-    "provider_accounts": partial(turns.claim, test_mode=True, until=UNTIL),
-    "idempotency_keys": idempotency.forget,
+QUEUES: dict[str, Queue] = {queue.table: queue for queue in jobs.QUEUES if queue is not jobs.LISTENERS}
+
+
+def accounts(table: str, *, test_mode: bool = True) -> Callable[[Executor], Awaitable[list[str]]]:
+    """Return the question whose work is due in a table."""
+    return lambda connection: Claims(connection, QUEUES[table], test_mode=test_mode).accounts(NOW)
+
+
+async def leased(connection: Executor, account_id: str, *, queue: Queue, limit: int) -> int:
+    return len(await Claims(connection, queue, test_mode=True).claim(account_id, NOW, limit=limit))
+
+
+async def forgotten(connection: Executor, account_id: str, *, limit: int) -> int:
+    return await idempotency.forget(connection, account_id=account_id, now=NOW, limit=limit)
+
+
+CLAIMS: dict[str, Callable[..., Awaitable[int]]] = {
+    **{queue.table: partial(leased, queue=queue) for queue in jobs.QUEUES if queue.lease is not None},
+    "idempotency_keys": forgotten,
 }
 
 
-@pytest.mark.parametrize("table", QUESTIONS)
-async def test_whose_work_is_due_reads_one_row_an_account_however_long_the_backlog(
+@pytest.mark.parametrize("table", QUEUES)
+async def test_whose_work_is_due_reads_what_is_due_the_longest_and_no_more_than_its_limit(
     backlog: Database, table: str
 ) -> None:
     async with undone(backlog) as connection:
-        accounts = await QUESTIONS[table](connection)
-        found = await plan(connection, QUESTIONS[table])
-    assert sorted(accounts) == (EVERYONE if table == "ledger_unnumbered" else DUE)
+        due = await accounts(table)(connection)
+        found = await plan(connection, accounts(table))
+    assert set(due) <= set(EVERYONE if table == "ledger_unnumbered" else DUE)
     assert {node["Node Type"] for node in scans(found, table)} <= {"Index Scan", "Index Only Scan"}
-    assert rows_read(found, table) <= len(EVERYONE) + 1
+    assert rows_read(found, table) <= LOOK_MAX
+
+
+@pytest.mark.parametrize("table", QUEUES)
+async def test_whose_work_is_due_goes_past_accounts_whose_work_cannot_be_taken(backlog: Database, table: str) -> None:
+    claims = Claims(backlog.pool, QUEUES[table], test_mode=True)
+    due = EVERYONE if table == "ledger_unnumbered" else DUE
+    assert sorted(await claims.accounts(NOW, but=[BUSY])) == due[1:]
+    assert await claims.accounts(NOW, but=due) == []
+
+
+@pytest.mark.parametrize("table", [table for table in QUEUES if table != "ledger_unnumbered"])
+@pytest.mark.parametrize("moment", [NOW, NOW - timedelta(days=1)], ids=["due", "nothing due"])
+async def test_whether_anything_is_due_reads_one_entry_of_an_index(
+    backlog: Database, table: str, moment: datetime
+) -> None:
+    async with undone(backlog) as connection:
+        claims = Claims(connection, QUEUES[table], test_mode=True)
+        await poll(connection, [claims], live=moment, test=moment)  # the driver learns its types
+        found = await plan(connection, lambda said: poll(said, [claims], live=moment, test=moment))
+    assert {node["Node Type"] for node in scans(found, table)} <= {"Index Scan", "Index Only Scan"}
+    assert rows_read(found, table) <= 1
 
 
 async def test_a_mode_without_work_is_not_asked_through_the_other_ones_backlog(backlog: Database) -> None:
     async with undone(backlog) as connection:
-        assert await ledger.waiting(connection, test_mode=False) == [BUSY]
-        assert await callbacks.due_accounts(connection, test_mode=False, now=NOW) == []
-        found = await plan(connection, lambda said: ledger.waiting(said, test_mode=False))
+        assert await accounts("ledger_unnumbered", test_mode=False)(connection) == [BUSY]
+        assert await accounts("callbacks", test_mode=False)(connection) == []
+        found = await plan(connection, accounts("ledger_unnumbered", test_mode=False))
     assert rows_read(found, "ledger_unnumbered") <= len(EVERYONE) + 1
 
 
@@ -173,7 +193,7 @@ async def test_a_claim_finds_its_rows_by_the_index_and_reads_no_more_than_it_tak
     backlog: Database, table: str
 ) -> None:
     async with undone(backlog) as connection:
-        found = await plan(connection, partial(CLAIMS[table], account_id=BUSY, now=NOW, limit=LIMIT))
+        found = await plan(connection, partial(CLAIMS[table], account_id=BUSY, limit=LIMIT))
     indexes = {node.get("Index Name") for node in scans(found, table)}
     assert indexes == {f"{table}_due", f"{table}_pkey"}
     assert rows_read(found, table) <= 2 * LIMIT
@@ -187,5 +207,4 @@ async def test_a_claim_takes_no_more_than_its_limit_whatever_the_plan(backlog: D
         # row outside.
         for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "memoize"):
             await connection.execute(f"SET LOCAL enable_{way} = off")
-        taken = await CLAIMS[table](connection, account_id=DUE[1], now=NOW, limit=1)
-    assert (taken if table == "idempotency_keys" else len(taken)) == 1
+        assert await CLAIMS[table](connection, account_id=DUE[1], limit=1) == 1

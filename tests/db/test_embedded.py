@@ -26,7 +26,7 @@ async def home(folders: Callable[[], Path]) -> Path:
 
 
 async def say(url: str, statement: str) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(url, timeout=5)
+    connection = await asyncpg.connect(url, timeout=60)
     try:
         return await connection.fetch(statement)
     finally:

@@ -34,7 +34,7 @@ async def shell(block: str, environment: Mapping[str, str]) -> str:
     process = await asyncio.create_subprocess_exec(
         *("sh", "-e", "-c", block), env={**os.environ, **environment}, stdout=PIPE, stderr=PIPE
     )
-    out, err = await asyncio.wait_for(process.communicate(), 30)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, err.decode()
     return out.decode().strip()
 
@@ -43,7 +43,7 @@ async def test_the_first_payment_of_the_readme_is_made_as_it_says(folder: Path) 
     start, create, ask = blocks()
     assert start == "make run\n"
     assert "\n\t@exec $(BIN)/kassa serve --demo\n" in (ROOT / "Makefile").read_text()
-    async with serving.running(folder) as kassa:
+    async with serving.running(folder, seeded=False) as kassa:
         printed = folder / "stdout.log"
         await until(lambda: "Ctrl-C stops Kassa" in printed.read_text(), what="the greeting")
         environment = credentials(printed.read_text())

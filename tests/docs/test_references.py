@@ -33,3 +33,15 @@ def test_every_page_is_in_the_site_and_in_its_summary() -> None:
         name = str(page.relative_to(ROOT / "docs"))
         assert f" {name}\n" in navigation, name
         assert name == "index.md" or f"({name[:-3]}.html)" in summary, name
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_file_that_the_map_names_is_there(page: str) -> None:
+    plain = FENCE.sub("", (ROOT / page).read_text())
+    named = set(re.findall(r"`([\w/.-]+(?:\.(?:py|md|toml|yml)|/))`", plain))
+    places = (ROOT, ROOT / "src" / "kassa", ROOT / "src" / "kassa" / "invoices")
+    files_of_any_package = {"model.py", "operations.py", "queries.py"}
+    assert len(named) > 5
+    assert {
+        name for name in named if not any((place / name).exists() for place in places)
+    } - files_of_any_package == set()

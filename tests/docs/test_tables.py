@@ -4,10 +4,11 @@ import re
 from typing import Final
 
 from kassa import money
-from kassa.bank import cards, days
+from kassa.bank import cards, faults
 from kassa.db import cluster
-from kassa.invoices.model import FINAL, REJECTED, Status
-from kassa.payments.model import PaymentStatus
+from kassa.invoices.document.statuses import PaymentStatus, Status
+from kassa.invoices.rules.invoice import FINAL, REJECTED
+from kassa.invoices.rules.records import DisputeStatus, RefundStatus
 from kassa.providers.test.wire import RESOLUTIONS
 from tests.support.languages import ROOT
 
@@ -30,12 +31,17 @@ def words(table: list[list[str]]) -> list[str]:
 def test_each_status_is_explained_and_marked_where_it_is_final() -> None:
     table = rows(CONTRACT, "Statuses")
     assert sorted(words(table)) == sorted(Status)
-    assert {word for row in table if row[1] == "●" for word in row[0].split(", ")} == set(FINAL)
-    assert all(row[2] for row in table)
+    assert {word for row in table if row[1] == "●" for word in row[0].split(", ")} == {*FINAL, "expired", "terminated"}
+    assert all(len(row) == 4 and all(row[2:]) for row in table)
 
 
 def test_each_status_of_an_attempt_is_explained() -> None:
     assert sorted(words(rows(CONTRACT, "Statuses of an attempt"))) == sorted(PaymentStatus)
+
+
+def test_each_status_of_refunds_and_disputes_is_explained() -> None:
+    assert words(rows(CONTRACT, "Statuses of a refund")) == list(RefundStatus)
+    assert words(rows(CONTRACT, "Disputes")) == list(DisputeStatus)
 
 
 def test_each_resolution_is_explained_once() -> None:
@@ -68,9 +74,10 @@ def test_the_reasons_for_a_decline_are_those_of_the_bank() -> None:
 
 
 def test_the_faults_are_those_of_the_bank() -> None:
-    chosen = zip(days.EXPIRIES.items(), days.AMOUNTS, strict=True)
+    triggers = zip(faults.EXPIRIES.items(), faults.AMOUNTS, strict=True)
     assert rows(TESTING, "Faults of the bank") == [
-        [fault, expiry, str(money.to_decimal(amount, "USD")), days.WORDS[fault]] for (expiry, fault), amount in chosen
+        [fault, expiry, str(money.to_decimal(amount, "USD")), faults.DESCRIPTIONS[fault]]
+        for (expiry, fault), amount in triggers
     ]
 
 

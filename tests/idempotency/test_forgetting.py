@@ -10,6 +10,7 @@ from kassa.idempotency.forgetting import Forgetting
 from kassa.idempotency.model import Claim, Result, fingerprint
 from kassa.platform import Platform
 from tests.support import platform as platforms
+from tests.support import working
 from tests.support.postgres import Database
 
 DAY = timedelta(hours=24)
@@ -26,7 +27,7 @@ async def keep(platform: Platform, account: Account, key: str, *, age: timedelta
         now=now,
     )
     assert isinstance(claim, Claim)
-    await operations.settle(platform.pool, claim, Result(status=201, body=b"{}"), now=now)
+    await operations.record(platform.pool, claim, Result(status=201, body=b"{}"), now=now)
 
 
 async def test_keys_are_deleted_after_a_day_and_not_before(database: Database) -> None:
@@ -37,13 +38,12 @@ async def test_keys_are_deleted_after_a_day_and_not_before(database: Database) -
         await keep(platform, account, "old", age=DAY)
         await keep(platform, other, "other", age=timedelta())
         job, now = Forgetting(platform), Clock.real()
-        assert await job.due_accounts(now, test_mode=True) == []
-        assert await job.due_accounts(now, test_mode=False) == [account.account_id]
-        (claim,) = await job.claim(account.account_id, now, test_mode=False, limit=1)
+        assert await working.due(database.pool, job, now, test_mode=False) == [account.account_id]
+        (claim,) = await working.taken(database.pool, job, account.account_id, now, test_mode=False)
         assert await job.run(claim)
         kept = await database.pool.fetch("SELECT key FROM idempotency_keys ORDER BY key")
         assert [row["key"] for row in kept] == ["other", "young"]
-        assert await job.due_accounts(now, test_mode=False) == []
+        assert await working.due(database.pool, job, now, test_mode=False) == []
 
 
 async def test_an_account_whose_keys_somebody_else_holds_tells_that_nothing_was_done(database: Database) -> None:
@@ -51,7 +51,7 @@ async def test_an_account_whose_keys_somebody_else_holds_tells_that_nothing_was_
         account = (await platforms.new_account(platform)).account
         await keep(platform, account, "old", age=DAY)
         job = Forgetting(platform)
-        (claim,) = await job.claim(account.account_id, Clock.real(), test_mode=False, limit=1)
+        (claim,) = await working.taken(database.pool, job, account.account_id, Clock.real(), test_mode=False)
         async with transaction(database.pool) as connection:
             await connection.execute("SELECT FROM idempotency_keys FOR UPDATE")
             assert not await job.run(claim)

@@ -1,10 +1,10 @@
-"""What a key stands for, decided without a database."""
+"""What a key is_kept for, decided without a database."""
 
 import pytest
 
 from kassa.clock import Clock
 from kassa.errors import Invalid, RequestUnderWay
-from kassa.idempotency.model import Claim, Met, Result, fingerprint, is_key, repeated, stands
+from kassa.idempotency.model import Claim, KnownKey, Result, fingerprint, is_kept, is_key, repeated
 
 ASKED = fingerprint("POST", "/payment-invoices", b"{}")
 RESULT = Result(status=201, body=b"{}")
@@ -27,18 +27,18 @@ def test_no_other_text_is_one(text: str) -> None:
 
 
 def test_a_repeat_gets_the_result_and_nothing_else() -> None:
-    assert repeated(Met(fingerprint=ASKED, result=RESULT), ASKED) == RESULT
+    assert repeated(KnownKey(fingerprint=ASKED, result=RESULT), ASKED) == RESULT
     with pytest.raises(RequestUnderWay):
-        repeated(Met(fingerprint=ASKED, result=None), ASKED)
+        repeated(KnownKey(fingerprint=ASKED, result=None), ASKED)
     for result in (RESULT, None):
         with pytest.raises(Invalid) as refused:
-            repeated(Met(fingerprint=b"other", result=result), ASKED)
+            repeated(KnownKey(fingerprint=b"other", result=result), ASKED)
         assert refused.value.errors == {"Idempotency-Key": "This key was used for another request."}
 
 
 def test_what_was_done_stands_and_what_was_refused_does_not() -> None:
-    assert [status for status in (200, 201, 202, 409, 500, 502, 504) if not stands(status)] == []
-    assert [status for status in (400, 401, 403, 404, 405, 413, 415, 422, 429, 503) if stands(status)] == []
+    assert [status for status in (200, 201, 202, 409, 500, 502, 504) if not is_kept(status)] == []
+    assert [status for status in (400, 401, 403, 404, 405, 413, 415, 422, 429, 503) if is_kept(status)] == []
 
 
 def test_a_key_names_what_its_request_creates() -> None:

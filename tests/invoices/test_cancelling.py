@@ -13,9 +13,9 @@ from kassa.accounts.model import Account
 from kassa.cardgate import charge
 from kassa.cardgate.charge import Session
 from kassa.failpoints import Died
-from kassa.invoices import cancelling
-from kassa.invoices.model import Invoice
-from kassa.payments.model import Payment
+from kassa.invoices.operations import cancel as cancelling
+from kassa.invoices.rules.attempt import Payment
+from kassa.invoices.rules.invoice import Invoice
 from tests.support.wire import Fault
 from tests.support.world import GOOD, GOOD_SECURE, Changes, World
 
@@ -25,7 +25,7 @@ WAITING = Changes(status="process_pending", resolution="ok", attempts=["process_
 CLOSED = Changes(status="process_pending", resolution="ok", attempts=["process_failed"])
 PAID = Changes(status="processed", resolution="ok", attempts=["processed"])
 PAID_BY_ANOTHER = Changes(status="processed", resolution="ok", attempts=["process_failed", "processed"])
-POINTS = 6
+POINTS = 4
 """So many places a cancellation passes."""
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from kassa.accounts.model import Account
 from kassa.errors import Invalid
-from kassa.invoices import document, operations
-from kassa.invoices.model import Invoice, Status
-from kassa.ledger.model import Purse
+from kassa.invoices.document import building as document
+from kassa.invoices.operations import pay as operations
+from kassa.invoices.rules.invoice import Invoice, Status
+from kassa.ledger.model import LedgerAccount
 from kassa.providers.protocol import Accepted
 from tests.support import ledger, rates
 from tests.support.postgres import Database
@@ -71,10 +72,10 @@ async def test_a_converted_invoice_is_paid_in_the_services_currency_and_booked_i
     assert (await world.changes(invoice)).status == "processed"
     assert await at_bank(world, invoice) == [("PURCHASE", 10_820, "USD")]
     assert await ledger.balances(world.platform.pool, shop.account_id) == {
-        (Purse.PROVIDER, "USD"): 10_820,
-        (Purse.EXCHANGE, "USD"): 10_820,
-        (Purse.EXCHANGE, "EUR"): -10_000,
-        (Purse.ACTIVE, "EUR"): 10_000,
+        (LedgerAccount.PROVIDER, "USD"): 10_820,
+        (LedgerAccount.EXCHANGE, "USD"): 10_820,
+        (LedgerAccount.EXCHANGE, "EUR"): -10_000,
+        (LedgerAccount.ACTIVE, "EUR"): 10_000,
     }
     assert await proven(world, shop)
     told = await attributes(world, shop, invoice)
@@ -158,11 +159,11 @@ async def test_fees_are_in_the_invoices_currency_at_its_rate(
     assert (invoice.payment_amount, invoice.fee, invoice.service_amount) == (payment_amount, 287, due)
     await world.pay(invoice)
     assert await ledger.balances(world.platform.pool, shop.account_id) == {
-        (Purse.PROVIDER, "USD"): due,
-        (Purse.EXCHANGE, "USD"): due,
-        (Purse.EXCHANGE, "EUR"): -payment_amount,
-        (Purse.ACTIVE, "EUR"): payment_amount - 287,
-        (Purse.FEES, "EUR"): 287,
+        (LedgerAccount.PROVIDER, "USD"): due,
+        (LedgerAccount.EXCHANGE, "USD"): due,
+        (LedgerAccount.EXCHANGE, "EUR"): -payment_amount,
+        (LedgerAccount.ACTIVE, "EUR"): payment_amount - 287,
+        (LedgerAccount.FEES, "EUR"): 287,
     }
     assert await proven(world, shop)
 
@@ -234,16 +235,14 @@ async def test_what_was_taken_otherwise_than_asked_is_held_as_it_came_and_waits_
     world: World, shop: Account, amount: int, currency: str
 ) -> None:
     invoice = await world.invoice(shop, service=USD, currency="EUR", amount="100")
-    route = await world.platform.route(shop.account_id, USD, test_mode=True)
-    assert route is not None
-    payment = await operations.begin(world.platform, invoice, number=1, card=None, client_ip="192.0.2.1", route=route)
+    payment = await world.begin(invoice, card=None)
     assert (payment.amount, payment.currency) == (10_820, "USD")
     taken = Accepted(external_id="tx", amount=amount, currency=currency)
-    after = (await operations.settle(world.platform, payment, taken)).invoice
+    after = (await operations.apply_result(world.platform, payment, taken)).invoice
     assert (after.status, after.resolution, after.processed_amount) == (Status.PROCESS_ERROR, "invalid_amount", None)
     assert await ledger.balances(world.platform.pool, shop.account_id) == {
-        (Purse.PROVIDER, currency): amount,
-        (Purse.PENDING, currency): amount,
+        (LedgerAccount.PROVIDER, currency): amount,
+        (LedgerAccount.PENDING, currency): amount,
     }
     assert await proven(world, shop)
 

@@ -12,18 +12,18 @@ from kassa import ids
 from kassa.accounts.model import Account
 from kassa.accounts.services import operations as services
 from kassa.errors import Invalid, NotApprovable
-from kassa.invoices import operations as invoices
-from kassa.invoices.decisions.operations import decide
-from kassa.invoices.model import Invoice
-from kassa.invoices.queries import View
-from kassa.invoices.returns import operations as returns
-from kassa.invoices.returns.asked import AskedRefund
-from kassa.invoices.returns.asking import send
-from kassa.ledger.model import Purse
+from kassa.invoices.creating.refund_request import RefundRequest
+from kassa.invoices.operations import pay as invoices
+from kassa.invoices.operations import refund as returns
+from kassa.invoices.operations.refund import send
+from kassa.invoices.operations.review import decide
+from kassa.invoices.rules.attempt import Payment
+from kassa.invoices.rules.invoice import Invoice
+from kassa.invoices.rules.snapshot import Snapshot
+from kassa.invoices.tables import payments
+from kassa.ledger.model import LedgerAccount
 from kassa.moderation import operations as moderation
 from kassa.moderation.model import AmountRule, Verdict
-from kassa.payments import queries as payments
-from kassa.payments.model import Payment
 from kassa.providers.protocol import Accepted, Declined
 from tests.support import ledger, rates
 from tests.support.api import CARD_USD as USD
@@ -65,7 +65,7 @@ async def shop(world: World) -> Account:
 @pytest.fixture
 async def dear(world: World, shop: Account) -> Account:
     """An account with every fee, in dollars, and a reserve."""
-    await services.add(world.platform.pool, world.platform.clock, shop.account_id, USD, TERMS)
+    await services.add(world.platform.pool, world.platform.clock, shop.account_id, USD, TERMS, by="ann")
 
     async def known() -> bool:
         service = await world.platform.accounts.service(shop.account_id, USD)
@@ -88,25 +88,23 @@ async def payment_of(world: World, invoice: Invoice) -> Payment:
     return payment
 
 
-async def refund(world: World, invoice: Invoice, amount: str | None = None) -> View:
+async def refund(world: World, invoice: Invoice, amount: str | None = None) -> Snapshot:
     """Refund an invoice, all that is left of it or an amount."""
     account = await world.platform.accounts.by_id(invoice.account_id)
-    asked = AskedRefund(reference_id=str(uuid.uuid4()), amount=None if amount is None else Decimal(amount))
+    asked = RefundRequest(reference_id=str(uuid.uuid4()), amount=None if amount is None else Decimal(amount))
     refund_id = ids.new_id("ref", account.tag)
-    begun, _ = await returns.begin(world.platform, account, invoice, asked, refund_id=refund_id)
+    begun, _ = await returns.request(world.platform, account, await world.view(invoice), asked, refund_id=refund_id)
     return await send(world.platform, begun)
 
 
-async def charge_back(world: World, invoice: Invoice, amount: str = "") -> Invoice:
+async def charge_back(world: World, invoice: Invoice, amount: str = "") -> Snapshot:
     """Charge an amount of the service's currency back at the bank, and let Kassa hear of it."""
     payment = await payment_of(world, invoice)
     await world.charge_back(payment.payment_id, amount)
     now = world.platform.clock.now(test_mode=True)
-    await payments.wake(
-        world.platform.pool, payment.payment_id, account_id=payment.account_id, now=now, charge_back=True
-    )
+    await payments.wake(world.platform.pool, payment.payment_id, account_id=payment.account_id, now=now, dispute=True)
     await world.ask(await world.platform.accounts.by_id(invoice.account_id))
-    return (await world.view(invoice)).invoice
+    return await world.view(invoice)
 
 
 async def given_back(world: World, invoice: Invoice) -> list[int]:
@@ -116,7 +114,7 @@ async def given_back(world: World, invoice: Invoice) -> list[int]:
     return [line["amount"] for line in lines if line["order"] == payment.payment_id and line["kind"] != "PURCHASE"]
 
 
-async def purses(world: World, account: Account) -> dict[tuple[Purse, str], int]:
+async def purses(world: World, account: Account) -> dict[tuple[LedgerAccount, str], int]:
     """Prove the books, their provider's purse against the bank in each currency, and return what is not empty."""
     await ledger.number(world.platform.pool, account.account_id)
     assert not (await ledger.verified(world.platform.pool, account.account_id)).problems
@@ -127,7 +125,7 @@ async def purses(world: World, account: Account) -> dict[tuple[Purse, str], int]
     for line in await world.statement():
         if line["order"] in known:
             at_bank[line["currency"]] += line["amount"] if line["kind"] == "PURCHASE" else -line["amount"]
-    booked = {currency: minor for (purse, currency), minor in found.items() if purse is Purse.PROVIDER}
+    booked = {currency: minor for (purse, currency), minor in found.items() if purse is LedgerAccount.PROVIDER}
     assert {currency: minor for currency, minor in booked.items() if minor} == {
         currency: minor for currency, minor in at_bank.items() if minor
     }
@@ -138,18 +136,30 @@ async def test_a_reserve_is_in_the_invoices_currency_and_pays_for_refunds_first(
     invoice = await paid(world, dear)
     # 0.50 USD are 0.46 EUR, 0.54 are 0.50, 16.23 are 15.
     assert (invoice.processed_fee, invoice.reserved_amount, invoice.reserve_left) == (46, 1_000, 1_000)
-    position = {(Purse.PROVIDER, "USD"): 10_820, (Purse.EXCHANGE, "USD"): 10_820, (Purse.EXCHANGE, "EUR"): -10_000}
-    own = {(Purse.ACTIVE, "EUR"): 8_954, (Purse.RESERVED, "EUR"): 1_000, (Purse.FEES, "EUR"): 46}
+    position = {
+        (LedgerAccount.PROVIDER, "USD"): 10_820,
+        (LedgerAccount.EXCHANGE, "USD"): 10_820,
+        (LedgerAccount.EXCHANGE, "EUR"): -10_000,
+    }
+    own = {
+        (LedgerAccount.ACTIVE, "EUR"): 8_954,
+        (LedgerAccount.RESERVED, "EUR"): 1_000,
+        (LedgerAccount.FEES, "EUR"): 46,
+    }
     assert await purses(world, dear) == position | own
     first = await refund(world, invoice, "4")
     assert (first.invoice.reserve_left, first.refunds[0].fee) == (600, 50)
     assert first.refunds[0].provider_amount == 433
-    back = {(Purse.PROVIDER, "USD"): 10_387, (Purse.EXCHANGE, "USD"): 10_387, (Purse.EXCHANGE, "EUR"): -9_600}
-    own = {(Purse.ACTIVE, "EUR"): 8_904, (Purse.RESERVED, "EUR"): 600, (Purse.FEES, "EUR"): 96}
+    back = {
+        (LedgerAccount.PROVIDER, "USD"): 10_387,
+        (LedgerAccount.EXCHANGE, "USD"): 10_387,
+        (LedgerAccount.EXCHANGE, "EUR"): -9_600,
+    }
+    own = {(LedgerAccount.ACTIVE, "EUR"): 8_904, (LedgerAccount.RESERVED, "EUR"): 600, (LedgerAccount.FEES, "EUR"): 96}
     assert await purses(world, dear) == back | own
     world.move_clock(days=2)
     assert await world.expire(dear) == 1
-    own = {(Purse.ACTIVE, "EUR"): 9_504, (Purse.FEES, "EUR"): 96}
+    own = {(LedgerAccount.ACTIVE, "EUR"): 9_504, (LedgerAccount.FEES, "EUR"): 96}
     assert await purses(world, dear) == back | own
 
 
@@ -184,8 +194,8 @@ async def test_a_refund_that_failed_does_not_unsettle_the_sum(world: World, shop
     world.wire.refund_fault = None
     # One yen alone comes to nothing; with the three before it, it is a cent, and stays one when these fail.
     await refund(world, invoice, "1")
-    await returns.settle(world.platform, lost, Declined(external_id=None, resolution="declined"))
-    assert (await purses(world, shop))[Purse.ACTIVE, "JPY"] == 999
+    await returns.apply_result(world.platform, lost, Declined(external_id=None, resolution="declined"))
+    assert (await purses(world, shop))[LedgerAccount.ACTIVE, "JPY"] == 999
     await refund(world, invoice)
     assert await given_back(world, invoice) == [1, 399]
     assert await purses(world, shop) == {}
@@ -206,17 +216,17 @@ async def test_a_refund_that_is_told_of_late_is_booked_in_both_currencies(world:
     invoice = await paid(world, shop)
     world.wire.refund_fault = Fault.LOSE_ANSWER
     lost = (await refund(world, invoice, "40")).refunds[0]
-    await returns.settle(world.platform, lost, Declined(external_id=None, resolution="declined"))
+    await returns.apply_result(world.platform, lost, Declined(external_id=None, resolution="declined"))
     assert (await world.view(invoice)).invoice.status == "refund_failed"
     done = Accepted(external_id="b", amount=lost.provider_amount, currency=lost.provider_currency)
     assert (lost.provider_amount, lost.provider_currency) == (4_328, "USD")
-    after = await returns.settle(world.platform, lost, done)
+    after = await returns.apply_result(world.platform, lost, done)
     assert after.invoice.status == "partially_refunded"
     assert await purses(world, shop) == {
-        (Purse.PROVIDER, "USD"): 6_492,
-        (Purse.EXCHANGE, "USD"): 6_492,
-        (Purse.EXCHANGE, "EUR"): -6_000,
-        (Purse.ACTIVE, "EUR"): 6_000,
+        (LedgerAccount.PROVIDER, "USD"): 6_492,
+        (LedgerAccount.EXCHANGE, "USD"): 6_492,
+        (LedgerAccount.EXCHANGE, "EUR"): -6_000,
+        (LedgerAccount.ACTIVE, "EUR"): 6_000,
     }
 
 
@@ -226,14 +236,18 @@ async def test_a_charge_back_is_told_in_the_services_currency_and_takes_the_invo
     invoice = await paid(world, dear)
     for amount, total, there in (("32.46", 3_000, 3_246), ("0.01", 3_001, 3_247)):
         found = await charge_back(world, invoice, amount)
-        assert (found.status, found.charged_back_amount) == ("partially_charged_back", total)
+        assert (found.invoice.status, found.charged_back_amount) == ("partially_charged_back", total)
         assert found.charged_back_service_amount == there
         await purses(world, dear)
     found = await charge_back(world, invoice)
-    assert (found.status, found.charged_back_amount, found.moderation_required) == ("charged_back", 10_000, False)
-    assert found.reserve_left == 0
+    assert (found.invoice.status, found.charged_back_amount, found.invoice.moderation_required) == (
+        "charged_back",
+        10_000,
+        False,
+    )
+    assert found.invoice.reserve_left == 0
     # Three charge-backs and the payment itself have cost something; nothing is left of the conversion.
-    assert await purses(world, dear) == {(Purse.ACTIVE, "EUR"): -4_546, (Purse.FEES, "EUR"): 4_546}
+    assert await purses(world, dear) == {(LedgerAccount.ACTIVE, "EUR"): -4_546, (LedgerAccount.FEES, "EUR"): 4_546}
 
 
 @pytest.mark.parametrize(
@@ -246,8 +260,8 @@ async def test_the_rest_of_what_was_refunded_is_charged_back(
     invoice = await paid(world, shop, asked, service)
     one = (await refund(world, invoice, part)).refunds[0]
     found = await charge_back(world, invoice, rest)
-    assert (found.status, found.moderation_required) == ("charged_back", False)
-    assert one.amount + (found.charged_back_amount or 0) == invoice.processed_amount
+    assert (found.invoice.status, found.invoice.moderation_required) == ("charged_back", False)
+    assert one.amount + found.charged_back_amount == invoice.processed_amount
     assert await purses(world, shop) == {}
 
 
@@ -255,12 +269,16 @@ async def test_a_bank_that_takes_back_what_was_refunded_is_believed(world: World
     invoice = await paid(world, shop)
     await refund(world, invoice)
     found = await charge_back(world, invoice, "54.10")
-    assert (found.status, found.charged_back_amount, found.moderation_required) == ("charged_back", 5_000, True)
+    assert (found.invoice.status, found.charged_back_amount, found.invoice.moderation_required) == (
+        "charged_back",
+        5_000,
+        True,
+    )
     assert await purses(world, shop) == {
-        (Purse.PROVIDER, "USD"): -5_410,
-        (Purse.EXCHANGE, "USD"): -5_410,
-        (Purse.EXCHANGE, "EUR"): 5_000,
-        (Purse.ACTIVE, "EUR"): -5_000,
+        (LedgerAccount.PROVIDER, "USD"): -5_410,
+        (LedgerAccount.EXCHANGE, "USD"): -5_410,
+        (LedgerAccount.EXCHANGE, "EUR"): 5_000,
+        (LedgerAccount.ACTIVE, "EUR"): -5_000,
     }
 
 
@@ -269,7 +287,7 @@ async def test_a_bank_that_takes_back_what_was_refunded_is_believed(world: World
 
 async def held(world: World, account: Account, rule: AmountRule) -> Invoice:
     """Have a rule look at a payment of 100 EUR that are 108.20 USD."""
-    await moderation.add_rule(world.platform.pool, account.account_id, rule, now=account.created_at)
+    await moderation.add_rule(world.platform.pool, account.account_id, rule, now=account.created_at, by="ann")
 
     async def known() -> bool:
         return bool(await world.platform.accounts.moderation_rules(account.account_id))
@@ -297,22 +315,25 @@ async def test_a_rule_on_the_amount_looks_at_both_currencies(
 
 async def test_what_is_approved_is_converted_then(world: World, dear: Account) -> None:
     invoice = await held(world, dear, AmountRule(currency="EUR", at_least=1))
-    assert await purses(world, dear) == {(Purse.PROVIDER, "USD"): 10_820, (Purse.PENDING, "USD"): 10_820}
+    assert await purses(world, dear) == {
+        (LedgerAccount.PROVIDER, "USD"): 10_820,
+        (LedgerAccount.PENDING, "USD"): 10_820,
+    }
     after = (await decide(world.platform, dear, invoice.invoice_id, Verdict.APPROVED, by="operator Ann")).invoice
     assert (after.status, after.processed_amount, after.reserve_left) == ("processed", 10_000, 1_000)
     assert await purses(world, dear) == {
-        (Purse.PROVIDER, "USD"): 10_820,
-        (Purse.EXCHANGE, "USD"): 10_820,
-        (Purse.EXCHANGE, "EUR"): -10_000,
-        (Purse.ACTIVE, "EUR"): 8_954,
-        (Purse.RESERVED, "EUR"): 1_000,
-        (Purse.FEES, "EUR"): 46,
+        (LedgerAccount.PROVIDER, "USD"): 10_820,
+        (LedgerAccount.EXCHANGE, "USD"): 10_820,
+        (LedgerAccount.EXCHANGE, "EUR"): -10_000,
+        (LedgerAccount.ACTIVE, "EUR"): 8_954,
+        (LedgerAccount.RESERVED, "EUR"): 1_000,
+        (LedgerAccount.FEES, "EUR"): 46,
     }
     await refund(world, invoice, "99.99")
     await refund(world, invoice)
     assert await given_back(world, invoice) == [10_819, 1]
     # What all of it has cost.
-    assert await purses(world, dear) == {(Purse.ACTIVE, "EUR"): -146, (Purse.FEES, "EUR"): 146}
+    assert await purses(world, dear) == {(LedgerAccount.ACTIVE, "EUR"): -146, (LedgerAccount.FEES, "EUR"): 146}
 
 
 async def test_what_is_rejected_goes_back_as_it_came(world: World, dear: Account) -> None:
@@ -330,11 +351,9 @@ async def taken_otherwise(
     """Have a provider take something else than it was asked for; the bank knows nothing of it."""
     amount, currency = asked.split()
     invoice = await world.invoice(account, service=service, currency=currency, amount=amount)
-    route = await world.platform.route(account.account_id, service, test_mode=True)
-    assert route is not None
-    payment = await invoices.begin(world.platform, invoice, number=1, card=None, client_ip="192.0.2.1", route=route)
+    payment = await world.begin(invoice, card=None)
     outcome = Accepted(external_id="tx", amount=taken, currency=code)
-    return (await invoices.settle(world.platform, payment, outcome)).invoice
+    return (await invoices.apply_result(world.platform, payment, outcome)).invoice
 
 
 @pytest.mark.parametrize(
@@ -356,18 +375,18 @@ async def test_another_amount_is_approved_as_what_it_comes_to_at_the_invoices_ra
     after = (await decide(world.platform, shop, invoice.invoice_id, Verdict.APPROVED, by="operator Ann")).invoice
     assert (after.status, after.processed_amount) == (status, amount)
     assert await booked(world, shop) == {
-        (Purse.PROVIDER, code): taken,
-        (Purse.EXCHANGE, code): taken,
-        (Purse.EXCHANGE, currency): -amount,
-        (Purse.ACTIVE, currency): amount,
+        (LedgerAccount.PROVIDER, code): taken,
+        (LedgerAccount.EXCHANGE, code): taken,
+        (LedgerAccount.EXCHANGE, currency): -amount,
+        (LedgerAccount.ACTIVE, currency): amount,
     }
     begun = await world.begin_refund(invoice)
     assert (begun.amount, begun.provider_amount, begun.provider_currency) == (amount, taken, code)
-    await returns.settle(world.platform, begun, Accepted(external_id="b", amount=taken, currency=code))
+    await returns.apply_result(world.platform, begun, Accepted(external_id="b", amount=taken, currency=code))
     assert await booked(world, shop) == {}
 
 
-async def booked(world: World, account: Account) -> dict[tuple[Purse, str], int]:
+async def booked(world: World, account: Account) -> dict[tuple[LedgerAccount, str], int]:
     """Prove the books alone, and return what is not empty."""
     await ledger.number(world.platform.pool, account.account_id)
     assert not (await ledger.verified(world.platform.pool, account.account_id)).problems
@@ -384,7 +403,7 @@ async def test_another_currency_than_asked_for_cannot_be_approved(
     with pytest.raises(NotApprovable):
         await decide(world.platform, shop, invoice.invoice_id, Verdict.APPROVED, by="operator Ann")
     assert await world.view(invoice) == before
-    assert await booked(world, shop) == {(Purse.PROVIDER, code): taken, (Purse.PENDING, code): taken}
+    assert await booked(world, shop) == {(LedgerAccount.PROVIDER, code): taken, (LedgerAccount.PENDING, code): taken}
 
 
 # Late -----------------------------------------------------------------------------------------------------------------
@@ -400,7 +419,7 @@ async def test_a_late_success_is_converted_and_may_be_refunded(world: World, sho
     world.move_clock(minutes=10)
     await world.ask(shop)
     assert (await world.view(invoice)).invoice.status == "processed"
-    assert (await purses(world, shop))[Purse.ACTIVE, "EUR"] == 10_000
+    assert (await purses(world, shop))[LedgerAccount.ACTIVE, "EUR"] == 10_000
     await refund(world, invoice)
     assert await given_back(world, invoice) == [10_820]
     assert await purses(world, shop) == {}

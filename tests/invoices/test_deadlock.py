@@ -33,10 +33,10 @@ async def test_an_answer_whose_transaction_was_the_deadlocks_victim_is_applied_a
     paying = asyncio.create_task(world.pay(invoice))
     await world.wire.held.wait()
     async with stubborn(module_database) as other:
-        await other.execute("SELECT FROM payments WHERE invoice_id = $1 FOR UPDATE", invoice.invoice_id)
+        await other.execute("SELECT FROM invoices WHERE invoice_id = $1 FOR UPDATE", invoice.invoice_id)
         world.wire.let_go.set()
         await world.until_waiting()
-        await other.execute("SELECT FROM invoices WHERE invoice_id = $1 FOR UPDATE", invoice.invoice_id)
+        await other.execute("SELECT FROM payments WHERE invoice_id = $1 FOR UPDATE", invoice.invoice_id)
     await paying
     assert await world.changes(invoice) == Changes(status="processed", resolution="ok", attempts=["processed"])
     assert await world.told(invoice) == ["process_pending", "processed"]

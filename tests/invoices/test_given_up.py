@@ -10,15 +10,15 @@ import pytest
 
 from kassa.accounts.model import Account
 from kassa.db.pool import transaction
-from kassa.invoices import operations
-from kassa.invoices import queries as invoice_queries
-from kassa.invoices.model import Invoice
+from kassa.invoices.operations import changing, refund
+from kassa.invoices.operations import pay as operations
+from kassa.invoices.rules import settling
+from kassa.invoices.rules.attempt import Payment
+from kassa.invoices.rules.invoice import Invoice
+from kassa.invoices.rules.patience import ABSENT_AFTER, POLL_AFTER_BEGIN, RECHECK_AFTER
+from kassa.invoices.tables import payments as payment_queries
 from kassa.ledger import operations as ledger
-from kassa.ledger.model import Purse
-from kassa.payments import model as payment_model
-from kassa.payments import queries as payment_queries
-from kassa.payments.model import Payment
-from kassa.payments.patience import ABSENT_AFTER, ASK_AFTER_BEGIN, RECHECK_AFTER
+from kassa.ledger.model import LedgerAccount
 from kassa.providers.protocol import Accepted, Declined, Outcome
 from kassa.providers.registry import Registry
 from tests.support.waiting import until
@@ -54,7 +54,7 @@ async def arrive(world: World, paying: asyncio.Task[None]) -> None:
     await paying
 
 
-async def balance(world: World, account: Account, purse: Purse) -> int:
+async def balance(world: World, account: Account, purse: LedgerAccount) -> int:
     """Return what a purse of an account holds."""
     balances = await ledger.balances(world.platform.pool, account_id=account.account_id, test_mode=True)
     return balances.get((purse, "USD"), 0)
@@ -73,7 +73,11 @@ async def test_its_money_pays_an_invoice_that_nothing_else_has_paid(world: World
     await arrive(world, await given_up(world, account, invoice))
     assert await world.changes(invoice) == Changes(status="processed", resolution="ok", attempts=["processed"])
     assert await world.told(invoice) == ["process_pending", "processed"]
-    assert await balance(world, account, Purse.PROVIDER) == await balance(world, account, Purse.ACTIVE) == 10_000
+    assert (
+        await balance(world, account, LedgerAccount.PROVIDER)
+        == await balance(world, account, LedgerAccount.ACTIVE)
+        == 10_000
+    )
 
 
 async def test_its_money_goes_back_where_another_attempt_has_paid(world: World) -> None:
@@ -91,8 +95,12 @@ async def test_its_money_goes_back_where_another_attempt_has_paid(world: World) 
     )
     assert (await latest(world, invoice)).payment_id == paid_by
     assert len(await world.statement()) - before == 3
-    assert await balance(world, account, Purse.PROVIDER) == await balance(world, account, Purse.ACTIVE) == 10_000
-    assert await balance(world, account, Purse.PENDING) == 0
+    assert (
+        await balance(world, account, LedgerAccount.PROVIDER)
+        == await balance(world, account, LedgerAccount.ACTIVE)
+        == 10_000
+    )
+    assert await balance(world, account, LedgerAccount.PENDING) == 0
 
 
 async def test_the_second_of_two_that_took_money_goes_back_though_it_is_the_later(world: World) -> None:
@@ -110,8 +118,12 @@ async def test_the_second_of_two_that_took_money_goes_back_though_it_is_the_late
     await world.ask(account)
     assert (await world.changes(invoice)).attempts == ["processed", "refunded"]
     view = await world.view(invoice)
-    assert (view.payment and view.payment.number, view.invoice.status) == (1, "processed")
-    assert await balance(world, account, Purse.PROVIDER) == await balance(world, account, Purse.ACTIVE) == 10_000
+    assert (view.payment and view.payment.attempt_number, view.invoice.status) == (1, "processed")
+    assert (
+        await balance(world, account, LedgerAccount.PROVIDER)
+        == await balance(world, account, LedgerAccount.ACTIVE)
+        == 10_000
+    )
 
 
 @pytest.mark.parametrize("woken", [True, False])
@@ -136,28 +148,38 @@ async def test_its_money_is_found_by_its_notification_or_by_one_more_question(wo
     assert await world.changes(invoice) == Changes(status="processed", resolution="ok", attempts=["processed"])
 
 
-async def test_a_notification_that_comes_while_a_refusal_is_written_down_is_not_forgotten(world: World) -> None:
+@pytest.mark.parametrize("first", ["the notification", "the refusal"])
+async def test_a_notification_that_comes_while_a_refusal_is_written_down_is_not_forgotten(
+    world: World, first: str
+) -> None:
     account = await world.account()
     invoice = await world.invoice(account)
     world.wire.fault = Fault.LOSE_ANSWER
     await world.pay(invoice)
     world.wire.fault = None
-    payment, pool, clock = await latest(world, invoice), world.platform.pool, world.platform.clock
+    view, payment, pool = await world.view(invoice), await latest(world, invoice), world.platform.pool
+    now = world.platform.clock.now(test_mode=True)
+    declined = Declined(external_id=None, resolution="declined")
+    refused = settling.answered(view, payment, declined, late_success="book", now=now)
+    change = settling.apply(view, payment, refused, hold=None, refund_id="ref_none", decision_id="dec_none", now=now)
+    assert change is not None
+
+    async def wake() -> None:
+        await payment_queries.wake(pool, payment.payment_id, now=now, account_id=account.account_id)
 
     async def waits() -> bool:
         return bool(await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
 
-    async with transaction(pool) as connection:
-        assert await invoice_queries.lock(connection, invoice.invoice_id, account_id=account.account_id)
-        now = clock.now(test_mode=True)
-        waking = asyncio.create_task(
-            payment_queries.wake(pool, payment.payment_id, now=now, account_id=account.account_id)
-        )
-        await until(waits, what="the notification to wait")
-        declined = Declined(external_id=None, resolution="declined")
-        refused = payment_model.answered(payment, declined, refund_late=False, now=now)
-        assert await payment_queries.update(connection, refused, was=payment.status, account_id=account.account_id)
-    await waking
+    if first == "the notification":
+        await wake()
+        await changing.carry_out(world.platform, account, change)
+    else:
+        async with transaction(pool) as connection:
+            await changing.carry_out(world.platform, account, change, connection=connection)
+            waking = asyncio.create_task(wake())
+            await until(waits, what="the notification to wait")
+        await waking
+    assert (await world.changes(invoice)).attempts == ["process_failed"]
     assert await world.ask(account) == 1
     assert (await world.changes(invoice)).attempts == ["processed"]
 
@@ -191,14 +213,16 @@ async def test_money_that_cannot_go_back_waits_for_a_person(
     await world.pay(invoice, expiry="07/77")
     world.move_clock(minutes=31)
     await world.expire(account)
-    await operations.settle(
+    await operations.apply_result(
         world.platform, await latest(world, invoice), Accepted(external_id="b", amount=10_000, currency="USD")
     )
-    await operations.settle(world.platform, await latest(world, invoice), outcome)
+    (back,) = (await world.view(invoice)).refunds
+    await refund.apply_result(world.platform, back, outcome)
+    assert await world.changes(invoice) == Changes(status="process_failed", resolution="expired", attempts=[status])
     view = await world.view(invoice)
-    assert (view.payment and view.payment.status, view.invoice.status) == (status, "process_failed")
+    assert [(each.reason, each.status) for each in view.refunds] == [("late", status)]
     assert view.invoice.moderation_required
-    assert await balance(world, account, Purse.PENDING) == 10_000
+    assert await balance(world, account, LedgerAccount.PENDING) == 10_000
 
 
 async def test_a_process_that_stood_still_asks_for_no_money_any_more(world: World) -> None:
@@ -208,7 +232,7 @@ async def test_a_process_that_stood_still_asks_for_no_money_any_more(world: Worl
         await connection.execute("SELECT FROM invoices WHERE invoice_id = $1 FOR UPDATE", invoice.invoice_id)
         paying = asyncio.create_task(world.pay(invoice))
         await world.until_waiting()
-        world.move_clock(seconds=ASK_AFTER_BEGIN.total_seconds() + 1)
+        world.move_clock(seconds=POLL_AFTER_BEGIN.total_seconds() + 1)
     await paying
     assert (await latest(world, invoice)).payment_id not in world.wire.placed
     assert (await world.changes(invoice)).attempts == ["process_pending"]
@@ -256,6 +280,6 @@ async def test_nor_is_it_about_a_refund(world: World) -> None:
     await world.wire.held.wait()
     world.move_clock(seconds=ABSENT_AFTER.total_seconds() - 5)
     await slow(world).ask_about_refunds(account)
-    assert [refund.status for refund in (await world.view(invoice)).refunds] == ["refund_pending"]
+    assert [each.status for each in (await world.view(invoice)).refunds] == ["refund_pending"]
     world.wire.let_go.set()
-    assert [refund.status for refund in (await refunding).refunds] == ["refunded"]
+    assert [each.status for each in (await refunding).refunds] == ["refunded"]

@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+import asyncpg
 import pytest
 
 from kassa.cardgate import charge
-from kassa.cardgate.facts import card_facts
 from kassa.errors import InvoiceNotPayable, NotFound
-from kassa.invoices import operations
-from kassa.invoices.model import Invoice
-from kassa.payments.model import Payment
-from kassa.payments.patience import ABSENT_AFTER, ASK_AFTER_BEGIN
+from kassa.invoices.operations import changing, expire, polling
+from kassa.invoices.operations import pay as operations
+from kassa.invoices.rules.attempt import Payment
+from kassa.invoices.rules.invoice import Invoice
+from kassa.invoices.rules.patience import ABSENT_AFTER, POLL_AFTER_BEGIN
+from kassa.invoices.rules.snapshot import Snapshot
+from kassa.invoices.tables import payments
 from kassa.providers.protocol import Accepted, Card, Declined, Outcome, Pending, Redirect
 from tests.support.wire import Fault
 from tests.support.world import BAD, GOOD, GOOD_SECURE, Changes, World
@@ -30,19 +33,6 @@ def _line_works_and_time_is_real(world: World) -> Iterator[None]:
     world.wire.let_go.set()
     world.wire.let_go = asyncio.Event()
     world.wire.held = asyncio.Event()
-
-
-async def begun(world: World, invoice: Invoice, *, number: int = 1) -> Payment:
-    route = await world.platform.accounts.route(invoice.account_id, invoice.service, test_mode=True)
-    assert route is not None
-    return await operations.begin(
-        world.platform,
-        invoice,
-        number=number,
-        card=card_facts(world.platform, CARD, test_mode=True),
-        client_ip="192.0.2.1",
-        route=route,
-    )
 
 
 # Creation -------------------------------------------------------------------------------------------------------------
@@ -73,7 +63,7 @@ async def test_what_a_loser_of_the_race_is_shown_is_what_stands(world: World) ->
 
 async def test_of_twenty_callers_with_one_attempt_number_exactly_one_begins(world: World) -> None:
     invoice = await world.invoice(await world.account())
-    results = await asyncio.gather(*(begun(world, invoice) for _ in range(20)), return_exceptions=True)
+    results = await asyncio.gather(*(world.begin(invoice) for _ in range(20)), return_exceptions=True)
     assert sum(isinstance(result, Payment) for result in results) == 1
     assert sum(isinstance(result, InvoiceNotPayable) for result in results) == 19
     assert (await world.changes(invoice)).attempts == ["process_pending"]
@@ -94,7 +84,7 @@ async def test_while_an_attempt_is_undecided_no_other_begins(world: World) -> No
     await world.pay(invoice, card=GOOD_SECURE)
     for number in (1, 2, 3):
         with pytest.raises(InvoiceNotPayable):
-            await begun(world, invoice, number=number)
+            await world.begin(invoice, number=number)
     await world.pay(invoice, number=2)
     assert len(world.wire.placed) == 1
 
@@ -103,7 +93,7 @@ async def test_while_an_attempt_is_undecided_no_other_begins(world: World) -> No
 async def test_an_attempt_whose_turn_it_is_not_never_begins(world: World, number: int) -> None:
     invoice = await world.invoice(await world.account())
     with pytest.raises(InvoiceNotPayable):
-        await begun(world, invoice, number=number)
+        await world.begin(invoice, number=number)
     assert (await world.changes(invoice)).attempts == []
 
 
@@ -111,7 +101,7 @@ async def test_an_invoice_that_is_over_takes_no_attempt_before_the_worker_has_se
     invoice = await world.invoice(await world.account())
     world.move_clock(minutes=30)
     with pytest.raises(InvoiceNotPayable):
-        await begun(world, invoice)
+        await world.begin(invoice)
 
 
 async def test_another_accounts_invoice_is_not_there(world: World) -> None:
@@ -121,9 +111,22 @@ async def test_another_accounts_invoice_is_not_there(world: World) -> None:
         **{name: getattr(invoice, name) for name in invoice.__struct_fields__} | {"account_id": mine.account_id}
     )
     with pytest.raises(NotFound):
-        await begun(world, stolen)
+        await changing.change(world.platform, mine, invoice.invoice_id, lambda _: None)
+    route = await world.platform.route(mine.account_id, invoice.service, test_mode=True)
+    assert route is not None
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await operations.begin(
+            world.platform,
+            Snapshot(invoice=stolen, payment=None),
+            attempt_number=1,
+            card=None,
+            client_ip="192.0.2.1",
+            route=route,
+        )
+    for table in ("invoices", "invoice_events", "payments"):
+        assert await world.fetch(f"SELECT FROM {table} WHERE account_id = $1", mine.account_id) == []
     with pytest.raises(NotFound):
-        await operations.expire(world.platform, invoice.invoice_id, account_id=mine.account_id, test_mode=True)
+        await expire.expire(world.platform, invoice.invoice_id, account_id=mine.account_id, test_mode=True)
     assert (await world.changes(invoice)).status == "process_pending"
 
 
@@ -178,17 +181,17 @@ async def test_an_attempt_that_has_ended_hears_nothing_more(world: World) -> Non
         Redirect(external_id="x", action="http://bank.test", method="GET", params={}),
         Accepted(external_id="x", amount=1, currency="USD"),
     ]
-    await asyncio.gather(*(operations.settle(world.platform, view.payment, outcome) for outcome in late))
+    await asyncio.gather(*(operations.apply_result(world.platform, view.payment, outcome) for outcome in late))
     assert await world.view(invoice) == view
 
 
 async def test_of_twenty_answers_to_one_attempt_one_is_booked_and_told(world: World) -> None:
     invoice = await world.invoice(await world.account(callback_url="http://127.0.0.1:9/"))
-    payment = await begun(world, invoice)
+    payment = await world.begin(invoice)
     accepted = Accepted(external_id="tx", amount=payment.amount, currency=payment.currency)
     declined = Declined(external_id="tx", resolution="issuer_decline")
     outcomes: list[Outcome] = [accepted, Pending(), declined, accepted] * 5
-    await asyncio.gather(*(operations.settle(world.platform, payment, outcome) for outcome in outcomes))
+    await asyncio.gather(*(operations.apply_result(world.platform, payment, outcome) for outcome in outcomes))
     changes = await world.changes(invoice)
     assert changes in (
         Changes(status="processed", resolution="ok", attempts=["processed"]),
@@ -202,8 +205,8 @@ async def test_of_twenty_answers_to_one_attempt_one_is_booked_and_told(world: Wo
 async def test_what_was_taken_otherwise_than_asked_waits_for_a_person(world: World, amount: int, currency: str) -> None:
     account = await world.account()
     invoice = await world.invoice(account)
-    payment = await begun(world, invoice)
-    await operations.settle(world.platform, payment, Accepted(external_id="tx", amount=amount, currency=currency))
+    payment = await world.begin(invoice)
+    await operations.apply_result(world.platform, payment, Accepted(external_id="tx", amount=amount, currency=currency))
     assert await world.changes(invoice) == Changes(
         status="process_error", resolution="invalid_amount", attempts=["process_error"]
     )
@@ -214,7 +217,7 @@ async def test_what_was_taken_otherwise_than_asked_waits_for_a_person(world: Wor
     await world.expire(account)
     assert (await world.changes(invoice)).status == "process_error"
     with pytest.raises(InvoiceNotPayable):
-        await begun(world, invoice, number=2)
+        await world.begin(invoice, number=2)
 
 
 # Unknown outcomes -----------------------------------------------------------------------------------------------------
@@ -272,9 +275,9 @@ async def test_a_process_that_dies_between_begin_and_pay_leaves_an_attempt_that_
 ) -> None:
     account = await world.account()
     invoice = await world.invoice(account)
-    await begun(world, invoice)
+    await world.begin(invoice)
     assert await world.ask(account) == 0
-    world.move_clock(seconds=ASK_AFTER_BEGIN.total_seconds() + 1)
+    world.move_clock(seconds=POLL_AFTER_BEGIN.total_seconds() + 1)
     assert await world.ask(account) == 1
     assert (await world.changes(invoice)).attempts == ["process_pending"]
     world.move_clock(seconds=ABSENT_AFTER.total_seconds())
@@ -294,7 +297,7 @@ async def test_a_process_that_dies_after_pay_leaves_an_attempt_that_is_found_by_
     paying.cancel()
     await asyncio.gather(paying, return_exceptions=True)
     assert (await world.changes(invoice)).attempts == ["process_pending"]
-    world.move_clock(seconds=ASK_AFTER_BEGIN.total_seconds() + 1)
+    world.move_clock(seconds=POLL_AFTER_BEGIN.total_seconds() + 1)
     await world.ask(account)
     assert await world.changes(invoice) == Changes(status="processed", resolution="ok", attempts=["processed"])
 
@@ -355,7 +358,7 @@ async def test_an_invoice_whose_time_is_not_over_does_not_end_whoever_says_so(wo
     account = await world.account()
     invoice = await world.invoice(account)
     before = await world.view(invoice)
-    await operations.expire(world.platform, invoice.invoice_id, account_id=account.account_id, test_mode=True)
+    await expire.expire(world.platform, invoice.invoice_id, account_id=account.account_id, test_mode=True)
     assert await world.view(invoice) == before
 
 
@@ -391,13 +394,18 @@ async def test_a_late_success_goes_back_to_the_payer_where_the_account_wants_it(
     account = await world.account(late_success="refund")
     invoice = await world.invoice(account)
     payment = await late(world, invoice)
-    assert await world.ask(account) == 1
+    await polling.poll(world.platform, payment)
     assert (await world.changes(invoice)).attempts == ["refund_pending"]
     assert await world.ask(account) == 1
     assert await world.changes(invoice) == Changes(status="process_failed", resolution="expired", attempts=["refunded"])
     lines = [line for line in await world.statement() if line["order"] == payment.payment_id]
     assert [(line["kind"], line["amount"]) for line in lines] == [("PURCHASE", 10000), ("REFUND", 10000)]
     assert await world.ask(account) == 1, "whether it was charged back meanwhile"
+    assert await world.ask(account) == 0
+    now = world.platform.clock.now(test_mode=True)
+    await payments.wake(world.pool, payment.payment_id, account_id=account.account_id, now=now, dispute=True)
+    assert await world.ask(account) == 1, "whether it was charged back meanwhile"
+    assert await world.changes(invoice) == Changes(status="process_failed", resolution="expired", attempts=["refunded"])
     world.move_clock(days=1)
     assert await world.ask(account) == 0
 
@@ -436,12 +444,12 @@ async def test_success_and_expiry_at_one_moment_end_as_a_success(world: World) -
     account = await world.account()
     for _ in range(10):
         invoice = await world.invoice(account)
-        payment = await begun(world, invoice)
+        payment = await world.begin(invoice)
         world.move_clock(minutes=31)
         accepted = Accepted(external_id="tx", amount=payment.amount, currency=payment.currency)
         await asyncio.gather(
-            operations.settle(world.platform, payment, accepted),
-            operations.expire(world.platform, invoice.invoice_id, account_id=account.account_id, test_mode=True),
+            operations.apply_result(world.platform, payment, accepted),
+            expire.expire(world.platform, invoice.invoice_id, account_id=account.account_id, test_mode=True),
         )
         assert await world.changes(invoice) == Changes(status="processed", resolution="ok", attempts=["processed"])
         world.platform.clock.test_offset = timedelta()

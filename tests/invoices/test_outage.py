@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from kassa.accounts.model import Account
-from kassa.bank.days import EXPIRIES, Day
-from kassa.invoices.asking import Asking
-from kassa.invoices.returns.asking import AskingRefunds
-from kassa.payments import queries
-from kassa.worker import Worker
+from kassa.bank import faults
+from kassa.invoices.operations.polling import Polling
+from kassa.invoices.operations.refund import RefundPolling
+from kassa.invoices.tables import payments as queries
+from tests.support import working as works
 from tests.support import world as worlds
 from tests.support.postgres import Database
 from tests.support.waiting import until
@@ -21,7 +21,7 @@ from tests.support.world import GOOD, Changes, World
 
 ATTEMPTS = 30
 PER_SECOND = 15
-LATE_TRUTH = next(expiry for expiry, day in EXPIRIES.items() if day is Day.LATE_TRUTH)
+LATE_TRUTH = next(expiry for expiry, fault in faults.EXPIRIES.items() if fault is faults.Fault.LATE_TRUTH)
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +62,11 @@ async def test_after_an_outage_of_a_day_all_is_found_out_and_no_faster_than_the_
         return len(rows) == ATTEMPTS
 
     begun = time.monotonic()
-    worker = Worker(world.platform, [Asking(world.platform)])
-    working = asyncio.create_task(worker.run())
-    try:
+    async with works.working(world.platform, Polling(world.platform)):
         await until(lambda: questions(world) >= ATTEMPTS, what="all of it to be asked about in vain")
         world.move_clock(days=1)
         world.wire.down = False
         await until(processed, what="all of it to be found out")
-    finally:
-        await worker.stop()
-        await working
     assert questions(world) <= PER_SECOND * (1 + time.monotonic() - begun)
     lines = await world.statement()
     assert len({line["order"] for line in lines}) == len(lines) == ATTEMPTS
@@ -91,17 +86,12 @@ async def test_questions_about_refunds_take_their_turns_with_those_about_payment
     world.move_clock(seconds=5)
     world.wire.calls.clear()
     begun = time.monotonic()
-    worker = Worker(world.platform, [Asking(world.platform), AskingRefunds(world.platform)])
-    working = asyncio.create_task(worker.run())
 
     async def settled() -> bool:
         return await _statuses(world, account) == {"processed": ATTEMPTS // 2, "refunded": ATTEMPTS // 2}
 
-    try:
+    async with works.working(world.platform, Polling(world.platform), RefundPolling(world.platform)):
         await until(settled, what="all of it to be asked about")
-    finally:
-        await worker.stop()
-        await working
     assert ATTEMPTS <= questions(world) <= PER_SECOND * (1 + time.monotonic() - begun)
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from kassa.accounts.model import Account
 from kassa.cardgate import views
-from kassa.invoices import document
-from kassa.invoices.model import Invoice
-from kassa.ledger.model import Purse
+from kassa.invoices.document import building as document
+from kassa.invoices.rules.invoice import Invoice
+from kassa.ledger.model import LedgerAccount
 from tests.support import ledger
 from tests.support.postgres import Database
 from tests.support.world import World
@@ -53,9 +53,9 @@ async def test_asked_taken_booked_and_told_are_one_sum(
     (line,) = [line for line in await world.statement() if line["order"] == view.payment.payment_id]
     assert line["amount"] == payment_amount
     assert await ledger.balances(world.platform.pool, account.account_id) == {
-        (Purse.PROVIDER, "USD"): payment_amount,
-        (Purse.ACTIVE, "USD"): deposit,
-        (Purse.FEES, "USD"): 280,
+        (LedgerAccount.PROVIDER, "USD"): payment_amount,
+        (LedgerAccount.ACTIVE, "USD"): deposit,
+        (LedgerAccount.FEES, "USD"): 280,
     }
     body = document.callback_body(world.platform, account, view)
     told = json.loads(body, parse_float=Decimal)["data"]["attributes"]

@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 
+from kassa import failpoints
 from kassa.accounts.model import Account
 from kassa.errors import ProviderGarbled, ProviderSilent
-from kassa.invoices import asking, creation, operations, queries
-from kassa.invoices.asked import Asked
-from kassa.invoices.model import Invoice
-from kassa.invoices.queries import View
-from kassa.invoices.terms import draw_up
-from kassa.payments.model import Payment
-from kassa.payments.patience import ABSENT_AFTER, ASK_AFTER_BEGIN
+from kassa.failpoints import Died, Point
+from kassa.invoices.creating.request import CreateInvoice
+from kassa.invoices.creating.terms import draft
+from kassa.invoices.operations import create as creation
+from kassa.invoices.operations import polling
+from kassa.invoices.rules.attempt import Payment
+from kassa.invoices.rules.invoice import Invoice
+from kassa.invoices.rules.patience import ABSENT_AFTER, POLL_AFTER_BEGIN
+from kassa.invoices.rules.snapshot import Snapshot
+from kassa.invoices.tables import snapshots as queries
 from tests.support.wire import Fault
 from tests.support.world import Changes, World
 
@@ -46,7 +50,7 @@ async def account(world: World) -> Account:
     return await world.account(services=(WALLET, TEST), callback_url=NOBODY)
 
 
-async def only(world: World, account: Account) -> View:
+async def only(world: World, account: Account) -> Snapshot:
     """Return the account's invoice, of which there has to be one."""
     (row,) = await world.platform.pool.fetch(
         "SELECT invoice_id FROM invoices WHERE account_id = $1", account.account_id
@@ -57,16 +61,16 @@ async def only(world: World, account: Account) -> View:
 
 
 async def intent(world: World, account: Account) -> Invoice:
-    """Do the first step of a creation, and no other."""
-    wanted = Asked(reference_id="one", service=WALLET, currency="USD", amount=Decimal(100), test_mode=True)
-    invoice, _ = await draw_up(world.platform, account, wanted, {}, source="merchant_api")
-    payment = await creation._intent(world.platform, invoice, client_ip="192.0.2.1")
-    drawn = View(invoice=invoice, payment=payment, customer=None, callbacks=[])
-    assert await operations.create(world.platform, account, drawn) == (drawn, True)
-    return invoice
+    """Begin a creation and let its process die when its first statement is written: the bank has not been asked."""
+    wanted = CreateInvoice(reference_id="one", service=WALLET, currency="USD", amount=Decimal(100), test_mode=True)
+    invoice, _ = await draft(world.platform, account, wanted, {}, source="merchant_api")
+    with failpoints.dying(2), pytest.raises(Died) as died:
+        await creation.create(world.platform, account, invoice, None, client_ip="192.0.2.1")
+    assert died.value.point is Point.WRITTEN
+    return (await only(world, account)).invoice
 
 
-async def cut_off(world: World, account: Account, **asked: Any) -> View:
+async def cut_off(world: World, account: Account, **asked: Any) -> Snapshot:
     """Begin a creation and let its process die while the request, or its answer, is on the line."""
     creating = asyncio.create_task(world.create(account, **{"service": WALLET, "reference_id": "one", **asked}))
     await world.wire.held.wait()
@@ -85,7 +89,7 @@ async def approve(world: World, invoice: Invoice) -> None:
     assert payment is not None
     assert payment.action is not None
     await world.press(payment.action, "approve")
-    await asking.ask(world.platform, payment)
+    await polling.poll(world.platform, payment)
 
 
 # It stops before the bank is asked
@@ -97,7 +101,7 @@ async def test_an_intent_that_nobody_followed_up_is_asked_about_and_given_up_aft
     invoice = await intent(world, account)
     assert await world.changes(invoice) == STANDING
     assert await world.ask(account) == 0
-    world.move_clock(seconds=ASK_AFTER_BEGIN.total_seconds() + 1)
+    world.move_clock(seconds=POLL_AFTER_BEGIN.total_seconds() + 1)
     assert await world.ask(account) == 1
     assert await world.changes(invoice) == STANDING
     world.move_clock(seconds=ABSENT_AFTER.total_seconds())
@@ -112,7 +116,7 @@ async def test_a_process_that_stood_still_asks_for_no_page_any_more(world: World
         await connection.execute("LOCK TABLE invoices IN SHARE MODE")
         creating = asyncio.create_task(world.create(account, service=WALLET))
         await world.until_waiting()
-        world.move_clock(seconds=ASK_AFTER_BEGIN.total_seconds() + 1)
+        world.move_clock(seconds=POLL_AFTER_BEGIN.total_seconds() + 1)
     with pytest.raises(ProviderSilent):
         await creating
     assert await world.changes((await only(world, account)).invoice) == STANDING
@@ -146,7 +150,7 @@ async def test_a_process_that_dies_after_asking_leaves_a_page_that_is_found(worl
     invoice = (await cut_off(world, account)).invoice
     assert await world.changes(invoice) == STANDING
     assert await world.told(invoice) == []
-    world.move_clock(seconds=ASK_AFTER_BEGIN.total_seconds() + 1)
+    world.move_clock(seconds=POLL_AFTER_BEGIN.total_seconds() + 1)
     assert await world.ask(account) == 1
     assert await world.changes(invoice) == OFFERED
     assert await world.told(invoice) == ["process_pending"]

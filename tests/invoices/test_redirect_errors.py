@@ -12,8 +12,8 @@ from http import HTTPStatus
 import pytest
 
 import kassa.api.app
-from kassa.cli.listening import Listener, bind, port_of
-from kassa.payments.patience import ABSENT_AFTER
+from kassa.invoices.rules.patience import ABSENT_AFTER
+from kassa.serving.listening import Listener, bind, port_of
 from tests.support import world as worlds
 from tests.support.api import INVOICES, PUBLIC_INVOICES, Answer, Client, error_body
 from tests.support.postgres import Database

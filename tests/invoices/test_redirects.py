@@ -7,11 +7,14 @@ from datetime import timedelta
 import pytest
 
 from kassa.errors import Invalid, ProviderGarbled, ProviderSilent
-from kassa.invoices import asking, operations, queries
-from kassa.invoices.model import Invoice
-from kassa.payments import queries as payments
-from kassa.payments.model import Payment
-from kassa.providers.protocol import Redirect
+from kassa.invoices.operations import pay as operations
+from kassa.invoices.operations import polling
+from kassa.invoices.rules.attempt import Payment
+from kassa.invoices.rules.invoice import Invoice
+from kassa.invoices.rules.patience import RECHECK_AFTER
+from kassa.invoices.tables import payments
+from kassa.invoices.tables import snapshots as queries
+from kassa.providers.protocol import Accepted, Redirect
 from tests.support.wire import Fault
 from tests.support.world import Changes, World
 
@@ -102,7 +105,7 @@ async def test_what_the_payer_decides_there_ends_the_invoice(
     invoice = await world.invoice(account, service=WALLET)
     payment = await payment_of(world, invoice)
     await world.press(payment.action or "", decision)
-    await asking.ask(world.platform, payment, params={"transaction": "forged"})
+    await polling.poll(world.platform, payment, params={"transaction": "forged"})
     assert await world.changes(invoice) == changes
     assert await world.told(invoice) == ["process_pending", told]
     assert await lines(world, payment) == ([("PURCHASE", 10000)] if decision == "approve" else [])
@@ -112,7 +115,7 @@ async def test_coming_back_without_a_decision_leaves_everything_as_it_is(world: 
     invoice = await world.invoice(await world.account(services=SERVICES, callback_url=NOBODY), service=WALLET)
     payment = await payment_of(world, invoice)
     await world.press(payment.action or "", "abandon")
-    await asking.ask(world.platform, payment, params={"status": "success"})
+    await polling.poll(world.platform, payment, params={"status": "success"})
     assert await world.changes(invoice) == OFFERED
     assert await world.told(invoice) == ["process_pending"]
     assert (await payment_of(world, invoice)).action == payment.action
@@ -125,14 +128,20 @@ async def test_a_wallet_that_refuses_at_once_ends_the_invoice_in_its_creation(wo
         status="process_failed", resolution="limit_violation", attempts=["invoke_failed"]
     )
     assert await world.told(invoice) == ["process_failed"]
+    world.move_clock(seconds=RECHECK_AFTER.total_seconds() + 1)
+    assert (await world.ask(account), await world.expire(account)) == (1, 0), "whether it was refused after all"
     world.move_clock(days=3)
     assert (await world.ask(account), await world.expire(account)) == (0, 0)
+    assert await world.changes(invoice) == Changes(
+        status="process_failed", resolution="limit_violation", attempts=["invoke_failed"]
+    )
+    assert await world.told(invoice) == ["process_failed"]
 
 
 async def test_a_wallet_has_one_attempt_and_takes_no_card(world: World) -> None:
     invoice = await world.invoice(await world.account(services=SERVICES), service=WALLET)
     assert invoice.session_id is None
-    assert (invoice.attempts, (await payment_of(world, invoice)).number) == (1, 1)
+    assert (invoice.attempts, (await payment_of(world, invoice)).attempt_number) == (1, 1)
 
 
 # Its end
@@ -163,24 +172,28 @@ async def test_a_wallets_page_stays_open_for_as_long_as_its_invoice(world: World
     world.move_clock(days=1, hours=23)
     await world.ask(account)
     await world.press(payment.action or "", "approve")
-    await asking.ask(world.platform, payment)
+    await polling.poll(world.platform, payment)
     assert await world.changes(invoice) == PAID
 
 
 @pytest.mark.parametrize(
-    "wanted, changes, booked",
+    "wanted, dated, changes, booked",
     [
-        ("book", PAID, [("PURCHASE", 10000)]),
+        ("book", True, PAID, [("PURCHASE", 10000)]),
+        ("book", False, PAID, [("PURCHASE", 10000)]),
+        ("refund", True, PAID, [("PURCHASE", 10000)]),
         (
             "refund",
+            False,
             Changes(status="process_failed", resolution="expired", attempts=["refunded"]),
             [("PURCHASE", 10000), ("REFUND", 10000)],
         ),
     ],
 )
 async def test_what_a_wallet_took_in_the_last_second_is_never_lost(
-    world: World, wanted: str, changes: Changes, booked: list[tuple[str, int]]
+    world: World, *, wanted: str, dated: bool, changes: Changes, booked: list[tuple[str, int]]
 ) -> None:
+    """A provider that does not date what it took is heard too late for an account that wants nothing late."""
     account = await world.account(services=SERVICES, late_success=wanted)
     invoice = await world.invoice(account, service=WALLET)
     payment = await payment_of(world, invoice)
@@ -188,6 +201,9 @@ async def test_what_a_wallet_took_in_the_last_second_is_never_lost(
     await world.press(payment.action or "", "approve")
     world.move_clock(minutes=10)
     await world.expire(account)
+    if not dated:
+        undated = Accepted(external_id=payment.external_id or "", amount=10_000, currency="USD")
+        await operations.apply_result(world.platform, payment, undated)
     await world.ask(account)
     await world.ask(account)
     assert await world.changes(invoice) == changes
@@ -202,7 +218,7 @@ async def test_a_verification_that_succeeds_late_has_nothing_to_give_back(world:
     world.move_clock(minutes=31)
     await world.expire(account)
     await world.decide(payment.payment_id, "approve")
-    await asking.ask(world.platform, payment)
+    await polling.poll(world.platform, payment)
     assert await world.changes(invoice) == Changes(status="verified", resolution="ok", attempts=["processed"])
     assert await world.told(invoice) == ["process_pending", "verify_failed", "verified"]
     assert await lines(world, payment) == []
@@ -240,7 +256,7 @@ async def test_a_pending_test_is_settled_at_the_banks_desk(world: World, decisio
     invoice = await world.invoice(account, service=TEST, service_fields={"status": "pending"})
     payment = await payment_of(world, invoice)
     await world.decide(payment.payment_id, decision)
-    await asking.ask(world.platform, payment)
+    await polling.poll(world.platform, payment)
     assert (await world.changes(invoice)).status == status
 
 
@@ -336,5 +352,5 @@ async def test_a_page_that_comes_after_the_end_does_not_open_the_invoice_again(w
     world.move_clock(minutes=31)
     await world.expire(account)
     page = Redirect(external_id=payment.external_id or "x", action=world.wire.url, method="GET", params={})
-    await operations.settle(world.platform, payment, page)
+    await operations.apply_result(world.platform, payment, page)
     assert await world.changes(invoice) == Changes(status="process_failed", resolution="expired", attempts=["invoked"])

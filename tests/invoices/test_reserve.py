@@ -10,25 +10,22 @@ import pytest
 
 from kassa.accounts.model import Account
 from kassa.accounts.services import operations as services
-from kassa.cardgate.facts import card_facts
-from kassa.db.pool import transaction
 from kassa.errors import NotFound
-from kassa.invoices import operations, queries
-from kassa.invoices.due import Due
-from kassa.invoices.model import Invoice, Status
-from kassa.invoices.reserve.model import draw
-from kassa.invoices.reserve.operations import release
-from kassa.invoices.returns import operations as returns
-from kassa.ledger import operations as books
-from kassa.ledger.model import Entry, Purse, transfers
-from kassa.providers.protocol import Accepted, Card
-from kassa.worker import Worker
-from tests.support import ledger
+from kassa.invoices.operations import changing
+from kassa.invoices.operations import pay as operations
+from kassa.invoices.operations import refund as returns
+from kassa.invoices.operations.expire import Expiring, release
+from kassa.invoices.rules.invoice import Invoice, Status
+from kassa.invoices.rules.reserve import use
+from kassa.invoices.rules.snapshot import Change, Event, Snapshot
+from kassa.ledger.model import Entry, LedgerAccount, transfers
+from kassa.providers.protocol import Accepted
+from tests.support import ledger, working
 from tests.support.api import CARD_USD
 from tests.support.postgres import Database
 from tests.support.waiting import until
 from tests.support.wire import Fault
-from tests.support.world import GOOD, World
+from tests.support.world import World
 
 CARD_EUR, CARD_JPY, CARD_KWD = (f"payment_card_{currency}_hpp" for currency in ("eur", "jpy", "kwd"))
 DAY = 24 * 60
@@ -50,7 +47,7 @@ async def shop(world: World, rate: str = "10", lifetime: int = DAY, **options: s
 
 async def terms(world: World, account: Account, code: str, rate: str, lifetime: int, **more: str) -> None:
     texts = {"reserve_rate": rate, "reserve_lifetime": str(lifetime), **more}
-    await services.add(world.platform.pool, world.platform.clock, account.account_id, code, texts)
+    await services.add(world.platform.pool, world.platform.clock, account.account_id, code, texts, by="ann")
 
 
 async def purses(world: World, account: Account, currency: str = "USD") -> dict[str, int]:
@@ -119,14 +116,12 @@ async def test_two_workers_release_each_reserve_once(world: World) -> None:
     account = await shop(world)
     invoices = [await paid(world, account) for _ in range(12)]
     world.move_clock(days=1)
-    workers = [Worker(world.platform, [Due(world.platform)]) for _ in range(2)]
-    running = [asyncio.create_task(worker.run()) for worker in workers]
 
     async def done() -> bool:
         return [(await world.view(each)).invoice.reserve_left for each in invoices] == [0] * 12
 
-    await until(done, what="the releases")
-    await asyncio.gather(*(worker.stop() for worker in workers), *running)
+    async with working.started(*working.workers(world.platform, [Expiring(world.platform)], 2)):
+        await until(done, what="the releases")
     assert await purses(world, account) == {purse: 12 * minor for purse, minor in RELEASED.items()}
     assert len(await entries(world, account)) == 24
 
@@ -139,8 +134,8 @@ async def test_a_release_that_breaks_off_at_any_step_leaves_nothing_and_comes_du
     invoice = await paid(world, account)
     world.move_clock(days=1)
     now = world.platform.clock.now(test_mode=True)
-    job = Due(world.platform)
-    (claim,) = await job.claim(account.account_id, now, test_mode=True, limit=10)
+    job = Expiring(world.platform)
+    (claim,) = await working.taken(world.pool, job, account.account_id, now)
     await ledger.tamper(module_database, f"ALTER TABLE {table} ADD CONSTRAINT full_disk CHECK (false) NOT VALID")
     try:
         with pytest.raises(asyncpg.CheckViolationError):
@@ -150,20 +145,49 @@ async def test_a_release_that_breaks_off_at_any_step_leaves_nothing_and_comes_du
     assert (await world.view(invoice)).invoice.reserve_left == 1_000
     assert await purses(world, account) == HELD
     assert await world.expire(account) == 0
-    world.move_clock(seconds=job.lease_seconds)
+    world.platform.clock.test_offset += working.lease(job.queue)
     assert await world.expire(account) == 1
     assert await purses(world, account) == RELEASED
 
 
-async def test_what_is_handed_back_is_released_at_once(world: World) -> None:
+async def test_a_reserve_whose_claim_is_released_is_due_at_once(world: World) -> None:
     account = await shop(world)
     await paid(world, account)
     world.move_clock(days=1)
-    now, job = world.platform.clock.now(test_mode=True), Due(world.platform)
-    claims = await job.claim(account.account_id, now, test_mode=True, limit=10)
-    await job.hand_back(claims, now)
+    now, job = world.platform.clock.now(test_mode=True), Expiring(world.platform)
+    leases = await working.leased(world.pool, job, account.account_id, now)
+    await working.claims(world.pool, job).release(leases, now)
     assert await world.expire(account) == 1
     assert await purses(world, account) == RELEASED
+
+
+async def test_a_claim_that_is_released_late_leaves_the_reserve_its_own_time(world: World) -> None:
+    account = await shop(world)
+    invoice = await world.invoice(account)
+    world.move_clock(minutes=31)
+    now, job = world.platform.clock.now(test_mode=True), Expiring(world.platform)
+    leases = await working.leased(world.pool, job, account.account_id, now)
+    world.platform.clock.test_offset = timedelta()
+    await world.pay(invoice)
+    await working.claims(world.pool, job).release(leases, now)
+    found = (await world.view(invoice)).invoice
+    assert found.due_at == found.reserve_expires_at is not None
+
+
+async def test_what_is_due_before_there_is_anything_to_do_waits_for_its_time(world: World) -> None:
+    account = await shop(world)
+    held, open_ = await paid(world, account), await world.invoice(account)
+    now = world.platform.clock.now(test_mode=True)
+    await world.platform.pool.execute(
+        "UPDATE invoices SET due_at = $2 WHERE account_id = $1", account.account_id, now - timedelta(minutes=1)
+    )
+    claimed = []
+    for _ in range(10):
+        claimed.append(await world.expire(account))
+        world.move_clock(minutes=1)
+    assert claimed == [2, *[0] * 9]
+    found = [(await world.view(each)).invoice.due_at for each in (held, open_)]
+    assert found == [held.reserve_expires_at, open_.expires_at]
 
 
 async def test_another_accounts_reserve_is_not_there(world: World) -> None:
@@ -268,23 +292,22 @@ async def test_a_verification_and_a_reserve_without_time_hold_nothing(world: Wor
 async def test_a_payment_that_is_booked_twice_is_held_once(world: World) -> None:
     account = await shop(world)
     invoice = await world.invoice(account)
-    route = await world.platform.route(account.account_id, CARD_USD, test_mode=True)
-    assert route is not None
-    card = card_facts(world.platform, Card(number=GOOD, expiry_month=12, expiry_year=2030, cvv="123"), test_mode=True)
-    payment = await operations.begin(world.platform, invoice, number=1, card=card, client_ip="192.0.2.1", route=route)
+    payment = await world.begin(invoice)
     outcome = Accepted(external_id="tx", amount=10_000, currency="USD")
-    await asyncio.gather(*(operations.settle(world.platform, payment, outcome) for _ in range(10)))
+    await asyncio.gather(*(operations.apply_result(world.platform, payment, outcome) for _ in range(10)))
     assert await purses(world, account) == HELD
 
 
 async def give_back(world: World, invoice: Invoice, amount: int) -> None:
     """Give an amount back to the payer as a refund does: from the reserve first."""
-    async with transaction(world.platform.pool) as connection:
-        view = await queries.lock(connection, invoice.invoice_id, account_id=invoice.account_id)
-        assert view is not None
-        after, drawn = draw(view.invoice, amount)
-        assert await queries.update(connection, after, account_id=invoice.account_id, was=view.invoice.status)
-        moves = ((Purse.RESERVED, Purse.ACTIVE, drawn), (Purse.ACTIVE, Purse.PROVIDER, amount))
+    account = await world.platform.accounts.by_id(invoice.account_id)
+
+    def decide(view: Snapshot) -> Change:
+        after, drawn = use(view.invoice, amount)
+        moves = (
+            (LedgerAccount.RESERVED, LedgerAccount.ACTIVE, drawn),
+            (LedgerAccount.ACTIVE, LedgerAccount.PROVIDER, amount),
+        )
         entry = Entry(
             entry_id=f"given_back:{after.invoice_id}:{after.reserve_left}",
             recipe="given_back",
@@ -292,7 +315,15 @@ async def give_back(world: World, invoice: Invoice, amount: int) -> None:
             transfers=transfers("USD", *moves),
         )
         now = world.platform.clock.now(test_mode=True)
-        await books.post(connection, entry, account_id=invoice.account_id, test_mode=True, now=now)
+        return Change(
+            before=view,
+            after=msgspec.structs.replace(view, invoice=after),
+            at=now,
+            event=Event(kind="refund.started", by="merchant"),
+            entries=(entry,),
+        )
+
+    await changing.change(world.platform, account, invoice.invoice_id, decide)
 
 
 async def test_what_a_refund_took_is_not_released_and_a_used_up_reserve_is_not_due(world: World) -> None:
@@ -357,7 +388,7 @@ async def test_what_a_refund_that_failed_took_is_held_again_unless_its_time_is_o
     assert await purses(world, account) == (HELD if released_now else whole)
     # Told of late, it takes from the reserve first, as it would have at once.
     late = msgspec.structs.replace(begun, status=view.refunds[0].status)
-    await returns.settle(world.platform, late, Accepted(external_id="late", amount=4_000, currency="USD"))
+    await returns.apply_result(world.platform, late, Accepted(external_id="late", amount=4_000, currency="USD"))
     assert await purses(world, account) == {"provider": 6_000, "active": 5_720, "fees": 280}
 
 

@@ -9,36 +9,34 @@ import pytest
 
 from kassa.clock import Clock
 from kassa.ledger import operations
-from kassa.ledger.model import Entry, Purse, applied
+from kassa.ledger.model import Entry, LedgerAccount, applied
 from kassa.ledger.numbering import Numbering, Unnumbered
 from kassa.ledger.verification import Report
-from kassa.worker import Lane
+from kassa.work.worker import Worker
+from tests.support import working
 from tests.support.ledger import START, account, balances, booked, number, paid, post, tamper, verified
 from tests.support.postgres import Database
 from tests.support.waiting import until
 
 PARALLEL = 200
 AFTER_200 = {
-    (Purse.PROVIDER, "USD"): 200_000,
-    (Purse.ACTIVE, "USD"): 175_000,
-    (Purse.RESERVED, "USD"): 20_000,
-    (Purse.FEES, "USD"): 5_000,
+    (LedgerAccount.PROVIDER, "USD"): 200_000,
+    (LedgerAccount.ACTIVE, "USD"): 175_000,
+    (LedgerAccount.RESERVED, "USD"): 20_000,
+    (LedgerAccount.FEES, "USD"): 5_000,
 }
 
 
 async def test_parallel_postings_of_one_account_make_one_whole_journal_under_two_workers(database: Database) -> None:
     account_id = await account(database)
-    lanes = [Lane(Numbering(database.pool), Clock(), test_mode=True) for _ in range(2)]
-    running = [asyncio.create_task(lane.run()) for lane in lanes]
-    await asyncio.gather(*(post(database.pool, account_id, paid(place)) for place in range(PARALLEL)))
+    workers = [Worker(database.pool, Clock(), [Numbering(database.pool)]) for _ in range(2)]
 
     async def numbered() -> bool:
         return bool(await database.pool.fetchval("SELECT count(*) = $1 FROM ledger_journal", PARALLEL))
 
-    await until(numbered, what="the journal")
-    for lane in lanes:
-        lane.stop()
-    await asyncio.gather(*running)
+    async with working.started(*workers):
+        await asyncio.gather(*(post(database.pool, account_id, paid(place)) for place in range(PARALLEL)))
+        await until(numbered, what="the journal")
     report = await verified(database.pool, account_id)
     assert (report.lines, report.rows, report.problems) == (PARALLEL, 3 * PARALLEL, ())
     lines = await database.pool.fetch("SELECT number, entry_id FROM ledger_journal ORDER BY number")
@@ -107,8 +105,8 @@ async def test_modes_and_accounts_have_books_of_their_own(database: Database) ->
     assert (await verified(database.pool, other)).lines == 3
     assert (await verified(database.pool, one, test_mode=False)).lines == 1
     assert await balances(database.pool, one, test_mode=False) == {
-        (Purse.PROVIDER, "USD"): 70,
-        (Purse.ACTIVE, "USD"): 70,
+        (LedgerAccount.PROVIDER, "USD"): 70,
+        (LedgerAccount.ACTIVE, "USD"): 70,
     }
 
 
@@ -118,7 +116,7 @@ async def test_a_fact_is_booked_once_and_its_transaction_fails_with_it(database:
         await post(database.pool, account_id, paid(1), paid(0))
     await number(database.pool, account_id)
     assert (await verified(database.pool, account_id)).lines == 1
-    assert (await balances(database.pool, account_id))[Purse.PROVIDER, "USD"] == 1000
+    assert (await balances(database.pool, account_id))[LedgerAccount.PROVIDER, "USD"] == 1000
 
 
 async def test_a_fact_that_moves_nothing_leaves_no_row(database: Database) -> None:

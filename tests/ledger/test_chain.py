@@ -9,14 +9,28 @@ import msgspec
 import pytest
 
 from kassa.ledger.chain import GENESIS, chained
-from kassa.ledger.model import Purse, Row, Transfer
+from kassa.ledger.model import LedgerAccount, Row, Transfer
 
 ACCOUNT = "coma_Acct000000000000"
 ENTRY = "processed:pay_1"
 MOMENT = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
-TRANSFER = Transfer(debit=Purse.PROVIDER, credit=Purse.ACTIVE, amount=10_000, currency="USD")
-ROW = Row(line=1, test_mode=True, recipe="processed", invoice_id="cpi_1", created_at=MOMENT, transfer=TRANSFER)
-WRITTEN: list[Any] = [1, True, "processed", "cpi_1", 1795523415123456, "provider", "active", 10_000, "USD"]
+TRANSFER = Transfer(debit=LedgerAccount.PROVIDER, credit=LedgerAccount.ACTIVE, amount=10_000, currency="USD")
+ROW = Row(
+    line=1,
+    test_mode=True,
+    recipe="processed",
+    invoice_id="cpi_1",
+    payment_id="pay_1",
+    refund_id=None,
+    dispute_id="dsp_1",
+    charged_back_total=7,
+    created_at=MOMENT,
+    transfer=TRANSFER,
+)
+WRITTEN: list[Any] = [
+    *(1, True, "processed", "cpi_1", "pay_1", None, "dsp_1", 7),
+    *(1795523415123456, "provider", "active", 10_000, "USD"),
+]
 
 
 def made(previous: bytes, content: list[Any]) -> bytes:
@@ -37,14 +51,18 @@ def test_an_auditor_makes_the_same_chain_by_hand() -> None:
     [
         msgspec.structs.replace(ROW, line=2),
         msgspec.structs.replace(ROW, test_mode=False),
-        msgspec.structs.replace(ROW, recipe="returned"),
+        msgspec.structs.replace(ROW, recipe="refund_sent"),
         msgspec.structs.replace(ROW, invoice_id=None),
+        msgspec.structs.replace(ROW, payment_id=None),
+        msgspec.structs.replace(ROW, refund_id="ref_1"),
+        msgspec.structs.replace(ROW, dispute_id="dsp_2"),
+        msgspec.structs.replace(ROW, charged_back_total=8),
         msgspec.structs.replace(ROW, created_at=MOMENT + timedelta(microseconds=1)),
         *(
             msgspec.structs.replace(ROW, transfer=msgspec.structs.replace(TRANSFER, **change))
             for change in (
-                {"debit": Purse.PENDING},
-                {"credit": Purse.FEES},
+                {"debit": LedgerAccount.PENDING},
+                {"credit": LedgerAccount.FEES},
                 {"amount": 9_999},
                 {"currency": "EUR"},
             )

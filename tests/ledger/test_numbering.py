@@ -1,32 +1,29 @@
 """The job that numbers entries, in a worker: it goes wrong for one account without a storm of tries."""
 
 import asyncio
-from datetime import datetime
+import time
 
 import asyncpg
 import pytest
 
 from kassa.db.pool import Pool, transaction
-from kassa.ledger import operations, queries, recipes
+from kassa.db.queries import Observed
+from kassa.ledger import operations, recipes
 from kassa.ledger.numbering import Numbering, Unnumbered
 from kassa.platform import Platform
-from kassa.worker import Worker
+from kassa.work.worker import Worker
 from tests.support import platform as platforms
+from tests.support import working
 from tests.support.postgres import Database
 from tests.support.waiting import until
 
 
 class Watched(Numbering):
-    """The job, how often it was run, and how often the mode without work was asked: each 0.2 s."""
+    """The job, and how often it was run."""
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool)
-        self.rounds = self.runs = 0
-
-    async def due_accounts(self, now: datetime, *, test_mode: bool) -> list[str]:
-        accounts = await super().due_accounts(now, test_mode=test_mode)
-        self.rounds += not test_mode
-        return accounts
+        self.runs = 0
 
     async def run(self, claim: Unnumbered) -> bool:
         self.runs += 1
@@ -51,24 +48,28 @@ async def booked(platform: Platform) -> str:
     return account_id
 
 
-async def tried(platform: Platform, job: Watched, rounds: int) -> None:
-    """Work until the job was asked a few times."""
-    worker = Worker(platform, [job])
-    running = asyncio.create_task(worker.run())
-    try:
-        await until(lambda: job.rounds >= rounds)
-    finally:
-        await worker.stop()
-        await running
+async def tried(platform: Platform, job: Watched, polls: int) -> int:
+    """Work until the worker has polled a few times; return how often an account may be tried meanwhile."""
+    polled, begun = 0, time.monotonic()
+
+    async def count(_: Observed) -> None:
+        nonlocal polled
+        polled += 1
+
+    async with working.started(Worker(platform.pool, platform.clock, [job], observe=count)):
+        await until(lambda: polled >= polls)
+    return working.tries_max(time.monotonic() - begun)
 
 
-async def test_an_account_that_another_process_numbers_is_left_alone_for_a_moment(database: Database) -> None:
+async def test_of_two_that_number_the_same_entries_one_does(database: Database) -> None:
     async with platforms.opened(database) as platform:
-        account_id, job = await booked(platform), Watched(database.pool)
-        async with transaction(database.pool) as elsewhere:
-            assert await queries.lock(elsewhere, account_id=account_id, test_mode=True)
-            await tried(platform, job, 8)
-        assert 1 <= job.runs <= 5
+        account_id = await booked(platform)
+        first, second = await asyncio.gather(
+            *(operations.number(platform.pool, account_id=account_id, test_mode=True) for _ in range(2))
+        )
+        assert sorted((first, second)) == [0, 1]
+        numbers = await platform.pool.fetch("SELECT number FROM ledger_journal WHERE account_id = $1", account_id)
+        assert [row["number"] for row in numbers] == [1]
 
 
 async def test_an_account_that_cannot_be_numbered_is_left_alone_for_a_moment(database: Database) -> None:
@@ -80,8 +81,8 @@ async def test_an_account_that_cannot_be_numbered_is_left_alone_for_a_moment(dat
         finally:
             await owner.close()
         job = Watched(database.pool)
-        await tried(platform, job, 8)
-        assert 1 <= job.runs <= 5
+        most = await tried(platform, job, 8)
+        assert 1 <= job.runs <= most
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -6,10 +6,11 @@ from kassa.ledger import verification
 from tests.support.ledger import booked, number, paid, post, tamper, verified
 from tests.support.postgres import Database
 
+_COPIED = "recipe, invoice_id, payment_id, debit, credit, amount, currency, created_at"
 SLIP = (
-    "INSERT INTO ledger_transfers (account_id, entry_id, line, test_mode, recipe, invoice_id, debit, credit, amount,"
-    " currency, created_at) SELECT account_id, {entry}, {line}, {mode}, recipe, invoice_id, debit, credit, amount,"
-    " currency, created_at FROM ledger_transfers WHERE entry_id = 'processed:pay_1' AND line = 1"
+    f"INSERT INTO ledger_transfers (account_id, entry_id, line, test_mode, {_COPIED})"
+    f" SELECT account_id, {{entry}}, {{line}}, {{mode}}, {_COPIED}"
+    " FROM ledger_transfers WHERE entry_id = 'processed:pay_1' AND line = 1"
 )
 CHANGED = "entry processed:pay_1 (journal line 2) was changed"
 
@@ -21,9 +22,14 @@ CHANGED = "entry processed:pay_1 (journal line 2) was changed"
         "currency = 'EUR'",
         "credit = 'pending'",
         "debit = 'exchange'",
-        "recipe = 'returned'",
+        "recipe = 'refund_sent'",
         "invoice_id = 'cpi_other'",
         "invoice_id = NULL",
+        "payment_id = 'pay_other'",
+        "payment_id = NULL",
+        "refund_id = 'ref_other'",
+        "dispute_id = 'dsp_other'",
+        "charged_back_total = 1",
         "created_at = created_at + interval '1 microsecond'",
         "test_mode = false",
         "line = 7",

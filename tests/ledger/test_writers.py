@@ -6,11 +6,15 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src" / "kassa"
 QUERIES = SOURCE / "ledger" / "queries.py"
+OPERATIONS = SOURCE / "ledger" / "operations.py"
+CARRYING = SOURCE / "invoices" / "tables" / "carrying.py"
 WRITES = re.compile(
-    r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE|MERGE\s+INTO|COPY)\s+(ledger_\w+)", re.IGNORECASE
+    r"(?:\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE|MERGE\s+INTO|COPY)\s+|\.\w+\(\s*[\"'])(ledger_\w+)",
+    re.IGNORECASE,
 )
-WRITERS = {"insert": ["post"], "take": ["number"], "append": ["_append"]}
-"""Each statement of the books that writes, and who may call it."""
+"""A statement that writes the books, in SQL or through a method of ``Statement``."""
+WRITERS = {"add": [(CARRYING, "_statement"), (OPERATIONS, "post")], "append": [(OPERATIONS, "number")]}
+"""Each function of the books that writes, and who may call it."""
 
 
 def test_the_only_statements_that_write_the_books_are_the_ledgers() -> None:
@@ -20,40 +24,26 @@ def test_the_only_statements_that_write_the_books_are_the_ledgers() -> None:
     }
 
 
-def test_the_functions_that_write_are_called_by_post_and_number_alone() -> None:
+def test_the_functions_that_write_are_called_by_post_a_change_and_number_alone() -> None:
+    source = QUERIES.read_text()
     writing = [
         node.name
-        for node in ast.parse(QUERIES.read_text()).body
-        if isinstance(node, ast.AsyncFunctionDef) and _constant(node) in _writing_constants()
+        for node in ast.parse(source).body
+        if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)
+        and WRITES.search(ast.get_source_segment(source, node) or "")
     ]
     assert sorted(writing) == sorted(WRITERS)
-    callers: dict[str, list[str]] = {name: [] for name in WRITERS}
-    for path in SOURCE.rglob("*.py"):
+    callers: dict[str, list[tuple[Path, str]]] = {name: [] for name in WRITERS}
+    for path in sorted(SOURCE.rglob("*.py")):
         tree = ast.parse(path.read_text())
         if not _imports_queries(tree):
             continue
-        assert path == SOURCE / "ledger" / "operations.py" or not _called(tree, set(WRITERS)), path
-        for node in tree.body:
-            if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef):
-                for name in _called(node, set(WRITERS)):
-                    callers[name].append(node.name)
+        functions = [node for node in tree.body if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)]
+        inside = [(node.name, name) for node in functions for name in _called(node, set(WRITERS))]
+        assert len(inside) == len(_called(tree, set(WRITERS))), path
+        for caller, name in inside:
+            callers[name].append((path, caller))
     assert callers == WRITERS
-
-
-def _writing_constants() -> set[str]:
-    return {
-        node.target.id
-        for node in ast.parse(QUERIES.read_text()).body
-        if isinstance(node, ast.AnnAssign)
-        and isinstance(node.target, ast.Name)
-        and isinstance(node.value, ast.Constant)
-        and WRITES.search(str(node.value.value))
-    }
-
-
-def _constant(function: ast.AsyncFunctionDef) -> str | None:
-    names = [node.id for node in ast.walk(function) if isinstance(node, ast.Name) and node.id.startswith("_")]
-    return next((name for name in names if name.isupper()), None)
 
 
 def _imports_queries(tree: ast.Module) -> bool:

@@ -25,7 +25,7 @@ async def moderated(office: Office, **options: str) -> Client:
     """Add an account that may decide by its API key, and whose payments from 50.00 on are held."""
     shop = await office.account(**{"moderation_by_api": "true", **options})
     rule = AmountRule(currency="USD", at_least=5_000)
-    await moderation.add_rule(office.pool, shop.keys.id, rule, now=office.clock.real())
+    await moderation.add_rule(office.pool, shop.keys.id, rule, now=office.clock.real(), by="ann")
     return shop
 
 
@@ -116,7 +116,7 @@ async def test_without_the_option_the_api_key_decides_nothing(office: Office, pa
     answer = await post(shop, invoice_id, verb)
     assert (answer.status, answer.document["errors"][0]["detail"]) == (
         403,
-        "Only the operator decides on this account's payments.",
+        "Only the operator reviews this account's payments.",
     )
     assert (await shop.read(invoice_id)).data == before
 

@@ -7,27 +7,27 @@ import asyncpg
 import pytest
 
 from kassa.accounts.model import Account
-from kassa.cardgate.facts import card_facts
 from kassa.errors import NotApprovable, NotFound, NothingToDecide
-from kassa.invoices import operations
-from kassa.invoices.decisions.operations import decide
-from kassa.invoices.model import Invoice
-from kassa.invoices.queries import View
-from kassa.ledger.model import Purse
+from kassa.invoices.operations import pay as operations
+from kassa.invoices.operations import refund as returns
+from kassa.invoices.operations.review import decide
+from kassa.invoices.rules.invoice import Invoice
+from kassa.invoices.rules.patience import ABSENT_AFTER
+from kassa.invoices.rules.snapshot import Snapshot
+from kassa.invoices.tables import payments
+from kassa.ledger.model import LedgerAccount
 from kassa.moderation import operations as moderation
 from kassa.moderation import queries
 from kassa.moderation.model import AmountRule, Verdict
-from kassa.payments import queries as payments
-from kassa.payments.model import Payment
-from kassa.payments.patience import ABSENT_AFTER
-from kassa.providers.protocol import Absent, Accepted, Card, Declined
+from kassa.providers.protocol import Absent, Accepted, Declined
 from tests.support import ledger
 from tests.support.postgres import Database
-from tests.support.world import GOOD, Changes, World
+from tests.support.world import Changes, World
 
 TARIFF = "UPDATE account_services SET fee_rate = 2.5, fee_fix = 30 WHERE account_id = '{}'"
 PROVIDER, ACTIVE, PENDING, FEES = (
-    (purse, "USD") for purse in (Purse.PROVIDER, Purse.ACTIVE, Purse.PENDING, Purse.FEES)
+    (ledger_account, "USD")
+    for ledger_account in (LedgerAccount.PROVIDER, LedgerAccount.ACTIVE, LedgerAccount.PENDING, LedgerAccount.FEES)
 )
 
 
@@ -42,7 +42,7 @@ async def account(world: World, module_database: Database) -> Account:
     made = await world.account(callback_url="http://127.0.0.1:9/")
     await ledger.tamper(module_database, TARIFF.format(made.account_id))
     rule = AmountRule(currency="USD", at_least=10_000)
-    await moderation.add_rule(world.platform.pool, made.account_id, rule, now=made.created_at)
+    await moderation.add_rule(world.platform.pool, made.account_id, rule, now=made.created_at, by="ann")
     return made
 
 
@@ -54,33 +54,25 @@ async def held(world: World, account: Account) -> Invoice:
     return invoice
 
 
-async def begun(world: World, invoice: Invoice, *, number: int = 1) -> Payment:
-    """Begin an attempt that nobody asks the bank about."""
-    route = await world.platform.route(invoice.account_id, invoice.service, test_mode=True)
-    assert route is not None
-    card = card_facts(world.platform, Card(number=GOOD, expiry_month=12, expiry_year=2030, cvv="123"), test_mode=True)
-    return await operations.begin(world.platform, invoice, number=number, card=card, client_ip="192.0.2.1", route=route)
-
-
 async def mismatched(world: World, account: Account, *, amount: int, currency: str = "USD") -> Invoice:
     """Have a provider take something else than it was asked for."""
     invoice = await world.invoice(account)
-    payment = await begun(world, invoice)
+    payment = await world.begin(invoice)
     taken = Accepted(external_id="tx", amount=amount, currency=currency)
-    await operations.settle(world.platform, payment, taken)
+    await operations.apply_result(world.platform, payment, taken)
     return invoice
 
 
-async def decided(world: World, account: Account, invoice: Invoice, verdict: Verdict) -> View:
+async def decided(world: World, account: Account, invoice: Invoice, verdict: Verdict) -> Snapshot:
     return await decide(world.platform, account, invoice.invoice_id, verdict, by="operator Ann", note="called him")
 
 
-async def balances(world: World, account: Account) -> dict[tuple[Purse, str], int]:
+async def balances(world: World, account: Account) -> dict[tuple[LedgerAccount, str], int]:
     """Number what was booked, prove the books, and return the balances that are not nothing."""
     await ledger.number(world.platform.pool, account.account_id)
     assert (await ledger.verified(world.platform.pool, account.account_id)).problems == ()
     found = await ledger.balances(world.platform.pool, account.account_id)
-    return {purse: minor for purse, minor in found.items() if minor}
+    return {ledger_account: minor for ledger_account, minor in found.items() if minor}
 
 
 async def test_what_is_approved_is_processed_on_its_terms(world: World, account: Account) -> None:
@@ -104,21 +96,23 @@ async def test_what_was_charged_back_while_it_was_held_is_booked_once_it_is_appr
     payment_id = (await world.view(invoice)).invoice.payment_id or ""
     await world.charge_back(payment_id, "40")
     now = world.platform.clock.now(test_mode=True)
-    await payments.wake(world.platform.pool, payment_id, account_id=account.account_id, now=now, charge_back=True)
+    await payments.wake(world.platform.pool, payment_id, account_id=account.account_id, now=now, dispute=True)
     if asked:
         assert await world.ask(account) == 1
-        assert (await world.view(invoice)).invoice.charged_back_amount is None
+        assert (await world.view(invoice)).charged_back_amount == 0
     await decided(world, account, invoice, Verdict.APPROVED)
     assert await world.ask(account) == 1
-    after = (await world.view(invoice)).invoice
-    assert (after.status, after.charged_back_amount) == ("partially_charged_back", 4_000)
+    after = await world.view(invoice)
+    assert (after.invoice.status, after.charged_back_amount) == ("partially_charged_back", 4_000)
     assert await balances(world, account) == {PROVIDER: 6_000, ACTIVE: 5_720, FEES: 280}
     assert await world.ask(account) == 0
 
 
-async def _without_callbacks(world: World, invoice: Invoice) -> View:
+async def _without_callbacks(world: World, invoice: Invoice) -> Snapshot:
     found = await world.view(invoice)
-    return View(invoice=found.invoice, payment=found.payment, customer=found.customer, callbacks=found.callbacks[:2])
+    return Snapshot(
+        invoice=found.invoice, payment=found.payment, customer=found.customer, callbacks=found.callbacks[:2]
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,7 +133,9 @@ async def test_another_amount_is_processed_as_what_it_is(
     assert (after.status, after.resolution) == (status, "ok")
     assert (after.processed_amount, after.processed_fee, after.processed_deposit) == (taken, fee, taken - fee)
     expected = {PROVIDER: taken, ACTIVE: taken - fee, FEES: fee}
-    assert await balances(world, account) == {purse: minor for purse, minor in expected.items() if minor}
+    assert await balances(world, account) == {
+        ledger_account: minor for ledger_account, minor in expected.items() if minor
+    }
 
 
 async def test_another_currency_can_only_be_rejected(world: World, account: Account) -> None:
@@ -173,10 +169,9 @@ async def test_what_is_rejected_goes_back_to_the_payer(world: World, account: Ac
 
 async def test_money_that_does_not_go_back_waits_for_a_person_again(world: World, account: Account) -> None:
     invoice = await held(world, account)
-    refunding = (await decided(world, account, invoice, Verdict.REJECTED)).payment
-    assert refunding is not None
+    (refunding,) = (await decided(world, account, invoice, Verdict.REJECTED)).refunds
     refused = Declined(external_id="tx", resolution="general_decline")
-    await operations.settle(world.platform, refunding, refused)
+    await returns.apply_result(world.platform, refunding, refused)
     after = (await world.view(invoice)).invoice
     assert (after.status, after.moderation_required) == ("process_failed", True)
     for verdict in (Verdict.APPROVED, Verdict.REJECTED):
@@ -188,13 +183,13 @@ async def test_money_that_does_not_go_back_waits_for_a_person_again(world: World
 
 async def test_money_that_still_comes_for_what_was_rejected_goes_back(world: World, account: Account) -> None:
     invoice = await world.invoice(account)
-    first = await begun(world, invoice)
+    first = await world.begin(invoice)
     world.move_clock(seconds=ABSENT_AFTER.total_seconds() + 1)
-    await operations.settle(world.platform, first, Absent())
+    await operations.apply_result(world.platform, first, Absent())
     await world.pay(invoice, number=2)
     await decided(world, account, invoice, Verdict.REJECTED)
     taken = Accepted(external_id="tx", amount=first.amount, currency=first.currency)
-    await operations.settle(world.platform, first, taken)
+    await operations.apply_result(world.platform, first, taken)
     assert await world.changes(invoice) == Changes(
         status="process_failed", resolution="customer_blocked", attempts=["refund_pending", "refund_pending"]
     )
@@ -220,7 +215,7 @@ async def test_of_all_who_decide_at_once_exactly_one_does(world: World, account:
     results = await asyncio.gather(
         *(decided(world, account, invoice, verdict) for verdict in verdicts), return_exceptions=True
     )
-    done = [verdict for verdict, result in zip(verdicts, results, strict=True) if isinstance(result, View)]
+    done = [verdict for verdict, result in zip(verdicts, results, strict=True) if isinstance(result, Snapshot)]
     assert [type(result) for result in results].count(NothingToDecide) == len(verdicts) - 1
     told = await queries.decisions(world.platform.pool, invoice.invoice_id, account_id=account.account_id)
     assert [each.verdict for each in told] == [Verdict.HELD, *done]

@@ -7,14 +7,12 @@ import asyncpg
 import pytest
 
 from kassa.accounts.model import Account
-from kassa.cardgate.facts import card_facts
-from kassa.invoices import operations
-from kassa.invoices.model import Invoice
-from kassa.ledger.model import Purse
+from kassa.invoices.operations import pay as operations
+from kassa.invoices.rules.attempt import Payment
+from kassa.invoices.rules.patience import ABSENT_AFTER
+from kassa.ledger.model import LedgerAccount
 from kassa.moderation import operations as moderation
 from kassa.moderation.model import AmountRule, CountryRule, Subject, Terms, VelocityRule
-from kassa.payments.model import Payment
-from kassa.payments.patience import ABSENT_AFTER
 from kassa.providers.protocol import Absent, Accepted, Card, Declined, Outcome, Pending
 from tests.support import ledger
 from tests.support.postgres import Database
@@ -34,16 +32,8 @@ async def ruled(world: World, *terms: Terms, **options: str) -> Account:
     """Add an account with rules."""
     account = await world.account(**options)
     for each in terms:
-        await moderation.add_rule(world.platform.pool, account.account_id, each, now=account.created_at)
+        await moderation.add_rule(world.platform.pool, account.account_id, each, now=account.created_at, by="ann")
     return account
-
-
-async def begun(world: World, invoice: Invoice, *, number: int = 1) -> Payment:
-    """Begin an attempt that nobody asks the bank about."""
-    route = await world.platform.route(invoice.account_id, invoice.service, test_mode=True)
-    assert route is not None
-    card = card_facts(world.platform, CARD, test_mode=True)
-    return await operations.begin(world.platform, invoice, number=number, card=card, client_ip="192.0.2.1", route=route)
 
 
 def accepted(payment: Payment) -> Accepted:
@@ -126,8 +116,8 @@ async def test_velocity_counts_what_a_customer_has_paid_with_any_card(world: Wor
 
 async def test_of_payments_of_one_card_at_once_no_more_pass_than_may(world: World) -> None:
     account = await ruled(world, VelocityRule(by=Subject.CARD, count="successes", more_than=2, minutes=60))
-    payments = [await begun(world, await world.invoice(account)) for _ in range(6)]
-    views = await asyncio.gather(*(operations.settle(world.platform, each, accepted(each)) for each in payments))
+    payments = [await world.begin(await world.invoice(account)) for _ in range(6)]
+    views = await asyncio.gather(*(operations.apply_result(world.platform, each, accepted(each)) for each in payments))
     assert sorted(view.invoice.status for view in views) == [HELD] * 4 + ["processed"] * 2
 
 
@@ -137,16 +127,18 @@ async def test_a_verification_takes_no_money_and_is_not_held(world: World) -> No
 
 async def test_a_removed_rule_holds_nothing_more(world: World) -> None:
     account = await world.account()
-    rule = await moderation.add_rule(world.platform.pool, account.account_id, LARGE, now=account.created_at)
-    await moderation.remove_rule(world.platform.pool, account.account_id, rule.rule_id)
+    rule = await moderation.add_rule(world.platform.pool, account.account_id, LARGE, now=account.created_at, by="ann")
+    await moderation.remove_rule(
+        world.platform.pool, account.account_id, rule.rule_id, now=account.created_at, by="ann"
+    )
     assert await paid(world, account) == "processed"
 
 
 async def test_what_is_held_is_not_processed_and_waits_without_an_end(world: World) -> None:
     account = await ruled(world, LARGE, callback_url="http://127.0.0.1:9/")
     invoice = await world.invoice(account)
-    payment = await begun(world, invoice)
-    await operations.settle(world.platform, payment, accepted(payment))
+    payment = await world.begin(invoice)
+    await operations.apply_result(world.platform, payment, accepted(payment))
     before = await world.view(invoice)
     assert (before.invoice.status, before.invoice.resolution) == (HELD, "limit_violation")
     assert before.invoice.moderation_required
@@ -159,41 +151,41 @@ async def test_what_is_held_is_not_processed_and_waits_without_an_end(world: Wor
         Absent(),
     ]
     for outcome in late:
-        await operations.settle(world.platform, payment, outcome)
+        await operations.apply_result(world.platform, payment, outcome)
     world.move_clock(days=3)
     assert (await world.expire(account), await world.ask(account)) == (0, 0)
     assert await world.view(invoice) == before
     assert await ledger.balances(world.platform.pool, account.account_id) == {
-        (Purse.PROVIDER, "USD"): 10_000,
-        (Purse.PENDING, "USD"): 10_000,
+        (LedgerAccount.PROVIDER, "USD"): 10_000,
+        (LedgerAccount.PENDING, "USD"): 10_000,
     }
 
 
 async def test_a_late_success_is_held_like_any_other(world: World) -> None:
     account = await ruled(world, LARGE)
     invoice = await world.invoice(account)
-    payment = await begun(world, invoice)
+    payment = await world.begin(invoice)
     world.move_clock(minutes=31)
     await world.expire(account)
     assert (await world.changes(invoice)).resolution == "expired"
-    await operations.settle(world.platform, payment, accepted(payment))
+    await operations.apply_result(world.platform, payment, accepted(payment))
     assert (await world.changes(invoice)).status == HELD
 
 
 async def test_while_a_given_up_attempt_is_held_the_money_of_the_next_goes_back(world: World) -> None:
     account = await ruled(world, LARGE)
     invoice = await world.invoice(account)
-    first = await begun(world, invoice)
+    first = await world.begin(invoice)
     world.move_clock(seconds=ABSENT_AFTER.total_seconds() + 1)
-    await operations.settle(world.platform, first, Absent())
-    second = await begun(world, invoice, number=2)
-    await operations.settle(world.platform, first, accepted(first))
+    await operations.apply_result(world.platform, first, Absent())
+    second = await world.begin(invoice, number=2)
+    await operations.apply_result(world.platform, first, accepted(first))
     held = await world.view(invoice)
     assert held.invoice.payment_id == first.payment_id
     assert await world.changes(invoice) == Changes(
         status=HELD, resolution="limit_violation", attempts=[HELD, "process_pending"]
     )
-    await operations.settle(world.platform, second, accepted(second))
+    await operations.apply_result(world.platform, second, accepted(second))
     assert (await world.changes(invoice)).attempts == [HELD, "refund_pending"]
 
 
@@ -203,12 +195,12 @@ async def test_holding_that_breaks_off_at_any_step_leaves_nothing_and_can_be_don
 ) -> None:
     account = await ruled(world, LARGE, callback_url="http://127.0.0.1:9/")
     invoice = await world.invoice(account)
-    payment = await begun(world, invoice)
+    payment = await world.begin(invoice)
     before = await world.view(invoice)
     async with ledger.full(module_database, table):
         with pytest.raises(asyncpg.CheckViolationError):
-            await operations.settle(world.platform, payment, accepted(payment))
+            await operations.apply_result(world.platform, payment, accepted(payment))
     assert await world.view(invoice) == before
     assert await ledger.balances(world.platform.pool, account.account_id) == {}
-    await operations.settle(world.platform, payment, accepted(payment))
+    await operations.apply_result(world.platform, payment, accepted(payment))
     assert (await world.changes(invoice)).status == HELD

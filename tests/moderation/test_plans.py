@@ -5,16 +5,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from kassa.db import pool as pools
 from kassa.moderation import queries
 from kassa.moderation.model import Subject, Success, VelocityRule
 from tests.support import history
 from tests.support.history import MERCHANT, MIDDLE
 from tests.support.postgres import Database
-
-pytestmark = pytest.mark.timeout(180)
 
 CARD = b"\x01" * 32
 INDEXES = {

@@ -32,7 +32,7 @@ async def test_what_waits_is_counted_and_its_age_told(world: World, monkeypatch:
     assert (gauge("callbacks_waiting"), gauge("oldest_callback_age_seconds"), gauge("held_for_review")) == (0, 0, 0)
     account = await world.account(callback_url="http://127.0.0.1:9/")
     rule = AmountRule(currency="USD", at_least=10_000)
-    await moderation.add_rule(world.pool, account.account_id, rule, now=account.created_at)
+    await moderation.add_rule(world.pool, account.account_id, rule, now=account.created_at, by="ann")
     await world.pay(await world.invoice(account))
     await world.pay(await world.invoice(account, amount=5), card=GOOD_SECURE)
     refunded = await world.invoice(account, amount=5)

@@ -76,7 +76,7 @@ async def test_every_metric_and_label_of_the_board_and_the_alerts_exists_after_a
 ) -> None:
     await paid(serving_kassa)
 
-    wanted = {"kassa_callback_requests_total", "kassa_reconciliation_cases_open"}
+    wanted = {"kassa_callback_requests_total", "kassa_reconciliation_discrepancies_open"}
     series: dict[str, list[dict[str, str]]] = {}
 
     async def all_there() -> bool:

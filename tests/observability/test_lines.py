@@ -17,7 +17,7 @@ BUSINESS = ["invoice.created", "attempt.started", "attempt.succeeded", "invoice.
 
 def lines_of(log: Path, invoice_id: str) -> list[dict[str, Any]]:
     whole, _, _ = log.read_text().rpartition("\n")  # of the last line a part may be written yet
-    lines = [json.loads(line) for line in whole.splitlines()]
+    lines = [json.loads(line) for line in whole.split("\n") if line]
     return [line for line in lines if line.get("invoice_id") == invoice_id]
 
 

@@ -116,7 +116,7 @@ async def test_silence_and_slow_bodies_end_with_the_deadline(outbound: Outbound,
 async def test_a_status_is_enough_where_no_body_is_needed(outbound: Outbound, listen: Listen) -> None:
     for script in (hanging_body, cut):
         server = await listen(script)
-        answer = await ask(outbound, server.url, seconds=0.2, body_needed=False)
+        answer = await ask(outbound, server.url, seconds=3, body_needed=False)
         assert (answer.status, answer.body) == (200, b"part")
     server = await listen(silence)
     with pytest.raises(AnswerTimedOut):
@@ -144,7 +144,7 @@ async def test_what_is_no_http_answer_is_a_failed_connection(outbound: Outbound,
 
 
 async def test_nobody_listening_is_a_failed_connection(outbound: Outbound) -> None:
-    for url in ("http://127.0.0.1:9/", "http://nobody.invalid:80/", f"http://{'a' * 70}.example/"):
+    for url in ("http://127.0.0.1:9/", "http://unknown.invalid:80/", f"http://{'a' * 70}.example/"):
         with pytest.raises(ConnectionFailed) as failed:
             await ask(outbound, url)
         assert str(failed.value) == ConnectionFailed.message()

@@ -44,7 +44,7 @@ STRANGE = [
 
 @pytest.fixture
 async def internal(listen: Listen) -> Listener:
-    """A service that strangers must not reach, on a port that the settings call a public one."""
+    """A service that others must not reach, on a port that the settings call a public one."""
     return await listen(OK, host="127.0.0.1")
 
 

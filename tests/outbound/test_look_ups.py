@@ -38,16 +38,16 @@ async def test_names_that_hang_take_a_bounded_number_of_threads_and_every_deadli
     monkeypatch: pytest.MonkeyPatch, listen: Listen
 ) -> None:
     listener, resolver = await listen(OK), Resolver(monkeypatch)
-    names = [f"{number}.slow.example" for number in range(dialing.LOOK_UPS_MAX + 20)]
+    names = [f"{number}.slow.example" for number in range(dialing.LOOKUPS_MAX + 20)]
     async with Outbound(Settings(demo=True)) as outbound:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             answers = await asyncio.gather(
                 *(get(outbound, name, listener.port, 0.5) for name in names), return_exceptions=True
             )
         assert {type(answer) for answer in answers} == {AnswerTimedOut}
-        assert len(resolver.asked) == dialing.LOOK_UPS_MAX
+        assert len(resolver.asked) == dialing.LOOKUPS_MAX
         resolver.released.set()
-        assert (await get(outbound, "shop.example", listener.port, 10)).status == 200
+        assert (await get(outbound, "shop.example", listener.port, 60)).status == 200
     assert resolver.asked[-1] == "shop.example"
 
 
@@ -60,10 +60,10 @@ async def test_requests_to_one_name_share_the_look_up_that_is_under_way(
             *(get(outbound, "shop.example", listener.port, 0.2) for _ in range(5)), return_exceptions=True
         )
         assert {type(answer) for answer in given_up} == {AnswerTimedOut}
-        waiting = [asyncio.create_task(get(outbound, "shop.example", listener.port, 10)) for _ in range(5)]
+        waiting = [asyncio.create_task(get(outbound, "shop.example", listener.port, 60)) for _ in range(5)]
         resolver.released.set()
         assert [answer.status for answer in await asyncio.gather(*waiting)] == [200] * 5
         first = len(resolver.asked)
-        assert (await get(outbound, "shop.example", listener.port, 10)).status == 200
+        assert (await get(outbound, "shop.example", listener.port, 60)).status == 200
     assert first < 5 < first + 5
     assert len(resolver.asked) == first + 1

@@ -1,6 +1,6 @@
 """What a merchant's own DNS says never leads inside: each address is checked, and the checked one is dialled (G7).
 
-An address of the loopback that the operator opened stands for the public ones, so that nothing else is dialled.
+An address of the loopback that the operator opened takes the place of public ones, so that nothing else is dialled.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ def public(servers: list[Listener]) -> Listener:
 
 @pytest.fixture
 def inner(servers: list[Listener]) -> list[Listener]:
-    """What strangers must not reach, on the same port."""
+    """What others must not reach, on the same port."""
     return servers[1:]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kassa.cli.roles import Role
+from kassa.serving.roles import Role
 from tests.tooling.test_settings import FIELDS
 
 ROOT = Path(__file__).parents[2]

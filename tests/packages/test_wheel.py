@@ -48,7 +48,7 @@ async def test_a_payment_goes_through_a_kassa_from_the_wheel(
 ) -> None:
     monkeypatch.chdir(folder)
     program = [str(installed / "kassa")]
-    async with serving.running(folder, program=program) as kassa, aiohttp.ClientSession() as session:
+    async with serving.running(folder, program=program, seeded=False) as kassa, aiohttp.ClientSession() as session:
         shop = Client(session, kassa.served.base_url, kassa.served.account)
         paid = await shop.pay(await shop.create(), kassa.served.gate_url)
         assert paid.attributes["status"] == "processed"

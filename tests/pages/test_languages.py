@@ -49,11 +49,11 @@ def test_every_text_of_the_pages_is_in_every_catalogue_and_nothing_else_is(code:
 
 @pytest.mark.parametrize("code", ["ru", "uk"])
 def test_a_language_is_whole(code: str) -> None:
-    def told(message: Message) -> bool:
+    def has_text(message: Message) -> bool:
         forms = message.string if isinstance(message.string, list | tuple) else [message.string]
         return not message.fuzzy and all(forms)
 
-    assert [message.id for message in messages(code) if not told(message)] == []
+    assert [message.id for message in messages(code) if not has_text(message)] == []
 
 
 @pytest.mark.parametrize("code", ["ru", "uk"])
@@ -89,9 +89,9 @@ def test_russian_counts_in_three_forms() -> None:
 def test_the_payer_gets_the_language_that_was_asked_for_most_clearly(
     asked: str | None, cookie: str | None, invoice: str | None, accepted: str | None, expected: str
 ) -> None:
-    assert languages.choose(asked=asked, cookie=cookie, invoice=invoice, accepted=accepted) == expected
+    assert languages.choose(wanted=asked, cookie=cookie, invoice=invoice, accepted=accepted) == expected
 
 
 @pytest.mark.parametrize("header", [",,;q=", "x" * 5000, "en;q=nan", ";;;", "ru" + ",ru" * 9999, "ru;q=1.5"])
 def test_a_strange_accept_language_does_no_harm(header: str) -> None:
-    assert languages.choose(asked=None, cookie=None, invoice=None, accepted=header) in languages.languages()
+    assert languages.choose(wanted=None, cookie=None, invoice=None, accepted=header) in languages.languages()

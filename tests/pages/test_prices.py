@@ -1,4 +1,4 @@
-"""A payer reads what he pays in the currency that it is taken in, and what that was converted from, in his language."""
+"""A payer reads the price in the currency that is charged, and what it was converted from, in their language."""
 
 from decimal import Decimal
 
@@ -29,8 +29,8 @@ def test_a_part_is_told_as_a_part() -> None:
 
 
 def test_a_long_rate_is_neither_cut_nor_written_with_an_exponent() -> None:
-    told = converted_from(converted(10_000, Decimal("0.0000123456789012"), "JPY", "KWD"), "en")
-    assert (told or "").endswith("0.0000123456789012\u00a0KWD")
+    shown = converted_from(converted(10_000, Decimal("0.0000123456789012"), "JPY", "KWD"), "en")
+    assert (shown or "").endswith("0.0000123456789012\u00a0KWD")
 
 
 def test_what_is_not_converted_is_told_once() -> None:

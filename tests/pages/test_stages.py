@@ -2,9 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from kassa.invoices.model import Invoice, Status
+from kassa.invoices.rules.attempt import Payment, PaymentStatus
+from kassa.invoices.rules.invoice import Invoice, Status
 from kassa.pages.stages import Stage, stage, unsettled
-from kassa.payments.model import Payment, PaymentStatus
 from tests.support.sessions import NOW, PAYMENT, invoice, payment
 
 DECLINED = payment(status=PaymentStatus.PROCESS_FAILED, resolution="insufficient_funds")
@@ -28,7 +28,6 @@ AT_THE_BANK = payment(action="https://acs.example/", action_method="GET", action
         (invoice(status=Status.REFUNDED), None, Stage.RETURNED),
         (invoice(status=Status.PROCESS_FAILED, resolution="expired"), None, Stage.EXPIRED),
         (invoice(status=Status.PROCESS_FAILED, resolution="insufficient_funds"), DECLINED, Stage.FAILED),
-        (invoice(status=Status.TERMINATED), None, Stage.FAILED),
     ],
 )
 def test_a_payer_stands_where_invoice_and_attempt_say(of: Invoice, attempt: Payment | None, expected: Stage) -> None:

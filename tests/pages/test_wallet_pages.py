@@ -2,12 +2,12 @@
 
 import pytest
 
-from kassa.invoices.model import Status
+from kassa.invoices.rules.attempt import PaymentStatus
+from kassa.invoices.rules.invoice import Status
+from kassa.invoices.rules.snapshot import Snapshot
 from kassa.pages import outcome
-from kassa.pages.outcome import Way
 from kassa.pages.reasons import wallet_reason
 from kassa.pages.stages import Stage, stage
-from kassa.payments.model import PaymentStatus
 from tests.support.sessions import ACCOUNT, NOW, invoice, payment
 
 WALLET = invoice(session_id=None, service_method="qiwi", service="qiwi_usd_hpp", attempts=1)
@@ -31,25 +31,27 @@ def test_a_payer_has_something_to_do_where_there_is_a_page_that_is_not_ours(
 
 
 @pytest.mark.parametrize(
-    "changes, way",
+    "changes, link",
     [
         ({"action": None}, None),
-        ({}, Way(url="https://wallet.example/pay", label="Go")),
-        ({"action_params": {"a": "b c"}}, Way(url="https://wallet.example/pay?a=b+c", label="Go")),
+        ({}, outcome.Link(url="https://wallet.example/pay", label="Go")),
+        ({"action_params": {"a": "b c"}}, outcome.Link(url="https://wallet.example/pay?a=b+c", label="Go")),
         (
             {"action": "https://wallet.example/pay?x=1", "action_params": {"a": "&"}},
-            Way(url="https://wallet.example/pay?x=1&a=%26", label="Go"),
+            outcome.Link(url="https://wallet.example/pay?x=1&a=%26", label="Go"),
         ),
         (
             {"action_method": "POST", "action_params": {"bill": "7"}},
-            Way(url="https://wallet.example/pay", label="Go", fields={"bill": "7"}),
+            outcome.Link(url="https://wallet.example/pay", label="Go", fields={"bill": "7"}),
         ),
-        ({"action_method": "POST"}, Way(url="https://wallet.example/pay", label="Go", fields={})),
+        ({"action_method": "POST"}, outcome.Link(url="https://wallet.example/pay", label="Go", fields={})),
     ],
 )
-def test_the_way_to_the_providers_page_is_a_link_or_a_form(changes: dict[str, object], way: Way | None) -> None:
+def test_the_way_to_the_providers_page_is_a_link_or_a_form(
+    changes: dict[str, object], link: outcome.Link | None
+) -> None:
     attempt = payment(**{"action": "https://wallet.example/pay", "action_method": "GET", **changes})
-    assert outcome.provider_way(attempt, "Go") == way
+    assert outcome.provider_link(attempt, "Go") == link
 
 
 @pytest.mark.parametrize(
@@ -68,14 +70,14 @@ def test_a_wallets_payer_hears_nothing_of_cards_and_of_another_try(resolution: s
     assert wallet_reason(resolution, str) == words
     failed = invoice(session_id=None, status=Status.PROCESS_FAILED, resolution=resolution, attempts=1)
     ended = payment(status=PaymentStatus.PROCESS_FAILED, card=None, resolution=resolution)
-    told = outcome.told(Stage.FAILED, failed, ended, ACCOUNT, now=NOW, language="en")
-    assert told.text == f"{words} Go back to the shop to order again."
+    page = outcome.describe(Stage.FAILED, Snapshot(invoice=failed, payment=ended), ACCOUNT, now=NOW, language="en")
+    assert page.text == f"{words} Go back to the shop to order again."
 
 
 @pytest.mark.parametrize(
     "current, heading", [(Stage.CONFIRM, "Finish your payment"), (Stage.PENDING, "Waiting for the payment service")]
 )
 def test_no_bank_is_spoken_of_while_a_wallet_is_waited_for(current: Stage, heading: str) -> None:
-    told = outcome.told(current, WALLET, PAGE, ACCOUNT, now=NOW, language="en")
-    assert told.heading == heading
-    assert "bank" not in told.text
+    page = outcome.describe(current, Snapshot(invoice=WALLET, payment=PAGE), ACCOUNT, now=NOW, language="en")
+    assert page.heading == heading
+    assert "bank" not in page.text

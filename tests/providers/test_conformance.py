@@ -7,8 +7,10 @@ from kassa.config import Settings
 from kassa.providers.conformance import (
     CancellationConformance,
     CardProviderConformance,
+    DisputeConformance,
     Ending,
     RedirectProviderConformance,
+    ReturnConformance,
     StatementConformance,
 )
 from kassa.providers.protocol import Card, Credentials, Provider, Redirect
@@ -27,7 +29,7 @@ CARDS: Mapping[Ending, str] = {
 
 
 class BankDriver:
-    """The bank of the test world on a real port, a payer, and whoever gets the notifications."""
+    """The bank of the test world on a real port, a payer, and the receiver of the notifications."""
 
     return_url = "http://shop.example/back"
     wallets: ClassVar[Mapping[str, Mapping[str, str]]] = {"qiwi": {"phone": "+380987654321"}, "applepay": {}}
@@ -53,6 +55,19 @@ class BankDriver:
         await self._bank.charge_back(payment_id, f"{amount / 100:.2f}")
         _, charged = await self._bank.call("GET", f"/purchases/{payment_id}")
         notice = await self._notices.wait_for(lambda each: bool(each.document["purchase"] == charged))
+        return notice.headers, notice.body
+
+    async def decide_charge_back(self, payment_id: str, *, won: bool) -> tuple[Mapping[str, str], bytes]:
+        _, found = await self._bank.call("GET", f"/purchases/{payment_id}")
+        transaction = next(each["transaction"] for each in found["charge_backs"] if each["state"] == "OPEN")
+        await self._bank.decide_charge_back(payment_id, transaction, "won" if won else "lost")
+        _, decided = await self._bank.call("GET", f"/purchases/{payment_id}")
+        notice = await self._notices.wait_for(lambda each: bool(each.document["purchase"] == decided))
+        return notice.headers, notice.body
+
+    async def return_refund(self, payment_id: str, refund_id: str) -> tuple[Mapping[str, str], bytes]:
+        await self._bank.return_refund(payment_id, refund_id)
+        notice = await self._notices.wait_for(lambda each: refund_id.encode() in each.body)
         return notice.headers, notice.body
 
     async def notification(self, payment_id: str) -> tuple[Mapping[str, str], bytes]:
@@ -84,6 +99,14 @@ class TestTheWallets(RedirectProviderConformance):
 
 class TestTheStatement(StatementConformance):
     """The provider ``test``, held to what every provider with a statement promises."""
+
+
+class TestTheDisputes(DisputeConformance):
+    """The provider ``test``, held to what every provider whose sandbox decides disputes promises."""
+
+
+class TestTheReturns(ReturnConformance):
+    """The provider ``test``, held to what every provider whose sandbox lets refunds come back promises."""
 
 
 class TestTheCancellations(CancellationConformance):

@@ -18,18 +18,18 @@ class Cancelling(Plain):
         return Declined(external_id=attempt.external_id, resolution="client_auth_failed")
 
 
-class Telling(Plain):
+class WithStatement(Plain):
     async def statement(
         self, credentials: Credentials, since: datetime, until: datetime, after: str | None
     ) -> Statement:
         return Statement(lines=(), next=None)
 
 
-class CancellingAndTelling(Cancelling, Telling):
+class CancellingWithStatement(Cancelling, WithStatement):
     pass
 
 
-KINDS: Final = (Plain, Cancelling, Telling, CancellingAndTelling)
+KINDS: Final = (Plain, Cancelling, WithStatement, CancellingWithStatement)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -1,4 +1,4 @@
-"""What the test provider asks the bank for by the charge's method, and what a scenario's payer is told."""
+"""What the test provider orders at the bank by the charge's method, and what a scenario's payer is shown."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

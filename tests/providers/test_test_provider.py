@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from kassa.bank.days import AMOUNTS, NOTHING_TAKEN, Day
+from kassa.bank.faults import AMOUNTS, NOTHING_TAKEN, Fault
 from kassa.clock import Clock
 from kassa.config import Settings
 from kassa.errors import BadRequest, KassaError, ProviderGarbled, ProviderSilent, Unauthorized
@@ -186,38 +186,38 @@ async def test_a_bank_that_never_answers_is_silence(outbound: Outbound) -> None:
 
 
 @pytest.mark.parametrize(
-    "day, error",
+    "fault, error",
     [
-        (Day.SILENT_BEFORE, ProviderSilent),
-        (Day.SILENT_AFTER, ProviderSilent),
-        (Day.DRIP, ProviderSilent),
-        (Day.FAILS_BEFORE, ProviderGarbled),
-        (Day.FAILS_AFTER, ProviderGarbled),
-        (Day.GARBAGE, ProviderGarbled),
-        (Day.HUGE, ProviderGarbled),
+        (Fault.SILENT_BEFORE, ProviderSilent),
+        (Fault.SILENT_AFTER, ProviderSilent),
+        (Fault.DRIP, ProviderSilent),
+        (Fault.FAILS_BEFORE, ProviderGarbled),
+        (Fault.FAILS_AFTER, ProviderGarbled),
+        (Fault.GARBAGE, ProviderGarbled),
+        (Fault.HUGE, ProviderGarbled),
     ],
 )
-async def test_on_a_bad_day_nothing_is_known(
-    outbound: Outbound, tmp_path: Path, day: Day, error: type[KassaError]
+async def test_with_a_fault_nothing_is_known(
+    outbound: Outbound, tmp_path: Path, fault: Fault, error: type[KassaError]
 ) -> None:
-    amount = next(minor for minor, chosen in AMOUNTS.items() if chosen is day)
+    amount = next(minor for minor, chosen in AMOUNTS.items() if chosen is fault)
     async with banks.running(tmp_path) as bank:
-        provider = provider_at(bank.url, outbound, provider_seconds=1.0)
+        hasty = provider_at(bank.url, outbound, provider_seconds=2.0 if error is ProviderSilent else 60)
         with pytest.raises(error):
-            await provider.pay(CREDENTIALS, msgspec.structs.replace(CHARGE, amount=amount, description="Tea"), CARD)
-        asked = await provider.status(CREDENTIALS, ATTEMPT)
-    assert isinstance(asked, Absent if day in NOTHING_TAKEN else Accepted)
+            await hasty.pay(CREDENTIALS, msgspec.structs.replace(CHARGE, amount=amount, description="Tea"), CARD)
+        asked = await provider_at(bank.url, outbound).status(CREDENTIALS, ATTEMPT)
+    assert isinstance(asked, Absent if fault in NOTHING_TAKEN else Accepted)
 
 
 async def test_of_a_huge_answer_no_more_is_taken_than_the_line_holds(outbound: Outbound, tmp_path: Path) -> None:
-    amount = next(minor for minor, chosen in AMOUNTS.items() if chosen is Day.HUGE)
+    amount = next(minor for minor, chosen in AMOUNTS.items() if chosen is Fault.HUGE)
     async with banks.running(tmp_path) as bank:
         with pytest.raises(ProviderGarbled):
             await provider_at(bank.url, outbound).pay(CREDENTIALS, msgspec.structs.replace(CHARGE, amount=amount), CARD)
 
         async def sent() -> int:
-            async with bank.session.get(f"{bank.url}/days") as told:
-                return int((await told.json())["huge_bytes_sent"])
+            async with bank.session.get(f"{bank.url}/days") as shown:
+                return int((await shown.json())["huge_bytes_sent"])
 
         # 64 KiB are read, the rest is what two sockets' buffers can hold.
         assert 64 * 1024 <= await until(sent, what="the bank to have been hung up on") < 16 * 1024 * 1024
@@ -233,18 +233,18 @@ async def test_live_credentials_and_a_missing_card_take_no_money(outbound: Outbo
 async def test_the_expiry_of_a_failing_card_and_an_unknown_card_tell_why(outbound: Outbound, tmp_path: Path) -> None:
     async with banks.running(tmp_path) as bank:
         provider = provider_at(bank.url, outbound)
-        told: list[str] = []
+        resolutions: list[str] = []
         for number, month, year in (
             ("4302912837020000", 5, 2029),
             ("4302912837020000", 8, 2056),
             ("4111111111111111", 1, 2030),
         ):
-            charge = msgspec.structs.replace(CHARGE, payment_id=f"pay_{len(told)}")
+            charge = msgspec.structs.replace(CHARGE, payment_id=f"pay_{len(resolutions)}")
             card = Card(number=number, expiry_month=month, expiry_year=year, cvv="000")
             outcome = await provider.pay(CREDENTIALS, charge, card)
             assert isinstance(outcome, Declined)
-            told.append(outcome.resolution)
-        assert told == ["insufficient_funds", "access_denied", "invalid_card"]
+            resolutions.append(outcome.resolution)
+        assert resolutions == ["insufficient_funds", "access_denied", "invalid_card"]
 
 
 async def test_a_good_card_with_07_77_stays_pending_and_can_succeed_late(outbound: Outbound, tmp_path: Path) -> None:
@@ -301,6 +301,6 @@ def signed(body: bytes, *, timestamp: str) -> dict[str, str]:
 
 
 def assert_tells_no_secret(error: KassaError) -> None:
-    told = f"{error!r} {error} {error.__cause__!r} {error.__context__!r}"
-    assert CARD.number not in told
-    assert banks.SECRET not in told
+    text = f"{error!r} {error} {error.__cause__!r} {error.__context__!r}"
+    assert CARD.number not in text
+    assert banks.SECRET not in text

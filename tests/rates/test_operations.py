@@ -17,14 +17,14 @@ from kassa.rates.directory import Rates
 from kassa.rates.model import Quote, Source
 from tests.support import rates
 from tests.support.postgres import Database
-from tests.support.rates import Told
+from tests.support.rates import FakeBanks
 
 DAY = datetime(2026, 11, 24, tzinfo=UTC)
 NOW = DAY + timedelta(hours=16)
 
 
 class At(Clock):
-    """A clock that stands, in both modes."""
+    """A clock that does not move, in both modes."""
 
     def __init__(self, moment: datetime) -> None:
         super().__init__()
@@ -35,8 +35,8 @@ class At(Clock):
 
 
 @pytest.fixture
-async def told() -> AsyncIterator[Told]:
-    async with rates.telling(
+async def banks() -> AsyncIterator[FakeBanks]:
+    async with rates.serving(
         ecb=rates.ecb({"USD": "1.25", "GBP": "0.8"}),
         nbu=rates.nbu({"USD": "41.25", "EUR": "51.5"}),
         cbr=rates.cbr({"USD": (1, "80,5"), "JPY": (100, "51,52")}),
@@ -44,13 +44,13 @@ async def told() -> AsyncIterator[Told]:
         yield banks
 
 
-def settings(told: Told) -> Settings:
-    return config.load(told.environment)
+def settings(banks: FakeBanks) -> Settings:
+    return config.load(banks.environment)
 
 
-async def update(pool: Pool, told: Told, source: Source, now: datetime = NOW) -> list[Quote]:
-    async with Outbound(settings(told)) as outbound:
-        return await operations.update(pool, outbound, settings(told), source, now=now)
+async def update(pool: Pool, banks: FakeBanks, source: Source, now: datetime = NOW) -> list[Quote]:
+    async with Outbound(settings(banks)) as outbound:
+        return await operations.update(pool, outbound, settings(banks), source, now=now)
 
 
 async def rate(
@@ -64,31 +64,31 @@ async def rows(pool: Pool) -> list[tuple[object, ...]]:
     return [tuple(row) for row in await pool.fetch("SELECT * FROM exchange_rates ORDER BY 1, 2, 3, 4")]
 
 
-async def test_every_bank_is_asked_at_its_address_and_its_rates_count(database: Database, told: Told) -> None:
+async def test_every_bank_is_fetched_from_its_address_and_its_rates_count(database: Database, banks: FakeBanks) -> None:
     for source in operations.READERS:
-        await update(database.pool, told, source)
-    assert told.asked == ["ecb", "nbu", "cbr"]
+        await update(database.pool, banks, source)
+    assert banks.requested == ["ecb", "nbu", "cbr"]
     pairs = {("EUR", "USD"): "1.25", ("USD", "GBP"): "0.64", ("USD", "UAH"): "41.25", ("JPY", "RUB"): "0.5152"}
     assert {pair: str(await rate(database.pool, *pair)) for pair in pairs} == pairs
 
 
-async def test_a_later_day_takes_the_place_of_the_one_before(database: Database, told: Told) -> None:
-    await update(database.pool, told, Source.ECB)
-    told.answers["ecb"] = rates.ecb({"USD": "1.5"}, (DAY + timedelta(days=1)).date())
-    await update(database.pool, told, Source.ECB)
+async def test_a_later_day_takes_the_place_of_the_one_before(database: Database, banks: FakeBanks) -> None:
+    await update(database.pool, banks, Source.ECB)
+    banks.answers["ecb"] = rates.ecb({"USD": "1.5"}, (DAY + timedelta(days=1)).date())
+    await update(database.pool, banks, Source.ECB)
     assert await rate(database.pool, "EUR", "USD") == Decimal("1.5")
-    # What the bank tells no longer is not of that day.
+    # What the bank no longer publishes is not of that day.
     assert await rate(database.pool, "EUR", "GBP") is None
     assert len(await rows(database.pool)) == 3
 
 
-async def test_asking_twice_changes_nothing_and_a_correction_is_taken(database: Database, told: Told) -> None:
-    await update(database.pool, told, Source.ECB)
+async def test_fetching_twice_changes_nothing_and_a_correction_is_taken(database: Database, banks: FakeBanks) -> None:
+    await update(database.pool, banks, Source.ECB)
     once = await rows(database.pool)
-    await update(database.pool, told, Source.ECB, now=NOW + timedelta(hours=1))
+    await update(database.pool, banks, Source.ECB, now=NOW + timedelta(hours=1))
     assert await rows(database.pool) == once
-    told.answers["ecb"] = rates.ecb({"USD": "1.26", "GBP": "0.8"})
-    await update(database.pool, told, Source.ECB)
+    banks.answers["ecb"] = rates.ecb({"USD": "1.26", "GBP": "0.8"})
+    await update(database.pool, banks, Source.ECB)
     assert await rate(database.pool, "EUR", "USD") == Decimal("1.26")
     assert len(await rows(database.pool)) == len(once)
 
@@ -104,13 +104,13 @@ async def test_asking_twice_changes_nothing_and_a_correction_is_taken(database: 
     ],
 )
 async def test_a_bad_answer_leaves_the_last_rates(
-    database: Database, told: Told, answer: bytes | int, error: type[KassaError]
+    database: Database, banks: FakeBanks, answer: bytes | int, error: type[KassaError]
 ) -> None:
-    await update(database.pool, told, Source.ECB)
+    await update(database.pool, banks, Source.ECB)
     before = await rows(database.pool)
-    told.answers["ecb"] = answer
+    banks.answers["ecb"] = answer
     with pytest.raises(error):
-        await update(database.pool, told, Source.ECB)
+        await update(database.pool, banks, Source.ECB)
     assert await rows(database.pool) == before
 
 
@@ -122,8 +122,8 @@ async def test_a_bank_that_is_away_leaves_the_last_rates(database: Database) -> 
     assert await rows(database.pool) == []
 
 
-async def test_an_old_rate_counts_in_test_mode_alone(database: Database, told: Told) -> None:
-    await update(database.pool, told, Source.ECB)
+async def test_an_old_rate_counts_in_test_mode_alone(database: Database, banks: FakeBanks) -> None:
+    await update(database.pool, banks, Source.ECB)
     late = DAY + timedelta(days=7)
     assert await rate(database.pool, "EUR", "USD", now=late - timedelta(seconds=1)) == Decimal("1.25")
     assert await rate(database.pool, "EUR", "USD", now=late) is None
@@ -141,18 +141,20 @@ async def test_what_comes_along_is_there_for_test_mode_and_is_written_once(datab
 
 
 async def test_a_newer_kassa_does_not_put_older_rates_in_the_place_of_newer_ones(
-    database: Database, told: Told
+    database: Database, banks: FakeBanks
 ) -> None:
     later = (DAY + timedelta(days=400)).date()
-    told.answers["ecb"] = rates.ecb({"USD": "1.5"}, later)
-    await update(database.pool, told, Source.ECB)
+    banks.answers["ecb"] = rates.ecb({"USD": "1.5"}, later)
+    await update(database.pool, banks, Source.ECB)
     await operations.load_bundled(database.pool, now=NOW)
     assert await rate(database.pool, "EUR", "USD") == Decimal("1.5")
 
 
-async def test_a_manual_rate_goes_first_until_it_is_replaced_ends_or_is_removed(database: Database, told: Told) -> None:
+async def test_a_manual_rate_goes_first_until_it_is_replaced_ends_or_is_removed(
+    database: Database, banks: FakeBanks
+) -> None:
     pool = database.pool
-    await update(pool, told, Source.NBU)
+    await update(pool, banks, Source.NBU)
     await rates.set_rate(pool, "USD", "UAH", "44", now=NOW)
     assert await rate(pool, "USD", "UAH") == 44
     assert await rate(pool, "UAH", "USD") != 1 / Decimal(44)
@@ -188,8 +190,8 @@ async def test_what_is_no_rate_is_refused_by_name(
     assert await rows(database.pool) == []
 
 
-async def test_a_spread_is_on_top_and_a_currency_is_itself(database: Database, told: Told) -> None:
-    await update(database.pool, told, Source.ECB)
+async def test_a_spread_is_on_top_and_a_currency_is_itself(database: Database, banks: FakeBanks) -> None:
+    await update(database.pool, banks, Source.ECB)
     found = Rates(database.pool, At(NOW), Settings())
     spread = Decimal(2)
     assert await found.rate("EUR", "USD", spread=spread, test_mode=False) == Decimal("1.275")

@@ -9,9 +9,10 @@ import structlog
 
 from kassa.accounts.model import Account
 from kassa.errors import Invalid
-from kassa.invoices.model import Invoice
-from kassa.payments.model import Payment
-from kassa.payments.patience import ABSENT_AFTER, RECHECK_AFTER
+from kassa.invoices.operations import polling
+from kassa.invoices.rules.attempt import Payment
+from kassa.invoices.rules.invoice import Invoice
+from kassa.invoices.rules.patience import ABSENT_AFTER, RECHECK_AFTER
 from kassa.reconciliation import comparing, operations
 from tests.support import ledger
 from tests.support.reconciling import (
@@ -65,7 +66,7 @@ async def given_up(world: World, account: Account) -> tuple[Invoice, Payment]:
     return invoice, payment
 
 
-async def test_books_that_agree_make_no_case(world: World) -> None:
+async def test_books_that_agree_make_no_discrepancy(world: World) -> None:
     account = await world.account()
     for _ in range(3):
         await paid(world, account)
@@ -83,9 +84,13 @@ async def test_what_the_bank_does_not_have_is_told_and_changes_nothing(world: Wo
     with structlog.testing.capture_logs() as logs:
         first, again = await compare_later(world, account), await compare(world, account)
     assert first.kinds == again.kinds == {"missing_there": 1}
-    (case,) = await found(world, account)
-    assert (case.ref, case.external_id, told(case)) == (payment.payment_id, "", (("processed", 10_000), None))
-    assert [line["log_level"] for line in logs if line.get("case_id") == case.case_id] == ["error"]
+    (seen,) = await found(world, account)
+    assert (seen.ref, seen.external_id, told(seen)) == (
+        payment.payment_id,
+        "",
+        (("processed", 10_000), None),
+    )
+    assert [line["log_level"] for line in logs if line.get("discrepancy_id") == seen.discrepancy_id] == ["error"]
     assert await world.ask(account) == 0
     assert (await world.changes(invoice)).attempts == ["processed"]
     assert await ledger.balances(world.platform.pool, account.account_id) == before
@@ -93,7 +98,7 @@ async def test_what_the_bank_does_not_have_is_told_and_changes_nothing(world: Wo
     result = await compare(world, account)
     assert (result.kinds, result.closed, result.open) == ({}, 1, 0)
     (closed,) = await found(world, account, open_only=False)
-    assert (closed.case_id, closed.note, closed.resolved_at is None) == (case.case_id, None, False)
+    assert (closed.discrepancy_id, closed.note, closed.resolved_at is None) == (seen.discrepancy_id, None, False)
     await proven(world, account)
 
 
@@ -112,8 +117,8 @@ async def test_what_the_bank_booked_otherwise_is_told(world: World, change: str,
     write(world, f"UPDATE purchases SET {change} WHERE order_ref = ?", payment.payment_id)
     result = await compare_later(world, account)
     assert (result.kinds, result.open, result.asked) == ({kind: 1}, 1, 0)
-    (case,) = await found(world, account)
-    assert told(case) == (("processed", 10_000), 9999 if change == "amount = 9999" else 10_000)
+    (seen,) = await found(world, account)
+    assert told(seen) == (("processed", 10_000), 9999 if change == "amount = 9999" else 10_000)
     assert await world.ask(account) == 0
     write(
         world,
@@ -133,15 +138,18 @@ async def test_a_payment_that_we_gave_up_and_the_bank_took_is_mended_by_asking(w
     assert await world.ask(account) == 0, "nobody would have asked any more"
     result = await compare(world, account)
     assert (result.kinds, result.asked) == ({"status": 1}, 1)
-    (case,) = await found(world, account)
-    assert told(case) == (("process_failed", None), 10_000)
+    (seen,) = await found(world, account)
+    assert told(seen) == (("process_failed", None), 10_000)
     assert (await world.changes(invoice)).attempts == ["process_failed"]
     assert await world.ask(account) == 1
     assert (await world.changes(invoice)).attempts == ["processed"]
     result = await compare_later(world, account)
     assert (result.kinds, result.asked, result.closed) == ({}, 0, 1)
     balances = await ledger.balances(world.platform.pool, account.account_id)
-    assert {purse.value: amount for (purse, _), amount in balances.items()} == {"provider": 10_000, "active": 10_000}
+    assert {ledger_account.value: amount for (ledger_account, _), amount in balances.items()} == {
+        "provider": 10_000,
+        "active": 10_000,
+    }
     await proven(world, account)
 
 
@@ -178,29 +186,29 @@ async def test_what_is_younger_than_both_books_need_is_not_compared_yet(world: W
 async def test_money_that_went_back_late_is_compared_too(world: World) -> None:
     account = await world.account(late_success="refund")
     invoice = await world.invoice(account)
-    world.wire.fault = Fault.LOSE_ANSWER
-    await world.pay(invoice)
-    world.wire.fault = None
+    await world.pay(invoice, expiry="07/77")
     world.move_clock(minutes=31)
     await world.expire(account)
-    await world.ask(account)
     payment = await latest(world, invoice)
-    assert payment.status == "refund_pending"
+    await world.decide(payment.payment_id, "approve")
+    await polling.poll(world.platform, payment)
+    (back,) = (await world.view(invoice)).refunds
+    assert (back.status, back.reason) == ("refund_pending", "late")
     await at_bank(
         world,
-        f"/purchases/{payment.payment_id}/refunds/{payment.payment_id}-late",
+        f"/purchases/{payment.payment_id}/refunds/{back.refund_id}",
         {"amount": 10_000, "currency": "USD"},
     )
     result = await compare_later(world, account)
     assert (result.lines, result.entries, result.kinds) == (2, 1, {"status": 1})
-    (case,) = await found(world, account)
-    assert (case.movement, case.ref, told(case)) == (
+    (seen,) = await found(world, account)
+    assert (seen.movement, seen.ref, told(seen)) == (
         "refund",
-        f"{payment.payment_id}-late",
+        back.refund_id,
         (("refund_pending", None), 10_000),
     )
     assert await world.ask(account) == 1
-    assert (await latest(world, invoice)).status == "refunded"
+    assert (await world.changes(invoice)).attempts == ["refunded"]
     result = await compare_later(world, account)
     assert (result.lines, result.entries, result.kinds, result.closed) == (2, 2, {}, 1)
     write(world, "UPDATE refunds SET amount = 1 WHERE order_ref = ?", payment.payment_id)
@@ -222,13 +230,13 @@ async def test_money_that_we_know_nothing_of_is_told_to_whose_it_is(world: World
     )
     result = await compare_later(world, account)
     assert (result.kinds, result.asked) == ({"missing_here": 2}, 0)
-    assert {(case.movement, case.ref, case.payment_id) for case in await found(world, account)} == {
+    assert {(seen.movement, seen.ref, seen.payment_id) for seen in await found(world, account)} == {
         ("purchase", lost, lost),
         ("refund", "by-hand", payment.payment_id),
     }
     assert (await compare(world, other)).lines == 0
     await compare(world, eldest)
-    assert [case.ref for case in await found(world, eldest)] == ["by-hand"]
+    assert [seen.ref for seen in await found(world, eldest)] == ["by-hand"]
     assert await found(world, other) == []
     write(world, "DELETE FROM purchases WHERE order_ref = 'by-hand'")
 
@@ -264,7 +272,7 @@ async def test_what_the_two_sides_booked_at_different_times_is_the_same_movement
     assert (await compare(world, account, since=taken_at + timedelta(hours=25))).kinds == {"missing_there": 1}
 
 
-async def test_a_case_of_another_time_stays_open(world: World) -> None:
+async def test_a_discrepancy_of_another_time_stays_open(world: World) -> None:
     account = await world.account()
     _, payment = await paid(world, account)
     write(world, "DELETE FROM purchases WHERE order_ref = ?", payment.payment_id)
@@ -303,21 +311,24 @@ async def test_what_a_person_has_closed_is_opened_again_only_if_there_is_more_to
     _, payment = await paid(world, account)
     write(world, "UPDATE purchases SET amount = 1 WHERE order_ref = ?", payment.payment_id)
     await compare_later(world, account)
-    (case,) = await found(world, account)
+    (seen,) = await found(world, account)
     pool, account_id = world.platform.pool, account.account_id
     for note in ("", " ", "x" * 256, "a\nb"):
         with pytest.raises(Invalid):
-            await operations.close(pool, case.case_id, account_id=account_id, note=note, now=now(world))
-    assert await found(world, account) == [case]
-    await operations.close(pool, case.case_id, account_id=account_id, note="paid out by hand", now=now(world))
+            await operations.close(pool, seen.discrepancy_id, account_id=account_id, note=note, now=now(world))
+    assert await found(world, account) == [seen]
+    await operations.close(pool, seen.discrepancy_id, account_id=account_id, note="paid out by hand", now=now(world))
     result = await compare(world, account)
     assert (result.kinds, result.open) == ({"amount": 1}, 0)
     write(world, "UPDATE purchases SET amount = 2 WHERE order_ref = ?", payment.payment_id)
     assert (await compare(world, account)).open == 1
-    assert [case.note for case in await found(world, account, open_only=False)] == [None, "paid out by hand"]
+    assert [seen.note for seen in await found(world, account, open_only=False)] == [
+        None,
+        "paid out by hand",
+    ]
 
 
-async def test_two_comparisons_beside_each_other_open_one_case(world: World) -> None:
+async def test_two_comparisons_beside_each_other_open_one_discrepancy(world: World) -> None:
     account = await world.account()
     _, payment = await paid(world, account)
     write(world, "DELETE FROM purchases WHERE order_ref = ?", payment.payment_id)

@@ -1,7 +1,5 @@
 """The night's job: when it comes, what it does with a provider that says nothing or nonsense, what it leaves behind."""
 
-import asyncio
-import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -13,31 +11,17 @@ from kassa.accounts.model import Account
 from kassa.errors import ProviderGarbled
 from kassa.observability.metrics import registry
 from kassa.platform import Platform
-from kassa.providers.protocol import Credentials, Statement, StatementLine
-from kassa.providers.registry import Registry
+from kassa.providers.protocol import Statement, StatementLine
 from kassa.providers.test.verbs import TestProvider
-from kassa.reconciliation.model import NIGHT_BEGINS, NIGHT_SECONDS, RETRY
+from kassa.reconciliation.measuring import Measuring
+from kassa.reconciliation.model import NIGHT_BEGINS, NIGHT_SECONDS, RETRY, next_night
 from kassa.reconciliation.nightly import Reconciling
 from kassa.reconciliation.turns import queries
-from kassa.reconciliation.turns.queries import Standing
-from kassa.worker import Worker
-from tests.support import ledger
-from tests.support.reconciling import found, now, write
+from kassa.reconciliation.turns.queries import Schedule
+from tests.support import ledger, working
+from tests.support.reconciling import Telling, found, now, with_provider, write
 from tests.support.waiting import until
 from tests.support.world import World
-
-
-class Telling(TestProvider):
-    """The bank's provider with a statement that somebody else wrote."""
-
-    def __init__(self, world: World, tell: Callable[[str | None], Statement]) -> None:
-        super().__init__(world.bank_url, world.platform.outbound, answer_seconds=10.0)
-        self._tell = tell
-
-    async def statement(
-        self, credentials: Credentials, since: datetime, until: datetime, after: str | None
-    ) -> Statement:
-        return self._tell(after)
 
 
 def line(**changes: object) -> StatementLine:
@@ -53,24 +37,20 @@ def line(**changes: object) -> StatementLine:
     return StatementLine(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def with_provider(world: World, provider: object) -> Platform:
-    return dataclasses.replace(world.platform, providers=Registry({"test": provider}))  # type: ignore[dict-item]
-
-
 async def turn(world: World, account: Account, *, platform: Platform | None = None) -> bool:
     """Do the account's turn if it is due; tell whether it was."""
     await ledger.number(world.platform.pool, account.account_id)
     job = Reconciling(platform or world.platform)
-    if account.account_id not in await job.due_accounts(now(world), test_mode=True):
+    if account.account_id not in await working.due(world.pool, job, now(world)):
         return False
-    claims = await job.claim(account.account_id, now(world), test_mode=True, limit=10)
+    claims = await working.taken(world.pool, job, account.account_id, now(world))
     for claim in claims:
         await job.run(claim)
     return bool(claims)
 
 
-async def standing(world: World, account: Account) -> Standing:
-    (found,) = await queries.standings(world.platform.pool, account_id=account.account_id)
+async def schedule_of(world: World, account: Account) -> Schedule:
+    (found,) = await queries.schedules(world.platform.pool, account_id=account.account_id)
     return found
 
 
@@ -99,7 +79,7 @@ def shown(name: str) -> float:
 async def test_a_new_provider_account_only_gets_its_night(world: World) -> None:
     calls = len(world.wire.calls)
     account = await met(world)
-    due_at = (await standing(world, account)).reconcile_at
+    due_at = (await schedule_of(world, account)).reconcile_at
     midnight = due_at.replace(hour=0, minute=0, second=0, microsecond=0)
     assert now(world) < due_at <= now(world) + timedelta(days=1)
     assert timedelta() <= due_at - midnight - NIGHT_BEGINS < timedelta(seconds=NIGHT_SECONDS)
@@ -112,15 +92,15 @@ async def test_every_night_compares_what_was_there_since_the_last(world: World) 
     write(world, "DELETE FROM purchases WHERE order_ref = ?", first)
     world.move_clock(days=1)
     assert await turn(world, account)
-    assert [case.ref for case in await found(world, account)] == [first]
-    after = await standing(world, account)
+    assert [seen.ref for seen in await found(world, account)] == [first]
+    after = await schedule_of(world, account)
     assert (after.reconciled_at is not None, after.reconcile_problem) == (True, None)
     assert now(world) < after.reconcile_at <= now(world) + timedelta(days=1)
     assert not await turn(world, account)
     write(world, "DELETE FROM purchases WHERE order_ref = ?", second)
     world.move_clock(days=1)
     assert await turn(world, account)
-    assert {case.ref for case in await found(world, account)} == {first, second}
+    assert {seen.ref for seen in await found(world, account)} == {first, second}
     world.move_clock(days=5)
     assert await turn(world, account)
     assert len(await found(world, account, open_only=False)) == 2
@@ -136,12 +116,13 @@ async def test_what_may_be_mended_soon_is_looked_at_again_soon(world: World) -> 
     await world.decide(payment_id, "approve")
     world.move_clock(days=1)
     assert await turn(world, account)
-    assert (await standing(world, account)).reconcile_at <= now(world) + RETRY
+    assert (await schedule_of(world, account)).reconcile_at <= now(world) + RETRY
     assert await world.ask(account) == 1
     world.move_clock(seconds=RETRY.total_seconds() + 1)
     assert await turn(world, account)
     assert await found(world, account) == []
-    assert (await standing(world, account)).reconcile_at > now(world) + RETRY
+    after = await schedule_of(world, account)
+    assert after.reconcile_at == next_night(after.provider_account_id, now(world))
 
 
 async def test_a_provider_that_is_silent_is_asked_again_and_the_trouble_is_seen(world: World) -> None:
@@ -155,16 +136,16 @@ async def test_a_provider_that_is_silent_is_asked_again_and_the_trouble_is_seen(
     assert [each["log_level"] for each in logs if each["event"] == "the provider's statement cannot be read"] == [
         "error"
     ]
-    after = await standing(world, account)
+    after = await schedule_of(world, account)
     assert "did not answer" in (after.reconcile_problem or "")
     assert (after.reconciled_at, await found(world, account)) == (None, [])
     assert now(world) < after.reconcile_at <= now(world) + RETRY
-    await Reconciling(world.platform).due_accounts(now(world), test_mode=True)
+    await Measuring(world.pool).measure()
     assert shown("problems") >= 1
     world.move_clock(seconds=RETRY.total_seconds() + 1)
     assert await turn(world, account)
-    assert (await standing(world, account)).reconcile_problem is None
-    assert [case.ref for case in await found(world, account)] == [payment_id]
+    assert (await schedule_of(world, account)).reconcile_problem is None
+    assert [seen.ref for seen in await found(world, account)] == [payment_id]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +168,7 @@ async def test_nonsense_changes_nothing_and_is_told(world: World, tell: Callable
     payment_id = await paid(world, account)
     world.move_clock(days=1)
     assert await turn(world, account, platform=with_provider(world, Telling(world, tell)))
-    assert (await standing(world, account)).reconcile_problem
+    assert (await schedule_of(world, account)).reconcile_problem
     assert await found(world, account) == []
     assert payment_id
 
@@ -206,7 +187,7 @@ async def test_what_the_bank_cannot_mean_is_nonsense_to_its_provider(world: Worl
     payment_id = await paid(world, account)
     provider = TestProvider(world.bank_url, world.platform.outbound, answer_seconds=10.0)
     route = await world.platform.accounts.credentials(
-        account.account_id, (await standing(world, account)).provider_account_id
+        account.account_id, (await schedule_of(world, account)).provider_account_id
     )
     read = (route.credentials, datetime.fromisoformat("2025-12-31T00:00:00Z"), now(world) + timedelta(days=1), None)
     assert payment_id in {each.ref for each in (await provider.statement(*read)).lines}
@@ -225,24 +206,25 @@ async def test_a_provider_without_a_statement_is_left_alone(world: World) -> Non
     account = await met(world)
     world.move_clock(days=1)
     assert await turn(world, account, platform=with_provider(world, Plain()))
-    after = await standing(world, account)
+    after = await schedule_of(world, account)
     assert (after.reconciled_at, after.reconcile_problem) == (None, None)
-    assert after.reconcile_at > now(world) + RETRY
+    assert after.reconcile_at == next_night(after.provider_account_id, now(world))
 
 
 async def test_a_turn_is_taken_once_and_can_be_given_back(world: World) -> None:
     account = await met(world)
     world.move_clock(days=1)
     job, taken_at = Reconciling(world.platform), now(world)
-    claims = await job.claim(account.account_id, taken_at, test_mode=True, limit=10)
-    assert len(claims) == 1
-    assert await job.claim(account.account_id, taken_at, test_mode=True, limit=10) == []
-    await job.hand_back(claims, taken_at)
-    (again,) = await job.claim(account.account_id, taken_at, test_mode=True, limit=10)
-    late = again.leased_until + timedelta(seconds=1)
-    (taken_over,) = await job.claim(account.account_id, late, test_mode=True, limit=10)
-    await job.hand_back([again], taken_at)
-    assert (await standing(world, account)).reconcile_at == taken_over.leased_until
+    claims = working.claims(world.pool, job)
+    leases = await claims.claim(account.account_id, taken_at, limit=10)
+    assert len(leases) == 1
+    assert await claims.claim(account.account_id, taken_at, limit=10) == []
+    await claims.release(leases, taken_at)
+    (again,) = await claims.claim(account.account_id, taken_at, limit=10)
+    late = job.read(again.row).leased_until + timedelta(seconds=1)
+    (taken_over,) = await claims.claim(account.account_id, late, limit=10)
+    await claims.release([again], taken_at)
+    assert (await schedule_of(world, account)).reconcile_at == job.read(taken_over.row).leased_until
 
 
 async def test_a_clock_that_went_back_stops_no_night(world: World) -> None:
@@ -255,7 +237,7 @@ async def test_a_clock_that_went_back_stops_no_night(world: World) -> None:
         "UPDATE provider_accounts SET reconcile_at = $2 WHERE account_id = $1", account.account_id, now(world)
     )
     assert await turn(world, account)
-    assert (await standing(world, account)).reconciled_at is not None
+    assert (await schedule_of(world, account)).reconciled_at is not None
 
 
 async def test_the_worker_does_it_when_the_clock_of_test_mode_is_moved(world: World) -> None:
@@ -263,20 +245,15 @@ async def test_the_worker_does_it_when_the_clock_of_test_mode_is_moved(world: Wo
     payment_id = await paid(world, account)
     await ledger.number(world.platform.pool, account.account_id)
     write(world, "UPDATE purchases SET amount = 7 WHERE order_ref = ?", payment_id)
-    worker = Worker(world.platform, [Reconciling(world.platform)])
-    working = asyncio.create_task(worker.run())
-    try:
+    async with working.working(world.platform, Reconciling(world.platform)):
         world.move_clock(days=1)
 
         async def told() -> bool:
-            return [(case.kind, case.ref) for case in await found(world, account)] == [("amount", payment_id)]
+            return [(seen.kind, seen.ref) for seen in await found(world, account)] == [("amount", payment_id)]
 
-        await until(told, what="the night's case")
-    finally:
-        await worker.stop()
-        await working
-    await Reconciling(world.platform).due_accounts(now(world), test_mode=True)
+        await until(told, what="the night's discrepancy")
+    await Measuring(world.pool).measure()
     expected = await queries.measured(world.platform.pool, test_mode=True)
-    assert shown("cases_open") == expected.open_cases >= 1
+    assert shown("discrepancies_open") == expected.open_discrepancies >= 1
     assert expected.reconciled_at is not None
     assert shown("last_run_timestamp_seconds") == expected.reconciled_at.timestamp()

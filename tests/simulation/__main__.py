@@ -15,7 +15,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="this one alone")
     asked = parser.parse_args()
     seeds = range(asked.seeds) if asked.seed is None else [asked.seed]
-    started, events, deaths, broken = time.monotonic(), 0, 0, 0
+    started, events, deaths, refused, broken = time.monotonic(), 0, 0, 0, 0
     for seed in seeds:
         try:
             run = simulate(seed)
@@ -23,10 +23,10 @@ def main() -> int:
             broken += 1
             sys.stdout.write(f"seed {seed}: {error}\n")
             continue
-        events, deaths = events + run.events, deaths + run.deaths
+        events, deaths, refused = events + run.events, deaths + run.deaths, refused + run.refused
     seconds = time.monotonic() - started
     sys.stdout.write(
-        f"{len(seeds)} seeds, {events} events, {deaths} deaths, {broken} broken;"
+        f"{len(seeds)} seeds, {events} events, {deaths} deaths, {refused} lost races, {broken} broken;"
         f" {events / seconds:.0f} events a second\n"
     )
     return bool(broken)

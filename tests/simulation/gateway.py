@@ -1,266 +1,177 @@
-"""Kassa as steps over the model store: the same decisions as in ``kassa.invoices``, made by the same functions.
+"""Kassa as steps over the model store: the very rules of ``kassa.invoices``, under the same guard.
 
-Each operation is what its namesake in ``operations.py`` is: decide under the lock, commit, speak to the bank between
-two commits and never inside one. A process may die at every step.
+Each operation is what its namesake in ``invoices.operations`` is: it reads, decides and carries out, and does so again
+where another change came first; between these, others have their turn. The bank is only spoken to between two changes.
+A process may die at every step.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Generator
 from datetime import datetime, timedelta
-from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
-from kassa.accounts.model import Account, Route
+from kassa.accounts.model import Route
 from kassa.callbacks import model as callback_model
 from kassa.callbacks.model import Answered, Delivered, Retry, Unanswered
 from kassa.errors import Cause, InvoiceNotPayable
-from kassa.invoices import booking, conversion, model, settling
-from kassa.invoices.decisions import model as decisions
-from kassa.invoices.model import Invoice, Status
-from kassa.invoices.reserve.model import draw, release
-from kassa.invoices.returns import booking as return_booking
-from kassa.invoices.returns import model as returns
-from kassa.ledger import recipes
-from kassa.payments import model as payments
-from kassa.payments import patience, returning
-from kassa.payments.model import FAILED, TAKEN, UNDECIDED, Payment, PaymentStatus
-from kassa.providers.protocol import Accepted, Credentials, Outcome, Pending
-from kassa.refunds import model as refund_model
-from kassa.refunds.model import Refund
-from tests.simulation.bank import Bank
-from tests.simulation.scheduler import Call, Scheduler, Steps, Wait
-from tests.simulation.store import Callback, Change, Store
+from kassa.invoices.rules import attempt, dispute, patience, reserve, settling
+from kassa.invoices.rules.attempt import FAILED, TAKEN, UNDECIDED, Payment, PaymentStatus
+from kassa.invoices.rules.invoice import begin_attempt
+from kassa.invoices.rules.records import RefundStatus
+from kassa.invoices.rules.snapshot import Change, Snapshot
+from kassa.moderation.model import Hold
+from kassa.providers.protocol import Accepted, Credentials, Notice, Outcome, Pending
+from tests.simulation.process import ASK_SECONDS
+from tests.simulation.refunding import Refunding
+from tests.simulation.reviewing import Reviewing
+from tests.simulation.scheduler import Call, Steps, Wait
+from tests.simulation.store import Broken, Callback
 
 LEASE: Final = timedelta(seconds=60)
 POLL_SECONDS: Final = 1.0
 REST_SECONDS_MAX: Final = 600.0
-ASK_SECONDS: Final = 10.0
+LARGE: Final = 90_000
+"""What a payment has to come to for a person to look at it."""
+HOLD: Final = Hold(resolution="fraud_suspected", rule_ids=("rul_1",), reason="It is large.")
 ROUTE: Final = Route(
     provider="bank",
     credentials=Credentials(provider_account_id="ma_1", merchant_id="shop", test_mode=True, secrets={}),
 )
 
 
-@dataclass(kw_only=True)
-class Endpoint:
-    """The merchant's: what he has heard."""
-
-    scheduler: Scheduler
-    deaf: float = 0.0
-    """How likely it takes nothing."""
-    heard: dict[str, set[Status]] = field(default_factory=dict)
-
-    def take(self, callback: Callback) -> int | None:
-        """Answer a callback with a status, or with nothing."""
-        if self.scheduler.chance(self.deaf):
-            return self.scheduler.dice.choice((500, 503, None))
-        self.heard.setdefault(callback.invoice_id, set()).add(callback.status)
-        return 200
-
-
-@dataclass(kw_only=True)
-class Gateway:
+class Gateway(Refunding, Reviewing):
     """All of Kassa's processes."""
-
-    scheduler: Scheduler
-    store: Store
-    bank: Bank
-    endpoint: Endpoint
-    account: Account
-
-    @property
-    def now(self) -> datetime:
-        """The platform's clock."""
-        return self.scheduler.now
 
     def live(self) -> None:
         """Run the worker for as long as there is time; it is started again after each death."""
         self.scheduler.reborn = self.live
         self.scheduler.start(self._work())
 
-    def pay(self, invoice_id: str, number: int) -> Steps:
-        """A payer's card arrives, for the attempt that his form had."""
-        yield Wait()
-        was = self.store.invoices[invoice_id]
-        latest = self.store.payments.get(was.payment_id or "")
-        if latest is not None and latest.live:
-            return
-        payment_id = f"pay-{invoice_id}-{number}"
+    def pay(self, invoice_id: str, attempt_number: int) -> Steps:
+        """A payer's card arrives, for the attempt that their form had: ``cardgate.charge.pay``."""
+        payment_id = self.id("pay")
+
+        def begin(snapshot: Snapshot) -> Change:
+            begun = begin_attempt(snapshot.invoice, attempt_number=attempt_number, payment_id=payment_id, now=self.now)
+            payment = attempt.begin(
+                begun, ROUTE, status=PaymentStatus.PROCESS_PENDING, card=None, client_ip="", now=self.now
+            )
+            return settling.begin(snapshot, begun, payment, now=self.now)
+
         try:
-            begun = model.attempt(was, number=number, payment_id=payment_id, now=self.now)
+            snapshot, _ = yield from self.change(invoice_id, begin)
         except InvoiceNotPayable:
             return
-        payment = settling.attempt(
-            begun, ROUTE, status=PaymentStatus.PROCESS_PENDING, card=None, client_ip="", now=self.now
-        )
-        self.store.commit(Change(invoice=begun, was=was, payment=payment))
-        yield Wait()
-        outcome = yield Call(
-            ask=lambda: self.bank.pay(payment_id, payment.amount), patience=float(patience.ANSWER_SECONDS)
-        )
-        yield Wait()
-        self.settle(payment, outcome or Pending())
-        yield Wait()
-
-    def ask(self, payment: Payment) -> Steps:
-        """The worker's question, or the returning payer's."""
-        if payment.status is PaymentStatus.REFUND_PENDING:
-            amount = payment.returnable
-            call = Call(
-                ask=lambda: self.bank.refund(f"{payment.payment_id}-late", payment.payment_id, amount),
-                patience=ASK_SECONDS,
+        payment = snapshot.attempt(payment_id)
+        assert payment is not None
+        outcome: Outcome | None = None
+        if patience.in_time(payment.created_at, now=self.now):
+            outcome = yield Call(
+                ask=lambda: self.bank.pay(payment_id, payment.amount), patience=float(patience.ANSWER_SECONDS)
             )
-        else:
-            call = Call(ask=lambda: self.bank.status(payment.payment_id), patience=ASK_SECONDS)
-        outcome = yield call
-        yield Wait()
+        yield from self.apply_result(payment, outcome or Pending())
+
+    def poll(self, payment: Payment) -> Steps:
+        """``operations.polling.poll``: the worker's, or the returning payer's."""
+        asked_at = self.now
+        outcome = yield Call(ask=lambda: self.bank.status(payment.payment_id), patience=ASK_SECONDS)
+        outcome = patience.believed(outcome or Pending(), payment.created_at, asked_at=asked_at)
         if payment.status in TAKEN:
-            self.charge_back(payment, outcome or Pending())
+            yield from self.apply_disputes(payment, outcome)
         else:
-            self.settle(payment, outcome or Pending())
+            yield from self.apply_result(payment, outcome)
 
     def cancel(self, payment: Payment) -> Steps:
-        """A payer who cannot confirm wants to use another card: ``invoices.cancelling.cancel``."""
-        yield Wait()
+        """A payer who cannot confirm wants to use another card: ``operations.cancel.cancel``."""
+        asked_at = self.now
         outcome = yield Call(ask=lambda: self.bank.cancel(payment.payment_id), patience=float(patience.ANSWER_SECONDS))
-        yield Wait()
-        self.settle(payment, outcome or Pending())
+        outcome = patience.believed(outcome or Pending(), payment.created_at, asked_at=asked_at)
+        yield from self.apply_result(payment, outcome)
 
-    def settle(self, payment: Payment, outcome: Outcome) -> None:
-        """``invoices.operations.settle``."""
-        was, current = self.store.invoices[payment.invoice_id], self.store.payments[payment.payment_id]
-        answered = settling.answered(self.account, was, current, outcome, asked=payment.status, now=self.now)
-        if answered is None:
-            return
-        invoice = settling.followed(was, current, answered, now=self.now)
-        moved = answered.status is not current.status
-        entry = booking.entry(invoice, answered, was=current.status) if moved else None
-        self.store.commit(Change(invoice=invoice, was=was, payment=answered, payment_was=current, entry=entry))
+    def apply_result(self, payment: Payment, outcome: Outcome) -> Steps:
+        """``operations.pay.apply_result``."""
+        refund_id, decision_id = self.id("ref"), self.id("dec")
 
-    def decide(self, invoice_id: str, *, approve: bool) -> None:
-        """A person's word on what is held: ``invoices.decisions.operations.decide``."""
-        was = self.store.invoices[invoice_id]
-        held = self.store.payments[was.payment_id or ""]
-        if approve:
-            amount, _ = conversion.taken(was, held)
-            invoice = decisions.approve(was, held, amount=amount, now=self.now)
-            payment = payments.approve(held, now=self.now)
+        def answered(snapshot: Snapshot) -> tuple[Payment, Payment]:
+            current = snapshot.attempt(payment.payment_id)
+            assert current is not None
+            late_success = self.account.late_success
+            return current, settling.answered(snapshot, current, outcome, late_success=late_success, now=self.now)
+
+        def decide(snapshot: Snapshot) -> Change | None:
+            current, after = answered(snapshot)
+            hold = HOLD if (after.processed_amount or 0) >= LARGE and current.status not in TAKEN else None
+            return settling.apply(
+                snapshot, current, after, hold=hold, refund_id=refund_id, decision_id=decision_id, now=self.now
+            )
+
+        snapshot, changed = yield from self.change(payment.invoice_id, decide, payment_id=payment.payment_id)
+        if not changed:
+            current, after = answered(snapshot)
+            self.store.reschedule(current, after.due_at)
+
+    def apply_disputes(self, payment: Payment, outcome: Outcome) -> Steps:
+        """``operations.dispute.apply``."""
+        if isinstance(outcome, Pending):
+            snapshot = self.store.read(payment.invoice_id, payment.payment_id)
+        elif isinstance(outcome, Accepted):
+            snapshot = yield from self._apply_each(payment, outcome)
         else:
-            invoice = decisions.reject(was, held, now=self.now)
-            payment = payments.reject(held, resolution=invoice.resolution, now=self.now)
-        entry = booking.entry(invoice, payment, was=held.status)
-        self.store.commit(Change(invoice=invoice, was=was, payment=payment, payment_was=held, entry=entry))
+            raise Broken(f"{payment.payment_id} was taken, and the bank says {outcome}")
+        current = snapshot.attempt(payment.payment_id)
+        assert current is not None
+        yield self.statement()
+        if isinstance(outcome, Pending):
+            due_at = attempt.wait(current, external_id=None, now=self.now).due_at
+        else:
+            due_at = attempt.woken(current, self.now) if current.due_at != payment.due_at else None
+        self.store.reschedule(current, due_at)
 
-    def refund(self, invoice_id: str, reference: str, amount: int) -> Steps:
-        """A merchant's refund: ``invoices.returns`` ``begin`` and ``send``."""
-        yield Wait()
-        was = self.store.invoices[invoice_id]
-        payment = self.store.payments.get(was.payment_id or "")
-        refund_id = f"ref-{reference}"
-        left = returns.left(was, self.store.refunds_of(invoice_id))
-        if payment is None or payment.status is not PaymentStatus.PROCESSED or not 0 < amount <= left:
+    def _apply_each(self, payment: Payment, outcome: Accepted) -> Generator[Wait | Call, Any, Snapshot]:
+        # What each opens, books, closes and moves: four changes are more than one dispute can make in one answer.
+        for _ in range(4 * len(outcome.disputes) + 1):
+            new_id = self.id("dis")
+
+            def decide(snapshot: Snapshot, new_id: str = new_id) -> Change | None:
+                current = snapshot.attempt(payment.payment_id)
+                assert current is not None
+                return dispute.apply(snapshot, current, outcome, fee=1_500, new_id=new_id, now=self.now)
+
+            snapshot, changed = yield from self.change(payment.invoice_id, decide, payment_id=payment.payment_id)
+            if not changed:
+                return snapshot
+        raise Broken(f"the disputes of {payment.payment_id} never end")
+
+    def hear(self, notice: Notice) -> None:
+        """A genuine notification: ``wake`` of ``tables.payments`` and ``tables.refunds``."""
+        if notice.refund_id is not None:
+            refund = self.store.refunds.get(notice.refund_id)
+            open_ = refund is not None and refund.status is not RefundStatus.REFUND_ERROR and not refund.reversed_at
+            if refund is not None and open_ and (refund.due_at is None or refund.due_at > self.now):
+                self.store.refunds[refund.refund_id] = replace(refund, due_at=self.now)
             return
-        if refund_id in self.store.refunds:
-            return
-        invoice, reserve = draw(returns.begun(was, now=self.now), amount)
-        refund = Refund(
-            account_id=was.account_id,
-            refund_id=refund_id,
-            invoice_id=invoice_id,
-            payment_id=payment.payment_id,
-            test_mode=True,
-            reference_id=reference,
-            amount=amount,
-            currency="USD",
-            provider_amount=amount,
-            provider_currency="USD",
-            fee=50,
-            reserve=reserve,
-            created_at=self.now,
-            updated_at=self.now,
-            due_at=self.now + patience.ASK_AFTER_BEGIN,
-        )
-        entry = return_booking.begun(refund)
-        self.store.commit(Change(invoice=invoice, was=was, refund=refund, entry=entry))
-        yield Wait()
-        outcome = yield Call(
-            ask=lambda: self.bank.refund(refund_id, payment.payment_id, amount),
-            patience=float(patience.ANSWER_SECONDS),
-        )
-        yield Wait()
-        self.settle_refund(refund, outcome or Pending())
-
-    def ask_about_refund(self, refund: Refund) -> Steps:
-        """The worker's question about a refund."""
-        outcome = yield Call(
-            ask=lambda: self.bank.refund_status(refund.refund_id, refund.payment_id), patience=ASK_SECONDS
-        )
-        yield Wait()
-        self.settle_refund(refund, outcome or Pending())
-
-    def settle_refund(self, refund: Refund, outcome: Outcome) -> None:
-        """``invoices.returns.operations.settle``."""
-        was, current = self.store.invoices[refund.invoice_id], self.store.refunds[refund.refund_id]
-        after = refund_model.answered(current, outcome, now=self.now)
-        if after == current:
-            return
-        unknown = after.under_way and was.status is Status.REFUNDING
-        if after.status is current.status and not unknown:
-            self.store.refunds[after.refund_id] = after
-            return
-        of_now = [after if each is current else each for each in self.store.refunds_of(refund.invoice_id)]
-        invoice = returns.followed(was, after, of_now, now=self.now)
-        invoice, reserve = returns.reserve_moved(invoice, after, was=current.status, now=self.now)
-        entry = return_booking.ended(after, was=current.status, reserve=reserve)
-        self.store.commit(Change(invoice=invoice, was=was, refund=after, entry=entry))
-
-    def charge_back(self, payment: Payment, outcome: Outcome) -> None:
-        """``invoices.returns.operations.charge_back``."""
-        was, current = self.store.invoices[payment.invoice_id], self.store.payments[payment.payment_id]
-        heard = returning.heard(current, outcome, now=self.now)
-        self.store.payments[payment.payment_id] = heard
-        for total in accumulate(outcome.charge_backs) if isinstance(outcome, Accepted) else ():
-            was, heard = self.store.invoices[payment.invoice_id], self.store.payments[payment.payment_id]
-            if not returns.merchants(was, heard, currency="USD"):
-                self._charge_back_unwanted(was, heard, total)
-            elif total > (was.charged_back_service_amount or 0):
-                refunds = self.store.refunds_of(was.invoice_id)
-                after = returns.charged_back(was, heard, refunds, total, now=self.now)
-                invoice, reserve = draw(after, (after.charged_back_amount or 0) - (was.charged_back_amount or 0))
-                entry = return_booking.charged_back(was, invoice, heard, fee=1_500, reserve=reserve)
-                self.store.commit(Change(invoice=invoice, was=was, entry=entry, told=True))
-
-    def _charge_back_unwanted(self, was: Invoice, heard: Payment, total: int) -> None:
-        after, amount = returning.charge_back(heard, total=total, currency="USD")
-        if amount or total > heard.charged_back_amount:
-            entry = return_booking.charged_back_unwanted(heard, after, amount) if amount else None
-            invoice = model.flag(was, now=self.now)
-            self.store.commit(Change(invoice=invoice, was=was, payment=after, payment_was=heard, entry=entry))
-
-    def hear(self, payment_id: str, charge_back: bool) -> None:  # noqa: FBT001
-        """A genuine notification: ``payments.queries.wake``."""
-        payment = self.store.payments.get(payment_id)
+        payment = self.store.payments.get(notice.payment_id)
         if payment is None:
             return
         later = payment.due_at is not None and payment.due_at > self.now
-        ended = payment.due_at is None and (payment.status in FAILED or (charge_back and payment.status in TAKEN))
+        ended = payment.due_at is None and (payment.status in FAILED or notice.dispute)
         if later or ended:
-            self.store.payments[payment_id] = replace(payment, due_at=self.now)
+            self.store.payments[payment.payment_id] = replace(payment, due_at=self.now)
 
     def _work(self) -> Steps:
         while True:
             for payment in [each for each in self.store.payments.values() if self._due(each.due_at)]:
-                claimed = replace(payment, due_at=self.now + LEASE, asks=payment.asks + 1)
+                claimed = replace(payment, due_at=self.now + LEASE, polls=payment.polls + 1)
                 self.store.payments[payment.payment_id] = claimed
-                self.scheduler.start(self.ask(claimed))
+                self.scheduler.start(self.poll(claimed))
             for refund in [each for each in self.store.refunds.values() if self._due(each.due_at)]:
-                taken = replace(refund, due_at=self.now + LEASE, asks=refund.asks + 1)
+                taken = replace(refund, due_at=self.now + LEASE, polls=refund.polls + 1)
                 self.store.refunds[refund.refund_id] = taken
-                self.scheduler.start(self.ask_about_refund(taken))
+                self.scheduler.start(self.poll_refund(taken))
             for invoice in [each for each in self.store.invoices.values() if self._due(each.due_at)]:
-                self._look_at(invoice)
-                yield Wait()
+                self.store.invoices[invoice.invoice_id] = replace(invoice, due_at=self.now + LEASE)
+                self.scheduler.start(self._expire(invoice.invoice_id))
             for callback in [each for each in self.store.callbacks if self._due(each.due_at)]:
                 callback.due_at, callback.tries = self.now + LEASE, callback.tries + 1
                 self.scheduler.start(self._deliver(callback))
@@ -281,12 +192,15 @@ class Gateway:
     def _due(self, due_at: datetime | None) -> bool:
         return due_at is not None and due_at <= self.now
 
-    def _look_at(self, was: Invoice) -> None:
-        if was.status in model.OPEN and self.now >= was.expires_at:
-            self.store.commit(Change(invoice=model.expire(was, now=self.now), was=was))
-        elif was.release_at is not None and self.now >= was.release_at:
-            entry = recipes.released(invoice_id=was.invoice_id, currency="USD", reserve=was.reserve_left)
-            self.store.commit(Change(invoice=release(was, now=self.now), was=was, entry=entry))
+    def _expire(self, invoice_id: str) -> Steps:
+        """``operations.expire``: end the invoice if it is still open, else release its reserve."""
+        _, ended = yield from self.change(invoice_id, lambda snapshot: settling.expire(snapshot, now=self.now))
+        if not ended:
+            yield from self.change(invoice_id, self._release)
+
+    def _release(self, snapshot: Snapshot) -> Change | None:
+        at = snapshot.invoice.release_at
+        return None if at is None or self.now < at else reserve.release(snapshot, now=self.now)
 
     def _deliver(self, callback: Callback) -> Steps:
         tries = callback.tries
@@ -304,4 +218,5 @@ class Gateway:
                 callback.due_at = None
 
 
-UNSETTLED: Final = UNDECIDED | {PaymentStatus.REFUND_PENDING}
+UNSETTLED: Final = UNDECIDED | {PaymentStatus.PROCESS_ERROR}
+"""Statuses that nothing may rest in."""

@@ -3,15 +3,19 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from kassa.accounts.model import Account
-from kassa.invoices import model
-from kassa.invoices.model import Invoice, Status
-from kassa.ledger.model import Purse
-from kassa.payments.model import PaymentStatus
+from kassa.invoices.rules import invoice as model
+from kassa.invoices.rules.attempt import PaymentStatus
+from kassa.invoices.rules.invoice import Invoice, Status
+from kassa.invoices.rules.records import DisputeStatus
+from kassa.ledger.model import LedgerAccount
+from kassa.providers.protocol import Dispute
 from tests.simulation.bank import Bank
-from tests.simulation.gateway import UNSETTLED, Endpoint, Gateway
+from tests.simulation.gateway import UNSETTLED, Gateway
+from tests.simulation.process import Endpoint
 from tests.simulation.scheduler import START, Call, Faults, Scheduler, Steps, Wait
 from tests.simulation.store import Broken, Store
 
@@ -27,10 +31,14 @@ class Run:
     seed: int
     events: int
     deaths: int
+    refused: int
+    """How many changes came second and were decided again."""
+    kinds: frozenset[str]
+    """What has happened to invoices, as their events say."""
     statuses: tuple[str, ...]
     """How the invoices ended, which with the rest tells two runs apart."""
     provider: int
-    """The provider's purse, in minor units."""
+    """What the provider holds by the books, in minor units."""
 
 
 def simulate(seed: int) -> Run:
@@ -40,11 +48,11 @@ def simulate(seed: int) -> Run:
     store, bank = Store(), Bank(scheduler=scheduler)
     endpoint = Endpoint(scheduler=scheduler, deaf=0.3)
     shop = account(late_success=scheduler.dice.choice(("book", "refund")))
-    gateway = Gateway(scheduler=scheduler, store=store, bank=bank, endpoint=endpoint, account=shop)
+    gateway = Gateway(scheduler=scheduler, store=store, bank=bank, endpoint=endpoint, account=shop, slowness=0.5)
     bank.notify = gateway.hear
     people = People(gateway)
     for number in range(INVOICES):
-        scheduler.after(scheduler.dice.uniform(0, 3600), lambda number=number: people.order(f"cpi-{number}"))  # type: ignore[misc]
+        scheduler.after(scheduler.dice.uniform(0, 3600), partial(people.order, f"cpi-{number}"))
     gateway.live()
     scheduler.run(START + STORM)
     faults.lost = faults.unheard = faults.crash = endpoint.deaf = 0.0
@@ -55,8 +63,10 @@ def simulate(seed: int) -> Run:
         seed=seed,
         events=scheduler.events,
         deaths=scheduler.deaths,
+        refused=store.refused,
+        kinds=frozenset(event.kind for event in store.events.values()),
         statuses=tuple(invoice.status for invoice in store.invoices.values()),
-        provider=store.balance(Purse.PROVIDER),
+        provider=store.balance(LedgerAccount.PROVIDER),
     )
 
 
@@ -74,10 +84,11 @@ class People:
         self._gateway.store.create(_drawn(invoice_id, self._scheduler))
         self._scheduler.after(self._scheduler.dice.uniform(1, 300), lambda: self._come(invoice_id))
         self._scheduler.after(self._scheduler.dice.uniform(600, 9000), lambda: self._give_back(invoice_id))
-        self._scheduler.after(self._scheduler.dice.uniform(600, 9000), lambda: self._decide(invoice_id))
+        self._scheduler.after(self._scheduler.dice.uniform(600, 9000), lambda: self._dispute(invoice_id))
+        self._scheduler.after(self._scheduler.dice.uniform(600, 9000), lambda: self._review(invoice_id))
 
     def _come(self, invoice_id: str) -> None:
-        """The payer looks at his page, and does what it asks for."""
+        """The payer looks at their page, and does what it asks for."""
         dice, gateway = self._scheduler.dice, self._gateway
         invoice = gateway.store.invoices[invoice_id]
         if invoice.status not in model.OPEN:
@@ -99,7 +110,7 @@ class People:
         if self._scheduler.chance(0.7):
             payment = self._gateway.store.payments[payment_id]
             if payment.status is PaymentStatus.PROCESS_PENDING:
-                yield from self._gateway.ask(payment)
+                yield from self._gateway.poll(payment)
 
     def _give_back(self, invoice_id: str) -> None:
         dice, gateway = self._scheduler.dice, self._gateway
@@ -109,14 +120,27 @@ class People:
         for number in range(dice.randint(0, 4)):
             amount = dice.randint(1, invoice.processed_amount)
             self._scheduler.start(gateway.refund(invoice_id, f"{invoice_id}-{number}", amount))
-        payment = gateway.store.payments.get(invoice.payment_id or "")
-        if dice.random() < 0.2 and payment is not None and payment.status is PaymentStatus.PROCESSED:
-            gateway.bank.charge_back(payment.payment_id)
 
-    def _decide(self, invoice_id: str) -> None:
-        invoice = self._gateway.store.invoices[invoice_id]
+    def _dispute(self, invoice_id: str) -> None:
+        """The payer's bank takes back money of any attempt, whatever Kassa knows of it, and may do so again."""
+        bank, store = self._gateway.bank, self._gateway.store
+        there = [each for each in bank.purchases if store.payments[each].invoice_id == invoice_id]
+        if self.calm or not there or not self._scheduler.chance(0.5):
+            return
+        bank.dispute(self._scheduler.dice.choice(there))
+        self._scheduler.after(self._scheduler.dice.uniform(1, 3600), lambda: self._dispute(invoice_id))
+
+    def _review(self, invoice_id: str) -> None:
+        """A person looks after what is held or flagged, every hour or two."""
+        gateway, scheduler = self._gateway, self._scheduler
+        invoice = gateway.store.invoices[invoice_id]
         if invoice.status is Status.PROCESS_ERROR:
-            self._gateway.decide(invoice_id, approve=self._scheduler.chance(0.5))
+            for _ in range(scheduler.dice.choice((1, 1, 2))):
+                scheduler.start(gateway.review(invoice_id, approve=scheduler.chance(0.5)))
+        elif invoice.moderation_required and scheduler.chance(0.3):
+            scheduler.start(gateway.send_again(invoice_id))
+        if scheduler.now < START + STORM + CALM - timedelta(days=2):
+            scheduler.after(scheduler.dice.uniform(3600, 7200), lambda: self._review(invoice_id))
 
 
 def _at_rest(gateway: Gateway) -> None:
@@ -124,17 +148,20 @@ def _at_rest(gateway: Gateway) -> None:
     store, bank = gateway.store, gateway.bank
     for invoice in store.invoices.values():
         _ended(gateway, invoice)
+        _written_down(store, invoice)
     waiting = [payment.payment_id for payment in store.payments.values() if payment.status in UNSETTLED]
-    waiting += [refund.refund_id for refund in store.refunds.values() if refund.under_way]
+    waiting += [refund.refund_id for refund in store.refunds.values() if refund.pending]
     waiting += [f"a callback of {callback.invoice_id}" for callback in store.callbacks if callback.due_at]
     if waiting:
         raise Broken(f"{', '.join(waiting)} waits for ever")
     twice = [payment_id for payment_id, purchase in bank.purchases.items() if purchase.asked > 1]
     if twice:
         raise Broken(f"{', '.join(twice)} was asked for more than once (P1)")
+    for payment_id, purchase in bank.purchases.items():
+        _disputed(store, payment_id, purchase.disputes)
     kept = sum(purchase.kept for purchase in bank.purchases.values())
-    if store.balance(Purse.PROVIDER) != kept:
-        raise Broken(f"the bank keeps {kept}, the books say {store.balance(Purse.PROVIDER)} (P2)")
+    if store.balance(LedgerAccount.PROVIDER) != kept:
+        raise Broken(f"the bank keeps {kept}, the books say {store.balance(LedgerAccount.PROVIDER)} (P2)")
 
 
 def _ended(gateway: Gateway, invoice: Invoice) -> None:
@@ -143,7 +170,26 @@ def _ended(gateway: Gateway, invoice: Invoice) -> None:
     if invoice.release_at is not None and invoice.release_at < gateway.now:
         raise Broken(f"{invoice.invoice_id} keeps its reserve")
     if invoice.final and invoice.status not in gateway.endpoint.heard.get(invoice.invoice_id, set()):
-        raise Broken(f"nobody has heard that {invoice.invoice_id} is {invoice.status} (P7)")
+        raise Broken(f"no one has heard that {invoice.invoice_id} is {invoice.status} (P7)")
+
+
+def _written_down(store: Store, invoice: Invoice) -> None:
+    """Each change has one event, without gaps."""
+    versions = [version for invoice_id, version in store.events if invoice_id == invoice.invoice_id]
+    if versions != list(range(1, invoice.version + 1)):
+        raise Broken(f"{invoice.invoice_id} is at version {invoice.version}, its events at {versions}")
+
+
+def _disputed(store: Store, payment_id: str, told: list[Dispute]) -> None:
+    """Each dispute is known by its place, has ended as the bank says, and is in the books if it cost anything."""
+    known = sorted(
+        (each for each in store.disputes.values() if each.payment_id == payment_id), key=lambda each: each.position
+    )
+    if [each.status for each in known] != [DisputeStatus(each.status) for each in told]:
+        raise Broken(f"{payment_id} was disputed: the bank says {told}, we say {known}")
+    missing = [each.dispute_id for each in known if each.counts and not each.booked]
+    if missing:
+        raise Broken(f"{', '.join(missing)} cost money and is not in the books (P2)")
 
 
 def account(*, late_success: str) -> Account:

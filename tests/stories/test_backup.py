@@ -2,14 +2,11 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.support.merchant import Merchant
 from tests.support.postgres import Database
 from tests.torture.backups import backed_up
 
 
-@pytest.mark.timeout(120)
 async def test_a_backup_taken_under_load_is_whole_and_what_it_lacks_is_seen(
     folder: Path, database: Database, merchant: Merchant
 ) -> None:

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.support.merchant import Merchant
 from tests.support.postgres import Database
 from tests.support.visitor import Visitor
@@ -12,7 +10,6 @@ from tests.torture.cuts import cut
 CUTS = 40
 
 
-@pytest.mark.timeout(120)
 async def test_a_line_that_breaks_at_any_moment_loses_and_doubles_nothing(
     folder: Path, database: Database, merchant: Merchant, payer: Visitor
 ) -> None:

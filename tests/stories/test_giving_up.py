@@ -104,7 +104,7 @@ async def test_two_cards_given_up_and_a_third_that_pays_are_one_payment(
         await payer.send(closed.form.action, decision="approve")
     assert (await payer.open(page.url)).heading == CONFIRM
     assert (await payer.press(third, "approve")).heading == PAID
-    found = await office.fetch("SELECT status FROM payments WHERE invoice_id = $1 ORDER BY number", invoice_id)
+    found = await office.fetch("SELECT status FROM payments WHERE invoice_id = $1 ORDER BY attempt_number", invoice_id)
     assert [row["status"] for row in found] == ["process_failed", "process_failed", "processed"]
     assert len(await books.taken_for(office, place.bank_url, invoice_id)) == 1
     assert [each["status"] for each in await merchant.told(2)] == ["process_pending", "processed"]

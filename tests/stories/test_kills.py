@@ -140,7 +140,7 @@ async def test_a_kill_in_the_middle_of_a_release_leaves_the_reserve_to_the_next_
 ) -> None:
     shop = await mortal.office.account()
     terms = {"reserve_rate": "10", "reserve_lifetime": "60"}
-    await services.add(mortal.office.pool, mortal.office.clock, shop.keys.id, CARD_USD, terms)
+    await services.add(mortal.office.pool, mortal.office.clock, shop.keys.id, CARD_USD, terms, by="ann")
     created = await shop.create()
     assert await card_form(payer, created.attributes["flow_data"]["action"], GOOD) == PAID
     async with mortal.office.owner.acquire() as connection:

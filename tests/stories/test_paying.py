@@ -135,7 +135,7 @@ async def test_a_payer_who_approves_and_closes_the_window_has_paid(office: Offic
     async def processed() -> bool:
         return await status(shop, created.data["id"]) == ("processed", "ok")
 
-    await until(processed, seconds=5, what="the bank's notification")
+    await until(processed, what="the bank's notification")
 
 
 async def test_the_failing_card_with_3d_secure_fails_after_it(office: Office, payer: Visitor) -> None:
@@ -160,7 +160,7 @@ async def test_declines_may_be_retried_as_often_as_the_account_says(office: Offi
     assert page.heading == "Payment failed"
     assert await status(shop, created.data["id"]) == ("process_failed", "insufficient_funds")
     rows = await office.fetch(
-        "SELECT resolution FROM payments WHERE invoice_id = $1 ORDER BY number", created.data["id"]
+        "SELECT resolution FROM payments WHERE invoice_id = $1 ORDER BY attempt_number", created.data["id"]
     )
     assert [row["resolution"] for row in rows] == ["card_expired", "card_expired", "insufficient_funds"]
     found = (await shop.read(created.data["id"])).attributes
@@ -312,7 +312,7 @@ async def test_an_invoice_that_nobody_pays_expires_and_its_page_says_so(office: 
     async def expired() -> bool:
         return await status(shop, created.data["id"]) == ("process_failed", "expired")
 
-    await until(expired, seconds=5, what="the expiry")
+    await until(expired, what="the expiry")
     assert (await shop.read_publicly(created.data["id"])).data["active_payment"]["status"] == "process_failed"
 
 

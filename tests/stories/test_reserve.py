@@ -26,6 +26,7 @@ async def shop(office: Office, **options: str) -> Client:
         made.keys.id,
         CARD_USD,
         {"fee_rate": "2.5", "fee_fix": "0.3", "reserve_rate": "10", "reserve_lifetime": "60"},
+        by="ann",
     )
     return made
 
@@ -85,7 +86,7 @@ async def test_a_reserve_is_shown_while_it_is_held_and_when_it_is_free(
     assert await books.agree(office, place.bank_url)
 
     async def numbered() -> bool:
-        entries = await client.call("GET", "/api/ledger-entries?filter[test_mode]=true&filter[purse]=reserved")
+        entries = await client.call("GET", "/api/ledger-entries?filter[test_mode]=true&filter[ledger_account]=reserved")
         recipes = [each["attributes"]["recipe"] for each in entries.document["data"]]
         return recipes == ["released", "processed"]
 

@@ -21,7 +21,7 @@ from tests.support.visitor import Visitor
 from tests.support.waiting import until
 from tests.support.world import BAD, GOOD, GOOD_SECURE
 
-SOON_SECONDS = 10
+SOON_SECONDS = 60
 
 
 def genuine(callback: Received, shop: Client) -> bool:

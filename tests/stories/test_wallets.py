@@ -17,7 +17,7 @@ BY_FORM = "qiwi_usd_hpp"
 TEST = "test_usd_test"
 SERVICES = (BY_ADDRESS, BY_FORM, TEST)
 PHONE = {"phone": "+380987654321"}
-SOON_SECONDS = 10
+SOON_SECONDS = 60
 
 
 @pytest.fixture

@@ -79,10 +79,22 @@ class Bank:
             assert answer.status == 303, await answer.text()
             return answer.headers["Location"]
 
-    async def charge_back(self, order: str, amount: str = "") -> int:
+    async def charge_back(self, order: str, amount: str = "", *, reason: str = "general") -> int:
         """Charge a purchase back at the desk, so many units of its currency or all of it; return the status."""
         url = f"{self.url}/desk/{MERCHANT_ID}/{order}/charge-back"
-        async with self.session.post(url, data={"amount": amount}, allow_redirects=False) as answer:
+        async with self.session.post(url, data={"amount": amount, "reason": reason}, allow_redirects=False) as answer:
+            return answer.status
+
+    async def decide_charge_back(self, order: str, transaction: str, decision: str) -> int:
+        """Decide a chargeback at the desk: ``won`` or ``lost``; return the status."""
+        url = f"{self.url}/desk/{MERCHANT_ID}/{order}/charge-backs/{transaction}"
+        async with self.session.post(url, data={"decision": decision}, allow_redirects=False) as answer:
+            return answer.status
+
+    async def return_refund(self, order: str, refund: str) -> int:
+        """Let a refund come back undelivered, at the desk; return the status."""
+        url = f"{self.url}/desk/{MERCHANT_ID}/{order}/refunds/{refund}/return"
+        async with self.session.post(url, allow_redirects=False) as answer:
             return answer.status
 
     async def visit(self, path: str) -> tuple[int, Mapping[str, str], str]:

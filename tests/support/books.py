@@ -2,7 +2,7 @@
 
 from collections import Counter
 from itertools import product
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import aiohttp
 
@@ -10,6 +10,12 @@ from kassa.accounts.operations import BANK_MERCHANT_ID, bank_merchant_secret
 from kassa.db.pool import Pool
 from kassa.sealing import Root
 from tests.support import ledger
+
+REVERSALS: Final = {
+    "CHARGE_BACK_REVERSAL": ("dispute_won", "dispute_won_unexpected"),
+    "REFUND_REVERSAL": ("refund_failed_after_success",),
+}
+"""What undoes what went back, at the bank, and the recipes that book it."""
 
 
 class Kept(Protocol):
@@ -81,19 +87,21 @@ async def differences(office: Kept, bank_url: str) -> list[str]:
         "SELECT p.payment_id, p.processed_amount, p.processed_currency, p.rrn FROM payments p"
         " JOIN invoices i USING (account_id, invoice_id)"
         " WHERE p.processed_amount > 0 AND i.payment_flow = 'charge' AND (p.status <> 'processed'"
-        " OR i.processed_amount = p.processed_amount OR i.currency <> i.service_currency)"
+        " OR p.unexpected IS NOT NULL OR i.processed_amount = p.processed_amount OR i.currency <> i.service_currency)"
     )
     entries = await office.fetch(
         "SELECT split_part(entry_id, ':', 2) AS payment_id, amount, currency FROM ledger_transfers"
-        " WHERE debit = 'provider'"
+        " WHERE debit = 'provider' AND NOT recipe = ANY($1)",
+        sum(REVERSALS.values(), ()),
     )
     without_numbers = Counter(movement[:3] for movement in at_bank.elements())
     return [
         *_unlike("payments", at_bank, _counted(rows)),
         *_unlike("ledger", without_numbers, _counted(entries)),
         *await _went_back(office, bank_url),
+        *await _came_back(office, bank_url),
         *([] if await proven(office) else ["the ledger does not prove"]),
-        *([] if await reserves_agree(office) else ["the purses of reserves hold something else than the invoices say"]),
+        *([] if await reserves_agree(office) else ["the reserves hold something else than the invoices say"]),
     ]
 
 
@@ -107,7 +115,7 @@ def _unlike(name: str, at_bank: Counter[tuple[Any, ...]], ours: Counter[tuple[An
 
 
 async def reserves_agree(office: Kept) -> bool:
-    """Tell whether each purse of reserves holds what is left for its invoices."""
+    """Tell whether each reserve of the ledger holds what is left for its invoices."""
     differing = await office.fetch(
         "SELECT account_id FROM ("
         " SELECT account_id, test_mode, currency, reserve_left AS minor FROM invoices"
@@ -119,14 +127,12 @@ async def reserves_agree(office: Kept) -> bool:
 
 
 async def _went_back(office: Kept, bank_url: str) -> list[str]:
-    """Say where what went back at the bank is not what Kassa has booked: by refunds, charge-backs, or as unwanted."""
-    lines = [line for line in await statement(office, bank_url) if line["kind"] != "PURCHASE"]
+    """Say where what went back at the bank is not what Kassa has booked: by refunds and disputes."""
+    lines = [line for line in await statement(office, bank_url) if line["kind"] in ("REFUND", "CHARGE_BACK")]
     refunds = await office.fetch(
         "SELECT payment_id, refund_id, coalesce(returned_amount, provider_amount) AS amount,"
-        " coalesce(returned_currency, provider_currency) AS currency FROM refunds WHERE status = 'refunded'"
-        " UNION ALL SELECT payment_id, payment_id || '-late' || CASE WHEN return_number > 1"
-        " THEN '-' || return_number ELSE '' END, coalesce(returned_amount, processed_amount),"
-        " coalesce(returned_currency, processed_currency) FROM payments WHERE status = 'refunded'"
+        " coalesce(returned_currency, provider_currency) AS currency FROM refunds"
+        " WHERE status = 'refunded' OR reversed_at IS NOT NULL"
     )
     entries = await office.fetch("SELECT invoice_id, amount, currency FROM ledger_transfers WHERE credit = 'provider'")
     invoices = await _invoices_of_orders(office)
@@ -135,6 +141,25 @@ async def _went_back(office: Kept, bank_url: str) -> list[str]:
     )
     gone = Counter((invoices[line["order"]], line["amount"], line["currency"]) for line in lines)
     return [*_unlike("refunds", at_bank, _counted(refunds)), *_unlike("ledger", gone, _counted(entries))]
+
+
+async def _came_back(office: Kept, bank_url: str) -> list[str]:
+    """Say where what came back at the bank is not what Kassa has booked: won disputes, and refunds undelivered."""
+    invoices = await _invoices_of_orders(office)
+    at_bank = Counter(
+        (invoices[line["order"]], line["kind"], line["amount"], line["currency"])
+        for line in await statement(office, bank_url)
+        if line["kind"] in REVERSALS
+    )
+    entries = [
+        {"invoice_id": row["invoice_id"], "kind": kind, "amount": row["amount"], "currency": row["currency"]}
+        for kind, recipes in REVERSALS.items()
+        for row in await office.fetch(
+            "SELECT invoice_id, amount, currency FROM ledger_transfers WHERE debit = 'provider' AND recipe = ANY($1)",
+            recipes,
+        )
+    ]
+    return _unlike("ledger", at_bank, _counted(entries))
 
 
 async def proven(office: Kept) -> bool:
@@ -150,7 +175,7 @@ async def quiet(office: Kept, account_id: str) -> bool:
     """Tell whether no attempt or refund of an account waits for the bank's word, and no callback for its merchant."""
     waiting = await office.fetch(
         "SELECT payment_id FROM payments WHERE account_id = $1"
-        " AND status IN ('invoke_pending', 'invoked', 'process_pending', 'refund_pending')"
+        " AND status IN ('invoke_pending', 'invoked', 'process_pending')"
         " UNION ALL SELECT refund_id FROM refunds WHERE account_id = $1 AND status = 'refund_pending'"
         " UNION ALL SELECT callback_id FROM callbacks WHERE account_id = $1 AND status = 'pending'",
         account_id,
@@ -166,7 +191,7 @@ async def net_agrees(office: Kept, bank_url: str) -> bool:
     invoices = await _invoices_of_orders(office)
     at_bank: Counter[tuple[str, str]] = Counter()
     for line in await statement(office, bank_url):
-        sign = 1 if line["kind"] == "PURCHASE" else -1
+        sign = 1 if line["kind"] == "PURCHASE" or line["kind"] in REVERSALS else -1
         at_bank[invoices[line["order"]], line["currency"]] += sign * line["amount"]
     rows = await office.fetch(
         "SELECT invoice_id, currency, sum(CASE WHEN debit = 'provider' THEN amount ELSE -amount END)::bigint AS net"

@@ -17,7 +17,7 @@ _ARGUMENTS: Final = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_PATIENCE_MILLISECONDS: Final = 10_000
+_PATIENCE_MILLISECONDS: Final = 60_000
 
 
 class Look(TypedDict, total=False):

@@ -23,7 +23,7 @@ from tests.support.waiting import until
 
 DRAIN_SECONDS: Final = 1
 _START_SECONDS: Final = 90
-_STOP_SECONDS: Final = 20
+_STOP_SECONDS: Final = 60
 
 
 @dataclass(kw_only=True)

@@ -29,10 +29,10 @@ FROM unnest(ARRAY['AAAA', 'BBBB']) AS tag, generate_series(1, 20000) AS n
 """
 # One of 501 is of test mode, one of 25,000 in pounds, one of 1,000 updated ten days later; the newest are all paid.
 _INVOICES: Final = """
-INSERT INTO invoices (account_id, invoice_id, test_mode, reference_id, source, status, resolution, service,
+INSERT INTO invoices (account_id, invoice_id, test_mode, reference_id, source, version, status, resolution, service,
     service_method, service_flow, service_currency, payment_flow, currency, amount, payment_amount, fee, deposit,
     metadata, customer_id, session_id, payment_id, attempts_max, created_at, updated_at, expires_at)
-SELECT 'coma_' || tag || '000000000000', 'cpi_' || tag || id, n % 501 = 0, 'order ' || n, 'merchant_api', status,
+SELECT 'coma_' || tag || '000000000000', 'cpi_' || tag || id, n % 501 = 0, 'order ' || n, 'merchant_api', 1, status,
     CASE WHEN status = 'processed' THEN 'ok' WHEN n % 20000 = 83 THEN 'provider_error' ELSE 'expired' END,
     'payment_card_' || lower(currency) || '_hpp', 'payment_card', 'hpp', currency, 'charge', currency, 1000, 1000, 0,
     1000, '{}', CASE WHEN n % 3 = 0 THEN 'cus_' || tag || lpad((n % 20000 + 1)::text, 12, '0') END, 'cgi_' || tag || id,
@@ -48,7 +48,7 @@ FROM (
 ) AS drawn
 """
 _PAYMENTS: Final = """
-INSERT INTO payments (account_id, payment_id, invoice_id, number, test_mode, status, resolution, provider,
+INSERT INTO payments (account_id, payment_id, invoice_id, attempt_number, test_mode, status, resolution, provider,
     provider_account_id, merchant_id, amount, currency, client_ip, created_at, updated_at)
 SELECT account_id, payment_id, invoice_id, 1, test_mode, 'processed', 'ok', 'test', 'ma_0', 'merchant', amount,
     currency, '', created_at, updated_at

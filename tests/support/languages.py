@@ -21,7 +21,7 @@ _DEBIAN: Final = {"curl": ("curl",), "openssl": ("openssl",), "node": ("nodejs",
 _NONE: Final = (
     "The samples of the documentation need curl, openssl, Node.js 18 or newer, and PHP with its curl extension."
 )
-_PATIENCE_SECONDS: Final = 40
+_PATIENCE_SECONDS: Final = 90
 
 
 async def run(path: Path, *arguments: str, environment: Mapping[str, str], typed: bytes = b"") -> Ran:

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from tests.support.waiting import PATIENCE_SECONDS
+
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
@@ -42,7 +44,7 @@ class Merchant:
     under_way_most: int = 0
     _came: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def wait_for(self, wanted: Callable[[Received], bool], *, seconds: float = 15) -> Received:
+    async def wait_for(self, wanted: Callable[[Received], bool], *, seconds: float = PATIENCE_SECONDS) -> Received:
         """Return the first callback that is wanted, among those received before too. Raises ``AssertionError``."""
 
         def found() -> Received | None:
@@ -56,7 +58,7 @@ class Merchant:
         assert callback is not None
         return callback
 
-    async def wait_for_count(self, count: int, *, seconds: float = 15) -> list[Received]:
+    async def wait_for_count(self, count: int, *, seconds: float = PATIENCE_SECONDS) -> list[Received]:
         """Return all callbacks once there are at least ``count``."""
         await self.wait_for(lambda _: len(self.received) >= count, seconds=seconds)
         return list(self.received)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from kassa import money
-from kassa.ledger import recipes
-from kassa.ledger.model import DEBIT_NORMAL, Balances, Entry, Purse, applied
+from kassa.ledger.model import DEBIT_NORMAL, Balances, Entry, LedgerAccount, applied
+from kassa.ledger.recipes import disputes, payments, refunds
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "money.md"
 BEGIN: Final = "<!-- from the code: python -m tests.support.money_page -->"
@@ -34,52 +34,63 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "processed": {"paid": _PAID, "fee": 280, "reserve": 1_000},
     "suspended": {"paid": 9_900},
     "approved": {"paid": 9_900, "fee": 280, "reserve": 990},
-    "unwanted": {"paid": _PAID},
-    "returned": {"paid": _PAID},
-    "returned_otherwise": {"paid": _PAID, "at_provider": (9_900, _CURRENCY)},
+    "unexpected": {"paid": _PAID},
     "released": {"reserve": 1_000},
-    "refund_begun": {"amount": 4_000, "reserve": 1_000},
-    "refunded": {"amount": 4_000, "fee": 50},
-    "refunded_otherwise": {"set_aside": 4_000, "amount": 3_900, "fee": 50, "reserve": -100},
+    "refund_started": {"amount": 4_000, "reserve": 1_000},
+    "refund_sent": {"amount": 4_000, "fee": 50},
+    "refund_mismatched": {"pending": 4_000, "amount": 3_900, "fee": 50, "reserve": -100},
     "refund_failed": {"amount": 4_000, "reserve": 1_000},
-    "refund_begun_again": {"amount": 4_000, "reserve": 1_000},
-    "refunded_late": {"amount": 4_000, "fee": 50, "reserve": 1_000},
-    "charged_back_unwanted": {"total": 3_000, "amount": 3_000, "held": 3_000},
+    "refund_reopened": {"amount": 4_000, "reserve": 1_000},
+    "refund_sent_after_failure": {"amount": 4_000, "fee": 50, "reserve": 1_000},
+    "refund_failed_after_success": {"amount": 4_000, "fee": 50, "reserve": 1_000, "pending": 0},
     "charged_back": {"total": 3_000, "amount": 3_000, "fee": 1_500, "reserve": 1_000},
+    "charged_back_unexpected": {"total": 3_000, "amount": 3_000, "pending": 3_000},
+    "dispute_won": {"total": 3_000, "amount": 3_000, "fee": 1_500, "reserve": 1_000},
+    "dispute_won_unexpected": {"total": 3_000, "amount": 3_000, "pending": 3_000},
 }
 """What each recipe is shown with."""
 CONVERTED: Final[dict[str, dict[str, Any]]] = {
     "processed": {"at_provider": (10_820, "USD")},
     "suspended": {"paid": 10_712, "currency": "USD"},
     "approved": {"at_provider": (10_712, "USD")},
-    "returned_otherwise": {"at_provider": (_PAID, "USD")},
-    "refunded": {"at_provider": (4_328, "USD")},
-    "refunded_otherwise": {"at_provider": (4_220, "USD")},
-    "refunded_late": {"at_provider": (4_328, "USD")},
+    "refund_sent": {"at_provider": (4_328, "USD")},
+    "refund_mismatched": {"at_provider": (4_220, "USD")},
+    "refund_sent_after_failure": {"at_provider": (4_328, "USD")},
+    "refund_failed_after_success": {"at_provider": (4_328, "USD")},
     "charged_back": {"at_provider": (3_246, "USD")},
+    "dispute_won": {"at_provider": (3_246, "USD")},
 }
 """What is otherwise where the provider takes another currency; recipes that tell of that one are shown once more."""
 AFTER: Final = {
     "approved": "suspended",
-    "returned": "unwanted",
-    "returned_otherwise": "unwanted",
     "released": "processed",
-    "refund_begun": "processed",
-    "refunded": "refund_begun",
-    "refunded_otherwise": "refund_begun",
-    "refund_failed": "refund_begun",
-    "refund_begun_again": "refund_failed",
-    "refunded_late": "refund_failed",
+    "refund_started": "processed",
+    "refund_sent": "refund_started",
+    "refund_mismatched": "refund_started",
+    "refund_failed": "refund_started",
+    "refund_reopened": "refund_failed",
+    "refund_sent_after_failure": "refund_failed",
+    "refund_failed_after_success": "refund_sent",
     "charged_back": "processed",
-    "charged_back_unwanted": "unwanted",
+    "charged_back_unexpected": "unexpected",
+    "dispute_won": "charged_back",
+    "dispute_won_unexpected": "charged_back_unexpected",
 }
 """Recipes that are shown on top of another, without which they would not happen."""
 
 
 def known() -> dict[str, Callable[..., Entry]]:
-    """Return every recipe by its name, in the file's order."""
-    found = [each for _, each in inspect.getmembers(recipes, inspect.isfunction) if each.__module__ == recipes.__name__]
-    return {each.__name__: each for each in sorted(found, key=lambda each: each.__code__.co_firstlineno)}
+    """Return every recipe by its name, in the order of the files."""
+    return {
+        name: each
+        for module in (payments, refunds, disputes)
+        for name, each in sorted(vars(module).items(), key=lambda named: _line(named[1]))
+        if inspect.isfunction(each) and each.__module__ == module.__name__
+    }
+
+
+def _line(member: object) -> int:
+    return member.__code__.co_firstlineno if inspect.isfunction(member) else 0
 
 
 def page(present: str) -> str:
@@ -91,14 +102,16 @@ def page(present: str) -> str:
 
 def made() -> str:
     """Return the part that comes from the code."""
-    return "\n".join([*_purses(), *(line for name, recipe in known().items() for line in _recipe(name, recipe))])
+    return "\n".join(
+        [*_ledger_accounts(), *(line for name, recipe in known().items() for line in _recipe(name, recipe))]
+    )
 
 
-def _purses() -> Iterator[str]:
-    yield from ("### Purses", "", "| purse | grows by | whose money it is |", "|---|---|---|")
-    words = _member_words(Purse)
-    for purse in Purse:
-        yield f"| {purse} | {'debits' if purse in DEBIT_NORMAL else 'credits'} | {words[purse.name]} |"
+def _ledger_accounts() -> Iterator[str]:
+    yield from ("### Ledger accounts", "", "| ledger account | grows by | whose money it is |", "|---|---|---|")
+    words = _member_words(LedgerAccount)
+    for each in LedgerAccount:
+        yield f"| {each} | {'debits' if each in DEBIT_NORMAL else 'credits'} | {words[each.name]} |"
     yield ""
 
 
@@ -138,15 +151,15 @@ def _shown(name: str, *, converted: bool) -> Entry:
     recipe, example = known()[name], _example(name, converted=converted)
     own = {"at_provider": (example.get("paid", example.get("amount")), _CURRENCY)}
     given = {**_NAMES, **own, **example}
-    return recipe(**{word: given[word] for word in inspect.signature(recipe).parameters})
+    return recipe(**{word: given[word] for word in inspect.signature(recipe).parameters if word in given})
 
 
 def _balances(balances: Balances) -> str:
     return ", ".join(
-        f"{purse} {_told((minor, currency))}"
-        for purse in Purse
+        f"{ledger_account} {_told((minor, currency))}"
+        for ledger_account in LedgerAccount
         for (each, currency), minor in balances.items()
-        if each is purse
+        if each is ledger_account
     )
 
 

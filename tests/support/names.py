@@ -14,7 +14,7 @@ import dns.rdatatype
 import dns.resolver
 import dns.rrset
 
-_SILENCE_SECONDS: Final = 0.3
+_SILENCE_SECONDS: Final = 2
 
 
 @dataclass(kw_only=True)

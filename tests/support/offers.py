@@ -10,12 +10,12 @@ from tests.support.office import Office
 
 async def add(office: Office, shop: Client, code: str, **terms: str) -> None:
     """Give the account a service on these terms."""
-    await services.add(office.pool, office.clock, shop.keys.id, code, terms)
+    await services.add(office.pool, office.clock, shop.keys.id, code, terms, by="ann")
 
 
 async def switch_off(office: Office, shop: Client, code: str) -> None:
     """Switch a service off."""
-    await operations.switch_services_off(office.pool, shop.keys.id, [code])
+    await operations.switch_services_off(office.pool, office.clock, shop.keys.id, [code], by="ann")
 
 
 async def stand_behind(office: Office, shop: Client, *codes: str) -> None:

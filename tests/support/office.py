@@ -50,6 +50,7 @@ class Office:
             currency="EUR",
             set_options=options,
             services=services,
+            by="ann",
         )
         return self.client(made.keys)
 
@@ -59,7 +60,7 @@ class Office:
 
     async def set_options(self, account_id: str, **options: str) -> None:
         """Change an account's options."""
-        await operations.set_options(self.pool, account_id, options)
+        await operations.set_options(self.pool, self.clock, account_id, options, by="ann")
 
     async def advance(self, step: timedelta) -> None:
         """Move the clock of test mode on, and return when what runs has followed."""

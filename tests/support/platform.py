@@ -13,13 +13,14 @@ from kassa.catalogue.operations import load_builtin
 from kassa.clock import Clock
 from kassa.config import Settings
 from kassa.db import pool, view
-from kassa.db.pool import Pool, transaction
-from kassa.invoices import queries as invoices
-from kassa.invoices.model import Invoice, Status
+from kassa.db.pool import Pool
+from kassa.invoices.rules.invoice import Invoice, Status
+from kassa.invoices.rules.snapshot import Change, Event, Snapshot
+from kassa.invoices.tables.carrying import carry_out
 from kassa.outbound import Outbound
-from kassa.pacing import Paces
 from kassa.platform import Platform
 from kassa.providers.registry import Registry
+from kassa.rate_limits import RateLimits
 from kassa.rates.directory import Rates
 from kassa.rates.operations import load_bundled
 from kassa.sealing import Root
@@ -53,7 +54,7 @@ async def opened(database: Database, settings: Settings | None = None) -> AsyncI
             rates=Rates(database.pool, clock, chosen),
             providers=providers,
             outbound=outbound,
-            paces=Paces(chosen),
+            rate_limits=RateLimits(chosen),
         )
 
 
@@ -69,7 +70,7 @@ async def _views(database: Database) -> AsyncIterator[Pool]:
 async def new_account(platform: Platform, **options: str) -> NewAccount:
     """Add an account."""
     return await accounts.create(
-        platform.pool, platform.root, platform.clock, name="Shop", currency="EUR", set_options=options
+        platform.pool, platform.root, platform.clock, name="Shop", currency="EUR", set_options=options, by="ann"
     )
 
 
@@ -99,6 +100,6 @@ async def new_invoice(platform: Platform, made: NewAccount, *, test_mode: bool =
         updated_at=now,
         expires_at=now + timedelta(minutes=30),
     )
-    async with transaction(platform.pool) as connection:
-        assert await invoices.create(connection, invoice, account_id=invoice.account_id, customer=None, callback=None)
-    return invoice
+    created = Event(kind="invoice.created", by="merchant")
+    change = Change(before=None, after=Snapshot(invoice=invoice, payment=None), at=now, event=created)
+    return (await carry_out(platform.pool, change, None)).invoice

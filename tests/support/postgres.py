@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from kassa.db import binaries, cluster, migrate, pool
+from kassa.db import binaries, cluster, pool
 from kassa.db.embedded import Server
 from kassa.db.pool import Pool
+from tests.support import seeds
 from tests.support.waiting import until
 
 _POOL_SIZE: Final = 10
@@ -32,11 +33,9 @@ class Database:
 async def server(home: Path) -> AsyncIterator[str]:
     """Run a server whose database ``kassa`` is migrated and kept as the template; give its owner's URL."""
     embedded = Server(home / "postgres", port=0)
-    embedded.folder.mkdir()
-    programs = binaries.find(embedded.folder)
-    cluster.ensure(embedded.folder, programs)
+    await seeds.copy(embedded.folder)
     cluster._alone(
-        programs,
+        binaries.find(embedded.folder),
         embedded.data,
         f"ALTER ROLE {cluster.OWNER} CREATEDB",
         # Who looks for a deadlock first is the one who gives way: tests choose.
@@ -44,7 +43,6 @@ async def server(home: Path) -> AsyncIterator[str]:
     )
     await embedded.start()
     try:
-        await migrate.migrate(embedded.url)
         yield embedded.url
     finally:
         await embedded.stop()

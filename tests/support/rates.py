@@ -1,4 +1,4 @@
-"""Banks that tell exchange rates, in the shapes that they publish them in, and rates for tests."""
+"""Fake banks that publish exchange rates in their real formats, and rates for tests."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,8 +10,8 @@ import msgspec
 from aiohttp import web
 
 from kassa.db.pool import Pool
-from kassa.invoices.model import Invoice, Status
-from kassa.payments.model import Payment, PaymentStatus
+from kassa.invoices.rules.attempt import Payment, PaymentStatus
+from kassa.invoices.rules.invoice import Invoice, Status
 from kassa.platform import Platform
 from kassa.rates import operations
 from kassa.rates.model import Quote
@@ -55,13 +55,13 @@ def cbr(rates: Mapping[str, tuple[int, str]], day: date = DAY) -> bytes:
     return f"{head}{rows}</ValCurs>".encode("windows-1251")
 
 
-class Told:
+class FakeBanks:
     """What the banks answer: bodies by source, or an HTTP status instead of one."""
 
     def __init__(self, url: str, answers: dict[str, bytes | int]) -> None:
         self.url = url
         self.answers = answers
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     @property
     def environment(self) -> dict[str, str]:
@@ -70,14 +70,14 @@ class Told:
 
 
 @asynccontextmanager
-async def telling(**answers: bytes | int) -> AsyncIterator[Told]:
+async def serving(**answers: bytes | int) -> AsyncIterator[FakeBanks]:
     """Open the banks."""
-    told = Told("", answers)
+    banks = FakeBanks("", answers)
 
     async def answer(request: web.Request) -> web.Response:
         source = request.match_info["source"]
-        told.asked.append(source)
-        found = told.answers.get(source, 404)
+        banks.requested.append(source)
+        found = banks.answers.get(source, 404)
         return web.Response(status=found) if isinstance(found, int) else web.Response(body=found)
 
     application = web.Application()
@@ -86,9 +86,9 @@ async def telling(**answers: bytes | int) -> AsyncIterator[Told]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    told.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    banks.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        yield told
+        yield banks
     finally:
         await runner.cleanup()
 

@@ -1,8 +1,9 @@
-"""Comparing books in tests: runs, the cases they left, and a hand in the bank's own books."""
+"""Comparing books in tests: runs, the discrepancies they left, and a hand in the bank's own books."""
 
 import base64
+import dataclasses
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,9 +11,13 @@ import msgspec
 
 from kassa.accounts.model import Account
 from kassa.accounts.operations import BANK_MERCHANT_ID, bank_merchant_secret
-from kassa.reconciliation.cases import queries as cases
-from kassa.reconciliation.cases.queries import Case
+from kassa.platform import Platform
+from kassa.providers.protocol import Credentials, Statement
+from kassa.providers.registry import Registry
+from kassa.providers.test.verbs import TestProvider
 from kassa.reconciliation.comparing import Result, compared
+from kassa.reconciliation.discrepancies import queries as discrepancies
+from kassa.reconciliation.discrepancies.queries import Discrepancy
 from kassa.reconciliation.turns import queries as turns
 from tests.support import ledger
 from tests.support.bank import order_body
@@ -22,6 +27,24 @@ LATER: Final = timedelta(minutes=31)
 """When what happened is old enough to be compared."""
 
 
+class Telling(TestProvider):
+    """The bank's provider with a statement that someone else wrote."""
+
+    def __init__(self, world: World, tell: Callable[[str | None], Statement]) -> None:
+        super().__init__(world.bank_url, world.platform.outbound, answer_seconds=10.0)
+        self._tell = tell
+
+    async def statement(
+        self, credentials: Credentials, since: datetime, until: datetime, after: str | None
+    ) -> Statement:
+        return self._tell(after)
+
+
+def with_provider(world: World, provider: object) -> Platform:
+    """Return a platform whose provider ``test`` is another."""
+    return dataclasses.replace(world.platform, providers=Registry({"test": provider}))  # type: ignore[dict-item]
+
+
 def now(world: World) -> datetime:
     """Return the moment of test mode."""
     return world.platform.clock.now(test_mode=True)
@@ -29,17 +52,22 @@ def now(world: World) -> datetime:
 
 async def provider_account_id(world: World, account: Account) -> str:
     """Return the id of an account's provider account."""
-    (standing,) = await turns.standings(world.platform.pool, account_id=account.account_id)
-    return standing.provider_account_id
+    (schedule,) = await turns.schedules(world.platform.pool, account_id=account.account_id)
+    return schedule.provider_account_id
 
 
 async def compare(
-    world: World, account: Account, *, since: datetime | None = None, until: datetime | None = None
+    world: World,
+    account: Account,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    platform: Platform | None = None,
 ) -> Result:
     """Compare an account's books of the last six hours, or of another time."""
     await ledger.number(world.platform.pool, account.account_id)
     result = await compared(
-        world.platform,
+        platform or world.platform,
         account.account_id,
         await provider_account_id(world, account),
         since=since or now(world) - timedelta(hours=6),
@@ -55,14 +83,18 @@ async def compare_later(world: World, account: Account) -> Result:
     return await compare(world, account)
 
 
-async def found(world: World, account: Account, *, open_only: bool = True) -> list[Case]:
-    """Return an account's cases."""
-    return await cases.cases(world.platform.pool, account_id=account.account_id, open_only=open_only, limit=1000)
+async def found(world: World, account: Account, *, open_only: bool = True) -> list[Discrepancy]:
+    """Return an account's discrepancies."""
+    return await discrepancies.listed(
+        world.platform.pool, account_id=account.account_id, open_only=open_only, limit=1000
+    )
 
 
-def told(case: Case) -> tuple[Any, Any]:
-    """Return what the two sides of a case say: our status and amount, the bank's amount."""
-    ours, theirs = (None if text is None else msgspec.json.decode(text) for text in (case.ours, case.theirs))
+def told(discrepancy: Discrepancy) -> tuple[Any, Any]:
+    """Return what the two sides of a discrepancy say: our status and amount, the bank's amount."""
+    ours, theirs = (
+        None if text is None else msgspec.json.decode(text) for text in (discrepancy.ours, discrepancy.theirs)
+    )
     return ours and (ours["status"], ours["amount"]), theirs and theirs["amount"]
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import msgspec
 
+from tests.support import seeds
 from tests.support.waiting import until
 
-_START_SECONDS = 45
-_STOP_SECONDS = 20
+_START_SECONDS = 90
+_STOP_SECONDS = 60
 _LOG_LINES = 40
 
 
@@ -49,7 +50,7 @@ class Serving:
         self.served = served
 
     async def stop(self) -> int:
-        """Ask it to end with SIGTERM and return its exit status. Raises ``TimeoutError`` after 20 s."""
+        """Ask it to end with SIGTERM and return its exit status. Raises ``TimeoutError`` after a minute."""
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
         return await asyncio.wait_for(self.process.wait(), _STOP_SECONDS)
@@ -60,8 +61,14 @@ async def start(
     *options: str,
     environment: Mapping[str, str] | None = None,
     program: Sequence[str] = (sys.executable, "-m", "kassa"),
+    seeded: bool = True,
 ) -> Serving:
-    """Start ``kassa serve --demo`` with its home and logs in ``folder`` and return when its ready file is there."""
+    """Start ``kassa serve --demo`` with its home and logs in ``folder`` and return when its ready file is there.
+
+    If ``seeded``, it finds an empty database in a new home; else it makes its own.
+    """
+    if seeded:
+        await seeds.lay(folder / "home")
     ready = folder / "ready.json"
     ready.unlink(missing_ok=True)
     command = [*program, "serve", "--demo", "--port", "0", "--home", str(folder / "home")]
@@ -94,9 +101,10 @@ async def running(
     *options: str,
     environment: Mapping[str, str] | None = None,
     program: Sequence[str] = (sys.executable, "-m", "kassa"),
+    seeded: bool = True,
 ) -> AsyncIterator[Serving]:
-    """Run Kassa for a while; it has to end with status 0 within 20 s of SIGTERM, unless the test ended it itself."""
-    serving = await start(folder, *options, environment=environment, program=program)
+    """Run Kassa for a while; it has to end with status 0 after SIGTERM, unless the test ended it itself."""
+    serving = await start(folder, *options, environment=environment, program=program, seeded=seeded)
     try:
         yield serving
         if serving.process.returncode is None:

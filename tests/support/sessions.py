@@ -7,8 +7,10 @@ import msgspec
 
 from kassa.accounts.model import Account
 from kassa.cardgate.charge import Session
-from kassa.invoices.model import Invoice, Status
-from kassa.payments.model import CardFacts, Payment, PaymentStatus
+from kassa.invoices.rules.attempt import CardFacts, Payment, PaymentStatus
+from kassa.invoices.rules.invoice import Invoice, Status
+from kassa.invoices.rules.records import Reason, Refund
+from kassa.invoices.rules.snapshot import Snapshot
 
 NOW: Final = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -49,7 +51,7 @@ PAYMENT: Final = Payment(
     account_id=ACCOUNT.account_id,
     payment_id="pay_abcd000000000000",
     invoice_id=INVOICE.invoice_id,
-    number=1,
+    attempt_number=1,
     test_mode=True,
     status=PaymentStatus.PROCESS_PENDING,
     resolution="ok",
@@ -73,6 +75,20 @@ PAYMENT: Final = Payment(
     created_at=NOW,
     updated_at=NOW,
 )
+LATE_REFUND: Final = Refund(
+    account_id=ACCOUNT.account_id,
+    refund_id="ref_abcd000000000000",
+    invoice_id=INVOICE.invoice_id,
+    payment_id=PAYMENT.payment_id,
+    test_mode=True,
+    reason=Reason.LATE,
+    amount=12345,
+    currency="USD",
+    provider_amount=12345,
+    provider_currency="USD",
+    created_at=NOW,
+    updated_at=NOW,
+)
 
 
 def invoice(**changes: object) -> Invoice:
@@ -86,7 +102,18 @@ def payment(**changes: object) -> Payment:
 
 
 def session(
-    of: Invoice = INVOICE, attempt: Payment | None = None, *, now: datetime = NOW, cancellable: bool = True
+    of: Invoice = INVOICE,
+    attempt: Payment | None = None,
+    *,
+    refunds: tuple[Refund, ...] = (),
+    now: datetime = NOW,
+    cancellable: bool = True,
 ) -> Session:
     """Return a visit."""
-    return Session(invoice=of, payment=attempt, account=ACCOUNT, now=now, cancellable=cancellable)
+    seen = Snapshot(invoice=of, payment=attempt, refunds=refunds)
+    return Session(snapshot=seen, account=ACCOUNT, now=now, cancellable=cancellable)
+
+
+def refund(**changes: object) -> Refund:
+    """Return the refund of the example attempt's money, which came too late, changed."""
+    return msgspec.structs.replace(LATE_REFUND, **changes)

@@ -42,5 +42,5 @@ async def made(pool: Pool) -> Shop:
     """Make an account with one card service in US dollars."""
     await load_builtin(pool)
     root, clock = Root(Root.generate()), Clock()
-    account = await operations.create(pool, root, clock, name="Shop", currency="EUR", services=[CARD_USD])
+    account = await operations.create(pool, root, clock, name="Shop", currency="EUR", services=[CARD_USD], by="ann")
     return Shop(pool=pool, root=root, clock=clock, made=account)

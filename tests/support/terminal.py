@@ -13,8 +13,8 @@ from typing import Final
 from tests.support.waiting import until
 
 _CTRL_C: Final = b"\x03"
-_STOP_SECONDS: Final = 20
-_START_SECONDS: Final = 45
+_STOP_SECONDS: Final = 60
+_START_SECONDS: Final = 90
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 _ENTER: Final = "import os, sys; os.close(os.open(sys.argv[1], os.O_RDWR)); os.execv(sys.argv[2], sys.argv[2:])"
 """Opens the terminal by its name, which makes it the one that turns Ctrl-C into a signal, and becomes the program."""
@@ -50,7 +50,7 @@ class Terminal:
         assert text in self.text, f"kassa ended with {self.process.returncode} and showed:\n{self.text}"
 
     async def interrupt(self) -> int:
-        """Press Ctrl-C and return the exit status. Raises ``TimeoutError`` after 20 s."""
+        """Press Ctrl-C and return the exit status. Raises ``TimeoutError`` after a minute."""
         os.write(self._keyboard, _CTRL_C)
         return await asyncio.wait_for(self.process.wait(), _STOP_SECONDS)
 

@@ -22,25 +22,30 @@ from kassa.accounts.services import operations as services
 from kassa.accounts.services import queries as services_queries
 from kassa.cardgate import charge
 from kassa.cardgate.charge import Session
-from kassa.cli.listening import Listener, bind, port_of
+from kassa.cardgate.facts import card_facts
 from kassa.config import Settings
 from kassa.db.pool import Pool
-from kassa.invoices import queries
-from kassa.invoices.asked import Asked
-from kassa.invoices.asking import Asking
-from kassa.invoices.creation import create
-from kassa.invoices.due import Due
-from kassa.invoices.model import Invoice
-from kassa.invoices.queries import View
-from kassa.invoices.returns import operations as returns
-from kassa.invoices.returns.asked import AskedRefund
-from kassa.invoices.returns.asking import AskingRefunds, send
-from kassa.invoices.terms import draw_up
+from kassa.invoices.creating.refund_request import RefundRequest
+from kassa.invoices.creating.request import CreateInvoice
+from kassa.invoices.creating.terms import draft
+from kassa.invoices.operations import pay
+from kassa.invoices.operations import refund as returns
+from kassa.invoices.operations.create import create
+from kassa.invoices.operations.expire import Expiring
+from kassa.invoices.operations.polling import Polling
+from kassa.invoices.operations.refund import RefundPolling, send
+from kassa.invoices.rules.attempt import Payment
+from kassa.invoices.rules.invoice import Invoice
+from kassa.invoices.rules.records import Refund
+from kassa.invoices.rules.snapshot import Snapshot
+from kassa.invoices.tables import snapshots as queries
 from kassa.platform import Platform
-from kassa.providers.protocol import Card, Value
-from kassa.refunds.model import Refund
+from kassa.providers.protocol import Card
 from kassa.sealing import Root
-from tests.support import wire
+from kassa.serving.listening import Listener, bind, port_of
+from kassa.values import Value
+from kassa.work.runner import Job
+from tests.support import wire, working
 from tests.support.api import CARD_USD
 from tests.support.postgres import Database
 from tests.support.waiting import until
@@ -100,6 +105,7 @@ class World:
             currency="EUR",
             services=services,
             set_options=options,
+            by="ann",
         )
 
     async def invoice(self, account: Account, **asked: Any) -> Invoice:
@@ -108,10 +114,10 @@ class World:
         assert created
         return view.invoice
 
-    async def create(self, account: Account, **asked: Any) -> tuple[View, bool]:
+    async def create(self, account: Account, **asked: Any) -> tuple[Snapshot, bool]:
         """Create an invoice in test mode, or find that it exists."""
         errors: dict[str, str] = {}
-        wanted = Asked(
+        wanted = CreateInvoice(
             **{
                 "reference_id": str(uuid.uuid4()),
                 "service": CARD_USD,
@@ -121,7 +127,7 @@ class World:
                 **asked,
             }
         )
-        invoice, customer = await draw_up(self.platform, account, wanted, errors, source="merchant_api")
+        invoice, customer = await draft(self.platform, account, wanted, errors, source="merchant_api")
         return await create(self.platform, account, invoice, customer, client_ip="192.0.2.1")
 
     async def pay(
@@ -138,21 +144,38 @@ class World:
         sent = Card(number=card, expiry_month=int(month), expiry_year=2000 + int(year), cvv="123")
         await charge.pay(self.platform, await self.open(invoice), number=number, card=sent, client_ip=client_ip)
 
+    async def begin(self, invoice: Invoice, *, number: int = 1, card: str | None = GOOD) -> Payment:
+        """Begin an attempt for which the bank is not asked."""
+        route = await self.platform.route(invoice.account_id, invoice.service, test_mode=True)
+        assert route is not None
+        entered = None if card is None else Card(number=card, expiry_month=12, expiry_year=2030, cvv="123")
+        _, payment = await pay.begin(
+            self.platform,
+            await self.view(invoice),
+            attempt_number=number,
+            card=None if entered is None else card_facts(self.platform, entered, test_mode=True),
+            client_ip="192.0.2.1",
+            route=route,
+        )
+        return payment
+
     async def open(self, invoice: Invoice) -> Session:
         """Open the payer's page."""
         return await charge.open_session(self.platform, invoice.session_id or "")
 
-    async def view(self, invoice: Invoice) -> View:
+    async def view(self, invoice: Invoice) -> Snapshot:
         """Return an invoice as it stands."""
         found = await queries.by_id(self.platform.pool, invoice.invoice_id, account_id=invoice.account_id)
         assert found is not None
         return found
 
     async def changes(self, invoice: Invoice) -> Changes:
-        """Return what became of an invoice."""
+        """Return what became of an invoice; an attempt whose money has to go back has its refund's status."""
         found = (await self.view(invoice)).invoice
         rows = await self.platform.pool.fetch(
-            "SELECT status FROM payments WHERE account_id = $1 AND invoice_id = $2 ORDER BY number",
+            "SELECT coalesce((SELECT r.status FROM refunds r WHERE r.account_id = p.account_id"
+            " AND r.payment_id = p.payment_id AND r.reason <> 'requested' ORDER BY r.created_at DESC LIMIT 1),"
+            " p.status) AS status FROM payments p WHERE account_id = $1 AND invoice_id = $2 ORDER BY attempt_number",
             invoice.account_id,
             invoice.invoice_id,
         )
@@ -172,10 +195,28 @@ class World:
         self.platform.clock.test_offset += timedelta(**step)
 
     async def ask(self, account: Account) -> int:
-        """Do the worker's questions that are due; return how many."""
-        return await self._do(Asking(self.platform), account)
+        """Do the worker's polls that are due, for attempts and for money that has to go back; return how many."""
+        return await self.poll_attempts(account) + await self._return(account)
 
-    async def refund(self, invoice: Invoice, amount: int | None = None, reference_id: str | None = None) -> View:
+    async def poll_attempts(self, account: Account) -> int:
+        """Do the worker's polls for attempts that are due, and return how many."""
+        return await self._do(Polling(self.platform), account)
+
+    async def _return(self, account: Account) -> int:
+        """Take what is not the merchant's and is due, as the worker takes it, and send it back."""
+        job, now = RefundPolling(self.platform), self.platform.clock.now(test_mode=True)
+        due = await self.fetch(
+            "UPDATE refunds SET due_at = $3, polls = polls + 1"
+            " WHERE account_id = $1 AND reason <> 'requested' AND due_at <= $2 RETURNING *",
+            account.account_id,
+            now,
+            now + working.lease(job.queue),
+        )
+        for row in sorted(due, key=lambda row: (row["created_at"], row["refund_id"])):
+            await job.run(job.read(row))
+        return len(due)
+
+    async def refund(self, invoice: Invoice, amount: int | None = None, reference_id: str | None = None) -> Snapshot:
         """Refund an invoice, all of it or so many units of its currency, as the API does."""
         return await send(self.platform, await self.begin_refund(invoice, amount, reference_id))
 
@@ -184,28 +225,28 @@ class World:
     ) -> Refund:
         """Begin a refund, and ask nobody for it yet."""
         account = await self.platform.accounts.by_id(invoice.account_id)
-        asked = AskedRefund(
+        asked = RefundRequest(
             reference_id=reference_id or str(uuid.uuid4()), amount=None if amount is None else Decimal(amount)
         )
         refund_id = ids.new_id("ref", account.tag)
-        begun, created = await returns.begin(self.platform, account, invoice, asked, refund_id=refund_id)
+        snapshot = await self.view(invoice)
+        begun, created = await returns.request(self.platform, account, snapshot, asked, refund_id=refund_id)
         assert created
         return begun
 
     async def ask_about_refunds(self, account: Account) -> int:
         """Do the worker's questions about refunds that are due; return how many."""
-        return await self._do(AskingRefunds(self.platform), account)
+        return await self._do(RefundPolling(self.platform), account)
 
     async def expire(self, account: Account) -> int:
         """Do what invoices are due for, as the worker does: end what is over, release reserves; return how many."""
-        return await self._do(Due(self.platform), account)
+        return await self._do(Expiring(self.platform), account)
 
-    async def _do(self, job: Asking | AskingRefunds | Due, account: Account) -> int:
+    async def _do(self, job: Job[Any], account: Account) -> int:
         now = self.platform.clock.now(test_mode=True)
-        due = await job.due_accounts(now, test_mode=True)
-        if account.account_id not in due:
+        if account.account_id not in await working.due(self.pool, job, now):
             return 0
-        claims: list[Any] = await job.claim(account.account_id, now, test_mode=True, limit=10)
+        claims = await working.taken(self.pool, job, account.account_id, now)
         for claim in claims:
             await job.run(claim)
         return len(claims)
@@ -239,7 +280,7 @@ class World:
 
     async def set_terms(self, account: Account, **terms: str) -> None:
         """Change the terms on which an account takes cards."""
-        await services.add(self.platform.pool, self.platform.clock, account.account_id, CARD_USD, terms)
+        await services.add(self.platform.pool, self.platform.clock, account.account_id, CARD_USD, terms, by="ann")
 
         async def known() -> bool:
             service = await self.platform.accounts.service(account.account_id, CARD_USD)

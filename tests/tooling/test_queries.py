@@ -4,14 +4,21 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import pytest
+
+from kassa.db.pool import Pool
+from kassa.work import jobs
+from kassa.work.claims import Claims
+from kassa.work.queries import claim_statement, release_statement, renew_statement
+from kassa.work.queue import Queue
 
 SOURCE: Final = Path(__file__).parents[2] / "src" / "kassa"
 
 OWNED: Final = (
     "accounts",
+    "account_events",
     "api_keys",
     "account_services",
     "provider_accounts",
@@ -20,11 +27,15 @@ OWNED: Final = (
     "invoices",
     "payments",
     "refunds",
+    "disputes",
+    "invoice_events",
     "callbacks",
     "ledger_transfers",
     "ledger_unnumbered",
     "ledger_journal",
-    "reconciliation_cases",
+    "discrepancies",
+    "provider_statement_lines",
+    "idempotency_keys",
     "moderation_rules",
     "moderation_decisions",
     "callback_listeners",
@@ -37,13 +48,6 @@ ALLOWED: Final = {
     "accounts.payable": "shows the operator whether there is an account at all",
     "accounts.account_id_by_tag": "finds the account that an id belongs to",
     "accounts.public_key": "finds the account that a key belongs to",
-    "invoices._DUE_ACCOUNTS": "the worker asks whose work is due",
-    "payments._DUE_ACCOUNTS": "the worker asks whose work is due",
-    "refunds._DUE_ACCOUNTS": "the worker asks whose work is due",
-    "callbacks.due_accounts": "the worker asks whose work is due",
-    "callbacks.listeners.over_accounts": "the worker asks whose leases are over",
-    "ledger._WAITING": "the worker asks whose entries have no number",
-    "reconciliation.turns._DUE_ACCOUNTS": "the worker asks whose turn it is",
     "reconciliation._SHARING": "finds the accounts that have the same merchant at a provider",
     "reconciliation._ELDEST": "finds which of them had it first",
     "backlog._MEASURE": "the operator's numbers over all accounts",
@@ -108,14 +112,14 @@ def nameless(text: str) -> bool:
 
 
 FILES: Final = sorted(
-    path for path in SOURCE.rglob("queries.py") if "bank" not in path.parts and "db" not in path.parts
+    path for path in (*SOURCE.rglob("queries.py"), *SOURCE.rglob("tables/*.py")) if not {"bank", "db"} & {*path.parts}
 )
 STATEMENTS: Final = [found for path in FILES for found in statements(path)]
 
 
 def test_statements_are_found_where_there_are_some() -> None:
     rooms = {name.rpartition(".")[0] for name, _ in STATEMENTS}
-    assert rooms >= {"accounts", "catalogue", "callbacks", "invoices", "payments", "ledger"}
+    assert rooms >= {"accounts", "catalogue", "callbacks", "invoices.tables", "invoices.listing", "ledger"}
     assert len(STATEMENTS) > 40
 
 
@@ -126,6 +130,17 @@ def test_a_statement_names_its_account(name: str, text: str) -> None:
 
 def test_what_is_allowed_exists() -> None:
     assert set(ALLOWED) <= {name for name, _ in STATEMENTS}
+
+
+@pytest.mark.parametrize("queue", jobs.QUEUES, ids=[queue.table for queue in jobs.QUEUES])
+def test_what_the_worker_takes_names_its_account_and_only_its_searches_do_not(queue: Queue) -> None:
+    assert queue.table in OWNED
+    claims = Claims(cast("Pool", None), queue, test_mode=True)
+    assert queue.table in claims.probe
+    if queue.lease is None:
+        return
+    for statement in (claim_statement(queue), renew_statement(queue), release_statement(queue)):
+        assert not nameless(statement), statement
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The long form: every life, every place that it meets, the first times there, and the storms (``make torture``)."""
+"""The long form: every life, every place that it reaches, and the storms (``make torture``)."""
 
 import asyncio
 import logging
@@ -29,7 +29,6 @@ from tests.torture import backlog, backups, cuts, storms
 from tests.torture.lives import LIVES
 from tests.torture.rig import Rig
 
-TIMES: Final = 3
 DATABASE_KILLS: Final = 100
 CUTS: Final = 1000
 FULL_DISKS: Final = 10
@@ -59,25 +58,25 @@ _console = Console(soft_wrap=True)
 
 
 async def _deaths(folder: Path, plan: Plan) -> object:
-    times = range(1, plan.of(TIMES) + 1)
-    cases = [(life, point, each) for life in LIVES for point in sorted(life.meets) for each in times]
     broken: list[str] = []
-    kills = 0
+    lived = kills = 0
     async with _place(folder) as (kassa, merchant), visitors.visiting() as payer:
         orders = folder / "orders"
         kassa.environment[failpoints.VARIABLE] = str(orders)
         rig = Rig(kassa=kassa, merchant=merchant, payer=payer, orders=orders)
-        for number, (life, point, each) in enumerate(cases, 1):
-            try:
-                kills += await rig.live(life, point, each)
-            except AssertionError as error:
-                broken.append(f"{life.name}, {point} {each}: {error}")
-                _console.print(broken[-1], style="red")
-            merchant.received.clear()
-            if number % len(LIVES) == 0:
-                _console.print(f"{number} of {len(cases)} lives, {kills} kills, {len(broken)} broken")
-    assert not broken, f"{len(broken)} of {len(cases)} lives broken"
-    return f"{kills} kills at the named places of {len(cases)} lives, and the books agree"
+        for life in LIVES:
+            places = await rig.reached(life)
+            for place in range(1, places + 1, max(1, round(1 / plan.share))):
+                lived += 1
+                try:
+                    kills += await rig.live(life, place)
+                except AssertionError as error:
+                    broken.append(f"{life.name}, {place}: {error}")
+                    _console.print(broken[-1], style="red")
+                merchant.received.clear()
+            _console.print(f"{life.name}: {places} places; {lived} lives, {kills} kills, {len(broken)} broken")
+    assert not broken, f"{len(broken)} of {lived} lives broken"
+    return f"{kills} kills in {lived} lives, at each place that they reach, and the books agree"
 
 
 async def _killed(folder: Path, plan: Plan) -> object:

@@ -113,7 +113,7 @@ async def _begin_again(kassa: Kassa, database_url: str, merchant: Merchant, done
     await kassa.advance(seconds=COMPARED_SECONDS)
     compared = await _kassa(kassa, "reconcile", "run")
     assert compared.status == (1 if missing else 0), compared.err
-    cases = await _rows(database_url, "SELECT kind, movement, ref FROM reconciliation_cases WHERE resolved_at IS NULL")
+    cases = await _rows(database_url, "SELECT kind, movement, ref FROM discrepancies WHERE resolved_at IS NULL")
     assert Counter(tuple(row.values()) for row in cases) == {("missing_here", "purchase", ref): 1 for ref in missing}
     done.restored, done.told, done.missing = done.restored + 1, done.told + len(delivered), len(missing)
 

@@ -1,4 +1,4 @@
-"""The line to the database breaks at any message, most of all at commits, while payments are lived."""
+"""The line to the database breaks at any message, most of all at writes, while payments are lived."""
 
 import asyncio
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ class Cuts:
     """What came of it."""
 
     cuts: int
-    commits: int
+    writes: int
     acknowledged: int
     lives: int
 
     def __str__(self) -> str:
         return (
-            f"{self.cuts} cuts of the database's line, {self.commits} of them at a commit: {self.acknowledged} "
+            f"{self.cuts} cuts of the database's line, {self.writes} of them at a write: {self.acknowledged} "
             f"acknowledged, none lost, none doubled; {self.lives} lives of a payment, and the books agree"
         )
 
@@ -53,12 +53,12 @@ async def cut(folder: Path, database_url: str, merchant: Merchant, payer: Visito
         await until(lambda: line.cuts >= cuts, seconds=AFTER_SECONDS, what="enough breaks")
         line.chance = 0.0
         await creators.stop()
-        assert line.cut_commits
+        assert line.cut_writes
         await rig.quiet(creators.shop, *(lived.shop for lived in over))
         for lived in over:
             await rig.found(lived)
         await rig.kept(creators)
-        return Cuts(cuts=line.cuts, commits=line.cut_commits, acknowledged=len(creators.acknowledged), lives=len(over))
+        return Cuts(cuts=line.cuts, writes=line.cut_writes, acknowledged=len(creators.acknowledged), lives=len(over))
 
 
 async def _round(rig: Rig) -> list[Lived]:

@@ -2,32 +2,21 @@
 
 from typing import Final
 
-from kassa.bank.days import EXPIRIES, Day
-from kassa.failpoints import Point
-from kassa.providers.protocol import Value
+from kassa.bank.faults import EXPIRIES, Fault
+from kassa.values import Value
 from tests.support.api import CARD_USD
 from tests.support.world import BAD, BAD_SECURE, GOOD, GOOD_SECURE
 
 SOON: Final = "12/30"
 PENDING: Final = "07/77"
-LESS: Final = next(expiry for expiry, day in EXPIRIES.items() if day is Day.OTHER_AMOUNT)
+LESS: Final = next(expiry for expiry, fault in EXPIRIES.items() if fault is Fault.OTHER_AMOUNT)
 WALLET: Final = "applepay_usd_hpp"
-
-PAYING: Final = frozenset(
-    {
-        *(Point.DRAWN, Point.CREATED, Point.BEGINNING, Point.BEGUN, Point.ANSWERED, Point.SETTLING, Point.BOOKED),
-        *(Point.TELLING, Point.SETTLED, Point.CLAIMED, Point.SENT, Point.MARKED),
-    }
-)
-"""Where every card's life passes."""
 
 
 class Life(Value, frozen=True, kw_only=True):
     """One payment, from its creation to its end."""
 
     name: str
-    meets: frozenset[Point]
-    """The places that it is sure to pass."""
     ends: frozenset[str]
     """How the invoice may end."""
     service: str = CARD_USD
@@ -52,40 +41,28 @@ class Life(Value, frozen=True, kw_only=True):
     """What his account has otherwise than others."""
 
 
-def _life(name: str, ends: str, *more: Point, **members: object) -> Life:
-    return Life(name=name, ends=frozenset(ends.split()), meets=PAYING | set(more), **members)  # type: ignore[arg-type]
+def _life(name: str, ends: str, **members: object) -> Life:
+    return Life(name=name, ends=frozenset(ends.split()), **members)  # type: ignore[arg-type]
 
-
-_MONEY: Final = (Point.NUMBERING,)
-
-_REFUNDING: Final = (
-    *(Point.REFUND_BEGINNING, Point.REFUND_BEGUN, Point.REFUND_ANSWERED, Point.REFUND_ENDING, *_MONEY),
-)
 
 LIVES: Final = (
-    _life("a card", "processed", *_MONEY, cards=((GOOD, SOON),) * 5),
-    _life("a reserve", "processed", Point.RELEASING, *_MONEY, cards=((GOOD, SOON),) * 5, reserve=True),
-    _life("a card with 3-D Secure", "processed", Point.RETURNED, *_MONEY, cards=((GOOD_SECURE, SOON),) * 5),
-    _life(
-        "3-D Secure declined", "process_failed", Point.RETURNED, cards=((GOOD_SECURE, SOON),) * 5, decision="decline"
-    ),
+    _life("a card", "processed", cards=((GOOD, SOON),) * 5),
+    _life("a reserve", "processed", cards=((GOOD, SOON),) * 5, reserve=True),
+    _life("a card with 3-D Secure", "processed", cards=((GOOD_SECURE, SOON),) * 5),
+    _life("3-D Secure declined", "process_failed", cards=((GOOD_SECURE, SOON),) * 5, decision="decline"),
     _life(
         "3-D Secure given up, then another card",
         "processed",
-        *(Point.RETURNED, Point.CANCELLING, *_MONEY),
         cards=((GOOD_SECURE, SOON), *((GOOD, SOON),) * 4),
         decision="abandon",
     ),
     _life("a bad card, five times", "process_failed", cards=((BAD, SOON),) * 5),
-    _life("a bad card, then a good one", "processed", *_MONEY, cards=((BAD, SOON), *((GOOD, SOON),) * 4)),
-    _life("a bad card with 3-D Secure", "process_failed", Point.RETURNED, cards=((BAD_SECURE, SOON),) * 5),
-    _life(
-        "left open, approved later", "processed", Point.NOTIFIED, *_MONEY, cards=((GOOD, PENDING),) * 5, desk="approve"
-    ),
+    _life("a bad card, then a good one", "processed", cards=((BAD, SOON), *((GOOD, SOON),) * 4)),
+    _life("a bad card with 3-D Secure", "process_failed", cards=((BAD_SECURE, SOON),) * 5),
+    _life("left open, approved later", "processed", cards=((GOOD, PENDING),) * 5, desk="approve"),
     _life(
         "left open, declined later",
         "process_failed",
-        Point.NOTIFIED,
         cards=((GOOD, PENDING), *((BAD, SOON),) * 4),
         desk="decline",
     ),
@@ -93,7 +70,6 @@ LIVES: Final = (
         # Whoever dies before the bank is asked has an attempt that ends with the invoice.
         "approved after its time",
         "processed process_failed",
-        *(Point.NOTIFIED, Point.EXPIRING, *_MONEY),
         cards=((GOOD, PENDING),) * 5,
         desk="approve",
         late=True,
@@ -102,7 +78,6 @@ LIVES: Final = (
         # Whether it has ended when the bank tells is a race.
         "approved after its time and not wanted",
         "processed process_failed",
-        *(Point.NOTIFIED, Point.EXPIRING, *_MONEY),
         cards=((GOOD, PENDING),) * 5,
         desk="approve",
         late=True,
@@ -111,28 +86,24 @@ LIVES: Final = (
     _life(
         "less than asked for, and rejected",
         "process_failed",
-        *_MONEY,
         cards=((GOOD, LESS),) * 5,
         verdict="reject",
     ),
     _life(
         "less than asked for, and approved all the same",
         "processed partially_processed",
-        *_MONEY,
         cards=((GOOD, LESS),) * 5,
         verdict="approve",
     ),
     Life(
         name="nobody pays",
         ends=frozenset({"process_failed"}),
-        meets=frozenset({Point.DRAWN, Point.CREATED, Point.EXPIRING, Point.CLAIMED, Point.SENT, Point.MARKED}),
     ),
     _life("a card that is only checked", "verified", cards=((GOOD, SOON),) * 5, flow="verify"),
     # A refund that nobody has sent is one that failed.
     _life(
         "refunded in parts",
         "refunded partially_refunded refund_failed",
-        *_REFUNDING,
         cards=((GOOD, SOON),) * 5,
         refunds=(40, 60),
     ),
@@ -140,8 +111,6 @@ LIVES: Final = (
     _life(
         "refunded out of a reserve, then charged back",
         "partially_charged_back partially_refunded",
-        *_REFUNDING,
-        Point.CHARGED_BACK,
         cards=((GOOD, SOON),) * 5,
         refunds=(30,),
         charge_back=50,
@@ -152,7 +121,6 @@ LIVES: Final = (
         service=WALLET,
         # Its page is asked for once: whoever dies before that has an invoice that nobody can pay.
         ends=frozenset({"processed", "process_failed"}),
-        meets=(PAYING | {*_MONEY}) - {Point.BEGINNING, Point.BEGUN},
     ),
 )
 

@@ -11,6 +11,7 @@ from kassa.accounts import operations, queries
 from kassa.accounts.keys import new_keys
 from kassa.accounts.model import Account, Keys
 from kassa.accounts.services import queries as service_queries
+from kassa.audit.model import KASSA
 from kassa.clock import Clock
 from kassa.db.files import read_private, write_private
 from kassa.db.pool import Pool
@@ -39,10 +40,10 @@ async def ensure(
         keys = kept(home) or _new(home)
         account = await queries.account(pool, account_id=keys.id)
         if account is not None:
-            await _follow_shop(pool, account, shop)
+            await _follow_shop(pool, clock, account, shop)
             await _add_missing(pool, clock, keys.id, services)
             return keys
-        drawn = operations.draft(
+        draft = operations.draft(
             keys.id,
             clock,
             name=NAME,
@@ -50,22 +51,22 @@ async def ensure(
             description="What Kassa shows itself with",
             texts=dict(shop),
         )
-        if await operations.add(pool, root, drawn, keys, services=services):
+        if await operations.add(pool, root, draft, keys, services=services, by=KASSA):
             return keys
         # Another account has the tag, or another process made this one just now.
         if await queries.account(pool, account_id=keys.id) is None:
             (home / _FILE).unlink(missing_ok=True)
 
 
-async def _follow_shop(pool: Pool, account: Account, shop: Mapping[str, str]) -> None:
+async def _follow_shop(pool: Pool, clock: Clock, account: Account, shop: Mapping[str, str]) -> None:
     """Let the account's addresses lead where the demo shop is now, unless the user has sent them elsewhere."""
     moved = {name: url for name, url in shop.items() if _elsewhere(getattr(account, name), url)}
     if moved:
-        await operations.set_options(pool, account.account_id, moved)
+        await operations.set_options(pool, clock, account.account_id, moved, by=KASSA)
 
 
 def _elsewhere(present: str | None, url: str) -> bool:
-    """Tell whether an address is the shop's of an earlier start, with another host or port."""
+    """Return whether an address is the shop's of an earlier start, with another host or port."""
     return present is not None and present != url and urlsplit(present).path == urlsplit(url).path
 
 
@@ -74,7 +75,7 @@ async def _add_missing(pool: Pool, clock: Clock, account_id: str, codes: Sequenc
     owned = {each.code for each in await service_queries.services(pool, account_id=account_id)}
     missing = [code for code in codes if code not in owned]
     if missing:
-        await operations.switch_services_on(pool, clock, account_id, missing)
+        await operations.switch_services_on(pool, clock, account_id, missing, by=KASSA)
 
 
 def kept(home: Path) -> Keys | None:

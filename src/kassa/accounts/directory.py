@@ -1,6 +1,6 @@
 """Who is asking, and on what terms: accounts, keys, services and routes, read on each request, kept half a second.
 
-What ``operations`` change therefore takes effect in every process within a second, without any of them telling another.
+What ``operations`` change therefore takes effect in every process within a second, with no word between them.
 """
 
 import hmac
@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 KEPT_SECONDS: Final = 0.5
 _NO_DIGEST: Final = bytes(32)
 _CODE: Final = re.compile(r"[a-z0-9_]{1,100}")
-"""What can be a service's code, so that nothing stranger is looked up or kept."""
+"""What can be a service's code, so that nothing else is looked up or kept."""
 
 
 class Directory:
@@ -106,7 +106,7 @@ class Directory:
         return await self._offered_currencies.get((account_id, test_mode))
 
     async def route(self, account_id: str, code: str, *, test_mode: bool) -> Route | None:
-        """Return where a new payment of a service goes in a mode, or None where no provider stands behind it."""
+        """Return where a new payment of a service goes in a mode, or None where no provider covers it."""
         return await self._routes.get((account_id, code, test_mode)) if _CODE.fullmatch(code) else None
 
     async def credentials(self, account_id: str, provider_account_id: str) -> Route:

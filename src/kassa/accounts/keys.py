@@ -50,6 +50,6 @@ def digest(text: str) -> bytes:
 
 
 def hint(text: str) -> str:
-    """Return what a person tells a key by in a list: its prefix and last four characters."""
+    """Return what a person recognises a key by in a list: its prefix and last four characters."""
     prefix = text[: len("pk_test_")] if text.startswith(("pk_", "sk_")) else ""
     return f"{prefix}…{text[-_HINT_LENGTH:]}"

@@ -4,7 +4,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from kassa.providers.protocol import Credentials, Value
+from kassa.providers.protocol import Credentials
+from kassa.values import Value
 
 KeyKind = Literal["api", "public", "private"]
 """``api`` opens the private API, ``public`` the public API, ``private`` only signs callbacks.
@@ -66,7 +67,7 @@ class AccountService(Value, frozen=True, kw_only=True):
     flow: str
     currency: str
     enabled: bool
-    """The merchant has switched it on; whether a provider stands behind it is for ``Directory.route`` to say."""
+    """The merchant has switched it on; whether a provider covers it is for ``Directory.route`` to say."""
     amount_min: int
     amount_max: int
     fee_rate: Decimal
@@ -81,7 +82,7 @@ class AccountService(Value, frozen=True, kw_only=True):
 
 
 class Backing(Value, frozen=True, kw_only=True):
-    """In which modes a provider account stands behind a service."""
+    """In which modes a provider account covers a service."""
 
     test: bool = False
     live: bool = False
@@ -115,7 +116,7 @@ class ListedProviderAccount(Value, frozen=True, kw_only=True):
     test_mode: bool
     merchant_id: str
     services: list[str]
-    """The services that it stands behind."""
+    """The services that it covers."""
     archived_at: datetime | None
     """Since when it takes nothing new."""
 

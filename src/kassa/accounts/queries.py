@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from asyncpg import Record
 
-from kassa.accounts.model import Account, AccountKey, KeyKind, ProviderAccount
+from kassa.accounts.model import Account, AccountKey, ProviderAccount
 from kassa.accounts.options import OPTIONS
 from kassa.db.pool import Executor
 
@@ -108,7 +108,7 @@ async def keys(executor: Executor, *, account_id: str) -> list[AccountKey]:
 async def route(
     executor: Executor, *, account_id: str, code: str, test_mode: bool, providers: Sequence[str]
 ) -> ProviderAccount | None:
-    """Return which account at one of the providers stands first behind a service in a mode."""
+    """Return which account at one of the providers is the first to cover a service in a mode."""
     row = await executor.fetchrow(
         f"""
         SELECT {_PROVIDER_ACCOUNT} FROM routes r JOIN provider_accounts p USING (account_id, provider_account_id)
@@ -205,27 +205,6 @@ async def revoke_key(executor: Executor, *, account_id: str, key_id: str, revoke
     """Revoke one key."""
     await executor.execute(
         "UPDATE api_keys SET revoked_at = $3 WHERE account_id = $1 AND key_id = $2", account_id, key_id, revoked_at
-    )
-
-
-async def revoke_older_keys(
-    executor: Executor, *, account_id: str, kind: KeyKind, test_mode: bool | None, keep: int, revoked_at: datetime
-) -> None:
-    """Revoke the keys of a kind and mode except the newest ``keep``."""
-    await executor.execute(
-        """
-        UPDATE api_keys SET revoked_at = $5
-        WHERE account_id = $1 AND key_id IN (
-            SELECT key_id FROM api_keys
-            WHERE account_id = $1 AND kind = $2 AND test_mode IS NOT DISTINCT FROM $3 AND revoked_at IS NULL
-            ORDER BY created_at DESC, key_id
-            OFFSET $4)
-        """,
-        account_id,
-        kind,
-        test_mode,
-        keep,
-        revoked_at,
     )
 
 

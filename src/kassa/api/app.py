@@ -11,7 +11,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kassa.api import description, gate, notifications, private, public
 from kassa.api.description.operation import Described
 from kassa.api.idempotent import Idempotent
-from kassa.api.private import balances, decisions, entries, listeners, profile, rates, refunds, services
+from kassa.api.private import (
+    balances,
+    disputes,
+    entries,
+    events,
+    listeners,
+    profile,
+    rates,
+    refunds,
+    reviews,
+    services,
+)
 from kassa.api.public import prerequest
 from kassa.checkout import process
 from kassa.jsonapi.answers import HANDLERS
@@ -46,7 +57,7 @@ def _public(platform: Platform) -> ASGIApp:
     invoices = public.Invoices(platform)
     return Starlette(
         routes=[
-            Described("/payment-prerequest", prerequest.Prerequests(platform).ask, prerequest.PREREQUEST),
+            Described("/payment-prerequest", prerequest.Prerequests(platform).read, prerequest.PREREQUEST),
             Described("/payment-invoices", invoices.create, public.described.CREATE_INVOICE),
             Described(process.PATH, process.pages(platform), public.described.PROCESS),
             Described("/payment-invoices/{invoice_id}", invoices.read, public.described.READ_INVOICE),
@@ -57,17 +68,21 @@ def _public(platform: Platform) -> ASGIApp:
 
 def _private(platform: Platform) -> ASGIApp:
     invoices, offered = private.Invoices(platform), services.Services(platform)
-    moderation, listening = decisions.Decisions(platform), listeners.Listeners(platform)
+    review, listening = reviews.Reviews(platform), listeners.Listeners(platform)
+    disputed = disputes.Disputes(platform)
     return Starlette(
         routes=[
             Described("/payment-invoices", invoices.create, private.described.CREATE_INVOICE),
             Described("/payment-invoices", invoices.page, private.described.LIST_INVOICES),
             Described("/payment-invoices/{invoice_id}", invoices.read, private.described.READ_INVOICE),
-            Described("/payment-invoices/{invoice_id}/approve", moderation.approve, decisions.APPROVE),
-            Described("/payment-invoices/{invoice_id}/reject", moderation.reject, decisions.REJECT),
+            Described("/payment-invoices/{invoice_id}/approve", review.approve, reviews.APPROVE),
+            Described("/payment-invoices/{invoice_id}/reject", review.reject, reviews.REJECT),
             Described(
                 "/payment-invoices/{invoice_id}/refund", refunds.Refunds(platform).create, refunds.REFUND_INVOICE
             ),
+            Described("/payment-invoices/{invoice_id}/events", events.Events(platform).page, events.LIST_EVENTS),
+            Described("/disputes", disputed.page, disputes.LIST_DISPUTES),
+            Described("/disputes/{dispute_id}", disputed.read, disputes.READ_DISPUTE),
             Described("/payment-services", offered.page, services.LIST_SERVICES),
             Described("/payment-services/{account_service_id}", offered.read, services.READ_SERVICE),
             Described("/account/balances", balances.CurrencyAccounts(platform).read, balances.READ_BALANCES),

@@ -1,4 +1,4 @@
-"""Who is calling: the account behind a key, and whether it may call from where it does (contract#authentication)."""
+"""Authentication: the account of a key, and whether it may call from this address (contract#authentication)."""
 
 import base64
 import binascii
@@ -31,7 +31,7 @@ async def private_account(platform: Platform, request: Request) -> Account:
 
 
 def client_ip(request: Request) -> str:
-    """Return the address that the request came from, or an empty text where that is not known."""
+    """Return the request's client address, or an empty text where it is not known."""
     return request.client.host if request.client else ""
 
 

@@ -1,8 +1,8 @@
-"""How a repeated creation differs from the invoice that stands: told in the 409's ``detail``, never refused apart."""
+"""How a repeated creation differs from the existing invoice, for the 409's ``detail``."""
 
 from typing import Final
 
-from kassa.invoices.model import Invoice
+from kassa.invoices.rules.invoice import Invoice
 
 _COMPARED: Final = (
     "service",
@@ -22,8 +22,8 @@ _COMPARED: Final = (
 _WIRE_NAMES: Final = {"payment_flow": "flow", "customer_id": "customer"}
 
 
-def differences(asked: Invoice, standing: Invoice) -> str:
+def differences(new: Invoice, existing: Invoice) -> str:
     """Return the 409's sentence, naming the members that differ."""
-    names = [_WIRE_NAMES.get(name, name) for name in _COMPARED if getattr(asked, name) != getattr(standing, name)]
+    names = [_WIRE_NAMES.get(name, name) for name in _COMPARED if getattr(new, name) != getattr(existing, name)]
     sentence = "An invoice with this reference_id exists already; it is in data."
     return f"{sentence} It differs in: {', '.join(names)}." if names else sentence

@@ -1,6 +1,6 @@
 """``Idempotency-Key`` on the private API's POSTs: the first result answers the repeats (``idempotency.model``).
 
-A request without the header passes by and pays for nothing but the look at its headers.
+A request without the header costs no more than reading its headers.
 """
 
 from typing import Final
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 def claim_of(request: Request) -> Claim | None:
-    """Return the key that a request is executed under."""
+    """Return the claim of the key that a request is executed under."""
     claim: Claim | None = getattr(request.state, _STATE, None)
     return claim
 
@@ -40,21 +40,21 @@ class Idempotent:
         self._platform = platform
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what has no key, execute a key's first request, answer its repeats."""
+        """Pass on requests without a key, execute a key's first request, answer its repeats."""
         if scope["type"] != "http" or scope["method"] != "POST":
             return await self._app(scope, receive, send)
         keys = [value for name, value in scope["headers"] if name == _NAME]
         if not keys:
             return await self._app(scope, receive, send)
         try:
-            response = await self._answered(scope, receive, keys)
+            response = await self._answer(scope, receive, keys)
         except KassaError as error:
             response = refusal(error)
             if isinstance(error, RequestUnderWay):
                 response.headers["Retry-After"] = "1"
         return await response(scope, receive, send)
 
-    async def _answered(self, scope: Scope, receive: Receive, keys: list[bytes]) -> Response:
+    async def _answer(self, scope: Scope, receive: Receive, keys: list[bytes]) -> Response:
         request = Request(scope, receive)
         account = await auth.private_account(self._platform, request)
         key = keys[0].decode("latin-1")
@@ -71,31 +71,31 @@ class Idempotent:
         )
         if isinstance(claimed, Result):
             return Response(claimed.body, claimed.status, REPLAYED, "application/json")
-        return await self._executed(scope, receive, body, claimed)
+        return await self._execute(scope, receive, body, claimed)
 
-    async def _executed(self, scope: Scope, receive: Receive, body: bytes, claim: Claim) -> Response:
-        """Let the API answer, and keep its answer before anybody sees it."""
+    async def _execute(self, scope: Scope, receive: Receive, body: bytes, claim: Claim) -> Response:
+        """Let the API answer, and record the answer before it is sent."""
         scope.setdefault("state", {})[_STATE] = claim
-        answered = _Answered()
+        answered = _CollectedAnswer()
         try:
-            await self._app(scope, _Replayed(body, receive), answered)
+            await self._app(scope, _ReplayedBody(body, receive), answered)
         except Exception:
-            await self._settle(claim, Result(status=500, body=bytes(answer(INTERNAL).body)))
+            await self._record(claim, Result(status=500, body=bytes(answer(INTERNAL).body)))
             raise
         response = answered.response()
-        await self._settle(claim, Result(status=response.status_code, body=bytes(response.body)))
+        await self._record(claim, Result(status=response.status_code, body=bytes(response.body)))
         return response
 
-    async def _settle(self, claim: Claim, result: Result) -> None:
-        """Keep the result; where that fails the lease ends by itself, and the next repeat finds what was done."""
+    async def _record(self, claim: Claim, result: Result) -> None:
+        """Record the result; where that fails the lease ends by itself, and the next repeat finds what was done."""
         try:
-            await operations.settle(self._platform.pool, claim, result, now=self._platform.clock.real())
+            await operations.record(self._platform.pool, claim, result, now=self._platform.clock.real())
         except DatabaseUnavailable:
             log.warning("result not kept for its Idempotency-Key", account_id=claim.account_id, status=result.status)
 
 
-class _Replayed:
-    """Hands a body that was read already to whoever reads next."""
+class _ReplayedBody:
+    """Replays a body that was read already."""
 
     def __init__(self, body: bytes, receive: Receive) -> None:
         self._messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -105,7 +105,7 @@ class _Replayed:
         return self._messages.pop() if self._messages else await self._receive()
 
 
-class _Answered:
+class _CollectedAnswer:
     """Collects an answer instead of sending it."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Providers' notifications: a genuine one makes the worker ask about the attempt; what it claims is not believed."""
+"""Providers' notifications: a genuine one makes the worker poll the attempt; its content is not believed."""
 
 from http import HTTPStatus
 from typing import Final, Literal
@@ -7,23 +7,24 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa import failpoints, ids
+from kassa import ids
 from kassa.accounts.model import Route
 from kassa.api.auth import client_ip
-from kassa.api.description.operation import Asks, Caller, Gives, Operation, Parameter
+from kassa.api.description.operation import Answer, Caller, Operation, Parameter, RequestBody
 from kassa.errors import NotFound, Unauthorized
-from kassa.failpoints import Point
+from kassa.invoices.tables import payments as queries
+from kassa.invoices.tables import refunds
 from kassa.jsonapi.answers import answer
 from kassa.jsonapi.body import read_bytes
-from kassa.payments import queries
 from kassa.platform import Platform
-from kassa.providers.protocol import Notice, Provider, Value
+from kassa.providers.protocol import Notice, Provider
+from kassa.values import Value
 
 _log = structlog.get_logger(__name__)
 
 
 class Received(Value, frozen=True, kw_only=True):
-    """A notification was genuine, and about a payment of ours."""
+    """The answer to a genuine notification about a payment of ours."""
 
     status: Literal["ok"] = "ok"
 
@@ -32,20 +33,21 @@ RECEIVE: Final = Operation(
     method="POST",
     caller=Caller.PROVIDER,
     summary="Notify of a payment",
-    words="A notification with a valid signature makes Kassa poll the provider at once; any other is refused with 401.",
+    description="A notification with a valid signature makes Kassa poll the provider at once; any other is refused"
+    " with 401.",
     parameters=(
-        Parameter(name="provider", place="path", words="The provider's code.", example="test"),
+        Parameter(name="provider", place="path", description="The provider's code.", example="test"),
         Parameter(
             name="provider_account_id",
             place="path",
-            words="The id under which Kassa keeps the account at the provider.",
+            description="The id under which Kassa keeps the account at the provider.",
             schema={"type": "string", "minLength": 1},
             example="ma_aBctkJ3WiRndih0m",
         ),
     ),
-    asks=Asks(type=None, media_types=("application/json",)),
-    gives=(Gives(type=Received, words="Accepted; Kassa polls the provider.", example={"status": "ok"}),),
-    refuses=(HTTPStatus.NOT_FOUND,),
+    body=RequestBody(type=None, media_types=("application/json",)),
+    answers=(Answer(type=Received, description="Accepted; Kassa polls the provider.", example={"status": "ok"}),),
+    errors=(HTTPStatus.NOT_FOUND,),
 )
 
 
@@ -71,15 +73,16 @@ class Notifications:
         payment = await queries.by_id(self._platform.pool, notice.payment_id, account_id=account.account_id)
         if payment is None or payment.provider_account_id != route.credentials.provider_account_id:
             raise NotFound
-        failpoints.reach(Point.NOTIFIED)
         now = self._platform.clock.now(test_mode=payment.test_mode)
         await queries.wake(
             self._platform.pool,
             payment.payment_id,
             account_id=account.account_id,
             now=now,
-            charge_back=notice.charge_back,
+            dispute=notice.dispute,
         )
+        if notice.refund_id is not None:
+            await refunds.wake(self._platform.pool, notice.refund_id, account_id=account.account_id, now=now)
         return answer(Received())
 
 
@@ -87,7 +90,7 @@ def _read(provider: Provider, route: Route, request: Request, body: bytes) -> No
     try:
         return provider.receive(route.credentials, request.headers, body)
     except Unauthorized:
-        # Somebody tries, or the provider's secret was changed on one side only: an operator wants to know of both.
+        # A forgery, or a provider's secret that was changed on one side only: operators need to know of both.
         _log.warning(
             "notification refused: its signature is wrong",
             provider=route.provider,

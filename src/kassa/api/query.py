@@ -1,4 +1,4 @@
-"""Reading a request's query, where a name that is there twice says nothing that can be relied on."""
+"""Reading a request's query; a parameter that is given twice is refused."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
@@ -8,14 +8,14 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from kassa.errors import BadRequest
-from kassa.invoices.lifetime import moment as read_moment
+from kassa.invoices.creating.lifetime import moment as read_moment
 
 _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
 _SHOWN_MAX: Final = 64
 
 
 def once(request: Request, name: str) -> str | None:
-    """Return a value of the query, or None where there is none. Raises ``BadRequest`` where there are several."""
+    """Return a value of the query, or None where it is absent. Raises ``BadRequest`` where it is given twice."""
     values = request.query_params.getlist(name)
     if len(values) > 1:
         raise BadRequest(f"The query has {name} twice.")
@@ -23,10 +23,10 @@ def once(request: Request, name: str) -> str | None:
 
 
 def lists(query: QueryParams, names: Collection[str]) -> dict[str, str]:
-    """Return what a list's query chooses by ``filter[…]`` and ``page[…]``, empty values included; the rest is not its.
+    """Return a list's ``filter[…]`` and ``page[…]`` parameters, empty values included; others are ignored.
 
-    Raises ``BadRequest`` for a filter or page that is none of ``names``, or is there twice, and for a filter's name
-    without its brackets: who asks for ``status=…`` must not take the whole list for it.
+    Raises ``BadRequest`` for a filter or page that is not in ``names`` or is given twice, and for a filter's name
+    without brackets: a client that sends ``status=…`` must not get the whole list.
     """
     given: dict[str, str] = {}
     for sent, value in query.multi_items():
@@ -42,7 +42,7 @@ def lists(query: QueryParams, names: Collection[str]) -> dict[str, str]:
 
 
 def _meant(name: str, names: Collection[str]) -> str:
-    """Return a parameter's whole name: the mode may be chosen without brackets too."""
+    """Return a parameter's full name: ``test_mode`` may be given without brackets."""
     whole_name = f"filter[{name}]"
     if whole_name not in names:
         return name
@@ -52,7 +52,7 @@ def _meant(name: str, names: Collection[str]) -> str:
 
 
 def flag(given: Mapping[str, str], name: str) -> bool | None:
-    """Return a value that says yes or no, None where there is none. Raises ``BadRequest``."""
+    """Return a boolean, or None where it is absent. Raises ``BadRequest``."""
     value = given.get(name)
     if value is None:
         return None
@@ -64,7 +64,7 @@ def flag(given: Mapping[str, str], name: str) -> bool | None:
 def moment(given: Mapping[str, str], name: str, *, seconds: int = 0) -> datetime | None:
     """Return a bound of time, moved by ``seconds``. Raises ``BadRequest``.
 
-    Bounds are whole seconds that are taken in, as documents show times: one second more makes an end exclusive.
+    Bounds are inclusive whole seconds, as documents show times: one second more makes an end exclusive.
     """
     value = given.get(name)
     if value is None:
@@ -80,7 +80,7 @@ def moment(given: Mapping[str, str], name: str, *, seconds: int = 0) -> datetime
 
 
 def whole(given: Mapping[str, str], name: str, *, most: int) -> int | None:
-    """Return a whole number from 1 to ``most``, None where there is none. Raises ``BadRequest``."""
+    """Return a whole number from 1 to ``most``, or None where it is absent. Raises ``BadRequest``."""
     value = given.get(name)
     if value is None:
         return None
@@ -91,5 +91,5 @@ def whole(given: Mapping[str, str], name: str, *, most: int) -> int | None:
 
 
 def wrong(name: str, should: str) -> BadRequest:
-    """Return the error of a value that cannot be."""
+    """Return the error of an invalid value."""
     return BadRequest(f"{name} should {should}.")

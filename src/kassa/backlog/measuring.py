@@ -21,10 +21,9 @@ class Measuring:
         self._measured = -KEPT_SECONDS
 
     async def measure(self) -> None:
-        """Bring all gauges up to date; without a database, those that it would tell are left out."""
+        """Update all gauges; without a database, those that are read from it are left out."""
         metrics.clock_skew_seconds.set(self._platform.clock.apart().total_seconds())
-        _set_pool("app", self._platform.pool)
-        _set_pool("view", self._platform.view)
+        measure_pools(self._platform)
         if time.monotonic() - self._measured < KEPT_SECONDS:
             return
         self._measured = time.monotonic()
@@ -55,6 +54,12 @@ class Measuring:
             (metrics.oldest_unknown_outcome_age_seconds, found.oldest_unknown),
         ):
             gauge.labels(mode).set(_age(since, now))
+
+
+def measure_pools(platform: Platform) -> None:
+    """Bring the gauges of this process's connections up to date."""
+    _set_pool("app", platform.pool)
+    _set_pool("view", platform.view)
 
 
 def _age(since: datetime | None, now: datetime) -> float:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from kassa.db.pool import Executor
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 COUNT_MAX: Final = 10_000
 """Counting ends there: then it is enough to know that there are many."""

@@ -1,16 +1,18 @@
 """The bank's API for merchants: JSON, amounts in minor units, HTTP Basic with the merchant's id and secret.
 
-    PUT /purchases/{order}                    take money from a card or a wallet, or play a scenario; the order's name
+    PUT /purchases/{order}                    take money from a card or a wallet, or run a scenario; the order's name
                                               is the idempotency key
-    GET /purchases/{order}                    what became of it
-    GET /purchases?transaction=…              the same by the bank's own name
-    POST /purchases/{order}/cancel            close it if it still waits for its payer, and show what became of it
-    PUT /purchases/{order}/refunds/{refund}   give money back; the refund's name is the idempotency key
-    GET /purchases/{order}/refunds/{refund}   what became of it
-    GET /statement?since=…&until=…&after=…    the books of a time, in unix seconds: what was taken, given back and
-                                              charged back, page by page, each after the last one's rrn
+    GET /purchases/{order}                    show it
+    GET /purchases?transaction=…              show it, by the bank's own name
+    POST /purchases/{order}/cancel            close it if it still waits for its payer, and show it
+    PUT /purchases/{order}/refunds/{refund}   refund; the refund's name is the idempotency key
+    GET /purchases/{order}/refunds/{refund}   show it
+    GET /statement?since=…&until=…&after=…    the books of a period, in unix seconds: what was taken, refunded and
+                                              charged back, and what of it came back, page by page, each after
+                                              the last one's rrn
 
-Only the answers to PUT and POST have bad days (``days``). An error is ``{"error": {"status": 409, "message": "…"}}``.
+Only the answers to PUT and POST can have faults (``faults``). An error is
+``{"error": {"status": 409, "message": "…"}}``.
 """
 
 import base64
@@ -32,8 +34,8 @@ from starlette.routing import BaseRoute, Route
 from kassa import money
 from kassa.bank import model, operations, queries
 from kassa.bank.answers import PurchaseAnswer, RefundAnswer, purchase_answer, refund_answer
-from kassa.bank.badness import BadDays
 from kassa.bank.books import Books
+from kassa.bank.fault_injection import FaultInjector
 from kassa.bank.instruments import CardData, Instrument, Scenario, Wallet
 from kassa.bank.model import Order
 from kassa.clock import Clock
@@ -54,7 +56,7 @@ BodyT = TypeVar("BodyT")
 
 
 class CardBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A card. It lives as long as the request does (P10)."""
+    """A card, kept no longer than the request (P10)."""
 
     number: Annotated[str, Meta(pattern=r"^[0-9]{12,19}\Z")]
     expiry: Annotated[str, Meta(pattern=r"^(0[1-9]|1[0-2])/[0-9]{2}\Z")]
@@ -70,8 +72,8 @@ class CardBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class PurchaseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An order, with one instrument: a card, a wallet's code, or the name of a scenario.
 
-    ``shop``, ``reference`` and ``invoice`` are for people: the payer's page and the desk show them.
-    ``valid_until`` is in unix seconds; ``check_only`` looks at the card and takes nothing.
+    ``shop``, ``reference`` and ``invoice`` are shown on the payer's page and at the desk. ``valid_until`` is in unix
+    seconds; ``check_only`` checks the card and takes nothing.
     """
 
     amount: Amount
@@ -92,7 +94,7 @@ class PurchaseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RefundBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A wish for money back."""
+    """A refund to make."""
 
     amount: Amount
     currency: Currency
@@ -101,26 +103,26 @@ class RefundBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Acquirer:
     """The merchants' side of the bank. ``merchants`` maps ids to secrets."""
 
-    def __init__(self, books: Books, clock: Clock, merchants: Mapping[str, str], days: BadDays) -> None:
+    def __init__(self, books: Books, clock: Clock, merchants: Mapping[str, str], faults: FaultInjector) -> None:
         self._books = books
-        self._days = days
+        self._faults = faults
         self._clock = clock
         self._merchants = merchants
 
     def routes(self) -> list[BaseRoute]:
-        """Return where merchants call."""
+        """Return the merchants' routes."""
         return [
             Route("/purchases", self.find, methods=["GET"]),
             Route("/purchases/{order}", self.place, methods=["PUT"]),
-            Route("/purchases/{order}", self.look, methods=["GET"]),
+            Route("/purchases/{order}", self.show, methods=["GET"]),
             Route("/purchases/{order}/cancel", self.cancel, methods=["POST"]),
             Route("/purchases/{order}/refunds/{refund}", self.refund, methods=["PUT"]),
-            Route("/purchases/{order}/refunds/{refund}", self.look_at_refund, methods=["GET"]),
+            Route("/purchases/{order}/refunds/{refund}", self.show_refund, methods=["GET"]),
             Route("/statement", self.statement, methods=["GET"]),
         ]
 
     async def place(self, request: Request) -> Response:
-        """Take an order, or show it when it was taken before."""
+        """Take an order, or show it if it was taken before."""
         merchant_id = self._merchant(request)
         body = await _body(request, PurchaseBody)
         _check_currency(body.currency)
@@ -140,22 +142,22 @@ class Acquirer:
             reference=body.reference,
             invoice=body.invoice,
         )
-        order = self._days.dated(order)
+        order = self._faults.with_fault(order)
 
         def place() -> Response:
-            return _json(purchase_answer(model.told(operations.place(self._books, order, now=self._now()))))
+            return _json(purchase_answer(model.as_answered(operations.place(self._books, order, now=self._now()))))
 
-        return await self._days.answer(request, order.day, place)
+        return await self._faults.answer(request, order.fault, place)
 
-    async def look(self, request: Request) -> Response:
+    async def show(self, request: Request) -> Response:
         """Show a purchase."""
-        purchase = operations.look(
+        purchase = operations.purchase(
             self._books, merchant_id=self._merchant(request), order_ref=_name(request, "order"), now=self._now()
         )
         return _json(purchase_answer(purchase))
 
     async def cancel(self, request: Request) -> Response:
-        """Close a purchase that waits for its payer, and show it; what was decided before stays."""
+        """Close a purchase that waits for its payer, and show it; a final state stays."""
         close = partial(
             operations.cancel,
             self._books,
@@ -163,25 +165,25 @@ class Acquirer:
             order_ref=_name(request, "order"),
             now=self._now(),
         )
-        return await self._days.answer(request, self._days.of_answer(), lambda: _json(purchase_answer(close())))
+        return await self._faults.answer(request, self._faults.for_answer(), lambda: _json(purchase_answer(close())))
 
     async def find(self, request: Request) -> Response:
         """Show a purchase by the bank's own name for it."""
         merchant_id = self._merchant(request)
         transaction_id = request.query_params.get("transaction", "")
-        known = queries.find_purchase_by_transaction(
+        found = queries.find_purchase_by_transaction(
             self._books.connection, merchant_id=merchant_id, transaction_id=transaction_id
         )
-        if known is None:
+        if found is None:
             raise NotFound("There is no such transaction.")
         return _json(
             purchase_answer(
-                operations.look(self._books, merchant_id=merchant_id, order_ref=known.order_ref, now=self._now())
+                operations.purchase(self._books, merchant_id=merchant_id, order_ref=found.order_ref, now=self._now())
             )
         )
 
     async def refund(self, request: Request) -> Response:
-        """Give money back, or show the refund when it was given before."""
+        """Refund, or show the refund if it was made before."""
         merchant_id = self._merchant(request)
         body = await _body(request, RefundBody)
         give = partial(
@@ -194,11 +196,11 @@ class Acquirer:
             currency=body.currency,
             now=self._now(),
         )
-        return await self._days.answer(request, self._days.of_answer(), lambda: _json(refund_answer(give())))
+        return await self._faults.answer(request, self._faults.for_answer(), lambda: _json(refund_answer(give())))
 
-    async def look_at_refund(self, request: Request) -> Response:
+    async def show_refund(self, request: Request) -> Response:
         """Show a refund."""
-        given = operations.look_at_refund(
+        given = operations.known_refund(
             self._books,
             merchant_id=self._merchant(request),
             order_ref=_name(request, "order"),
@@ -219,14 +221,14 @@ class Acquirer:
         return _json({"lines": lines, "next": lines[-1]["rrn"] if len(lines) == STATEMENT_LENGTH else None})
 
     def _merchant(self, request: Request) -> str:
-        """Return who calls. Raises ``Unauthorized``."""
+        """Return the id of the calling merchant. Raises ``Unauthorized``."""
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
         try:
             merchant_id, _, secret = base64.b64decode(text, validate=True).decode().partition(":")
         except (binascii.Error, ValueError):
             raise Unauthorized from None
         known = self._merchants.get(merchant_id)
-        right = hmac.compare_digest(secret.encode(), (known or "nobody").encode())
+        right = hmac.compare_digest(secret.encode(), (known or "").encode())
         if scheme.lower() != "basic" or known is None or not right:
             raise Unauthorized("The merchant or its secret is not known.")
         return merchant_id

@@ -1,16 +1,17 @@
-"""What the bank says about a purchase or a refund: the same JSON in its answers and in its notifications."""
+"""Purchases and refunds as JSON: the same in the bank's answers and in its notifications."""
 
 from typing import Literal
 
 import msgspec
 
 from kassa.bank import cards
+from kassa.bank.chargebacks import Chargeback, Decision
 from kassa.bank.instruments import FORM_WALLETS
 from kassa.bank.model import Purchase, Refund, State
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """The issuer's word. ``00`` is a success."""
+    """The issuer's response. ``00`` is a success."""
 
     code: str
     text: str
@@ -24,7 +25,7 @@ class Authentication(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the payer finds the wallet's page: ``params`` are form fields where the method is ``POST``."""
+    """Where the wallet's page is: ``params`` are form fields where the method is ``POST``."""
 
     path: str
     method: Literal["GET", "POST"]
@@ -33,15 +34,29 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MaskedCard(msgspec.Struct, frozen=True, kw_only=True):
-    """What the bank remembers of a card."""
+    """What the bank keeps of a card."""
 
     first6: str
     last4: str
     expiry: str
 
 
+class ChargebackAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A chargeback. ``respond_by``: until when the merchant may contest it."""
+
+    transaction: str
+    state: Decision
+    reason: str
+    amount: int
+    currency: str
+    rrn: str
+    respond_by: int
+    created_at: int
+    decided_at: int | None
+
+
 class PurchaseAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A purchase as it stands. Amounts are minor units, times unix seconds."""
+    """A purchase. Amounts are in minor units, times in unix seconds."""
 
     order: str
     transaction: str
@@ -57,13 +72,14 @@ class PurchaseAnswer(msgspec.Struct, frozen=True, kw_only=True):
     confirmation: Confirmation | None
     rrn: str | None
     approval_code: str | None
-    charge_backs: tuple[int, ...]
+    booked_at: int | None
+    charge_backs: tuple[ChargebackAnswer, ...]
     created_at: int
     updated_at: int
 
 
 class RefundAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A refund: approved or refused, never in between."""
+    """A refund: approved or refused, never in between; an approved one may still come back."""
 
     refund: str
     order: str
@@ -73,6 +89,7 @@ class RefundAnswer(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     response: Response
     rrn: str | None
+    booked_at: int | None
     created_at: int
 
 
@@ -93,7 +110,8 @@ def purchase_answer(purchase: Purchase) -> PurchaseAnswer:
         confirmation=_confirmation(purchase),
         rrn=purchase.rrn,
         approval_code=purchase.approval_code,
-        charge_backs=purchase.charge_backs,
+        booked_at=int(purchase.updated_at.timestamp()) if purchase.state is State.APPROVED else None,
+        charge_backs=tuple(_charge_back(each) for each in purchase.charge_backs),
         created_at=int(purchase.created_at.timestamp()),
         updated_at=int(purchase.updated_at.timestamp()),
     )
@@ -110,7 +128,22 @@ def refund_answer(refund: Refund) -> RefundAnswer:
         currency=refund.currency,
         response=_response(refund.response_code),
         rrn=refund.rrn,
+        booked_at=int(refund.created_at.timestamp()) if refund.state is State.APPROVED else None,
         created_at=int(refund.created_at.timestamp()),
+    )
+
+
+def _charge_back(charge_back: Chargeback) -> ChargebackAnswer:
+    return ChargebackAnswer(
+        transaction=charge_back.transaction_id,
+        state=charge_back.state,
+        reason=charge_back.reason,
+        amount=charge_back.amount,
+        currency=charge_back.currency,
+        rrn=charge_back.rrn,
+        respond_by=int(charge_back.respond_by.timestamp()),
+        created_at=int(charge_back.created_at.timestamp()),
+        decided_at=int(charge_back.decided_at.timestamp()) if charge_back.decided_at else None,
     )
 
 

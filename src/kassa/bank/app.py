@@ -1,4 +1,4 @@
-"""Puts the bank together: one ASGI application, served on a port of its own by ``kassa serve --demo``."""
+"""The bank as one ASGI application, served on a port of its own by ``kassa serve --demo``."""
 
 import asyncio
 import contextlib
@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from kassa.bank import pages
 from kassa.bank.acquirer import Acquirer
-from kassa.bank.badness import BadDays
 from kassa.bank.books import Books
 from kassa.bank.desk import Desk
+from kassa.bank.fault_injection import FaultInjector
 from kassa.bank.notifications import Notifier
 from kassa.bank.payer import PayerPages
 from kassa.clock import Clock
@@ -32,7 +32,7 @@ def create(home: Path, clock: Clock, merchants: Mapping[str, str], outbound: Out
     """
     books = Books(home / "bank")
     notifier = Notifier(books, merchants, outbound)
-    days = BadDays(books)
+    faults = FaultInjector(books)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -46,19 +46,19 @@ def create(home: Path, clock: Clock, merchants: Mapping[str, str], outbound: Out
 
     return Starlette(
         routes=[
-            *Acquirer(books, clock, merchants, days).routes(),
-            *days.routes(),
+            *Acquirer(books, clock, merchants, faults).routes(),
+            *faults.routes(),
             *PayerPages(books, clock).routes(),
-            *Desk(books, clock, days).routes(),
+            *Desk(books, clock, faults).routes(),
             *pages.routes(),
         ],
-        exception_handlers={KassaError: _tell},
+        exception_handlers={KassaError: _refuse},
         lifespan=lifespan,
         max_body_size=BODY_BYTES_MAX,
     )
 
 
-async def _tell(_: Request, error: Exception) -> Response:
+async def _refuse(_: Request, error: Exception) -> Response:
     if not isinstance(error, KassaError):
         raise error
     headers = {"WWW-Authenticate": "Basic"} if error.status is HTTPStatus.UNAUTHORIZED else None

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from kassa.errors import SettingsWrong
 
-SCHEMA_VERSION = 6
-"""What ``schema.sql`` writes into its last line; books of another version are not opened."""
+SCHEMA_VERSION = 8
+"""The ``user_version`` in ``schema.sql``; books of another version are not opened."""
 
 
 class Books:
-    """An open set of books. A call is some microseconds of local work, so the event loop makes it itself."""
+    """An open set of books. A call takes microseconds, so it runs on the event loop."""
 
     def __init__(self, folder: Path) -> None:
         """Open the books in a folder, making both where they do not exist yet."""
@@ -29,7 +29,7 @@ class Books:
         self._check_version()
         self._connection.executescript(resources.files(__package__).joinpath("schema.sql").read_text())
         self.change = asyncio.Event()
-        """Set by the next commit, which puts a new one in its place: for whoever waits for what the books say."""
+        """Set by the next commit, which puts a new one in its place: wait on it to see changes to the books."""
 
     def _check_version(self) -> None:
         known: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
@@ -39,7 +39,7 @@ class Books:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Hand out the connection for one change: all of it is written, or nothing."""
+        """Yield the connection for one change, which is written as a whole or not at all."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield self._connection
@@ -56,5 +56,5 @@ class Books:
         return self._connection
 
     def close(self) -> None:
-        """Close the file; what was committed is on it."""
+        """Close the file."""
         self._connection.close()

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import msgspec
 
 APPROVED = "00"
-"""The response code of a success; others are refusals. Two digits are ISO 8583's, a letter marks this bank's own."""
+"""The response code of a success; all others are refusals. Codes with a letter are not ISO 8583's but this bank's."""
 
 DO_NOT_HONOUR = "05"
 INVALID_TRANSACTION = "12"
@@ -16,11 +16,12 @@ NO_SUCH_ISSUER = "15"
 CANCELLED = "17"
 INVALID_RESPONSE = "20"
 LIMIT_EXCEEDED = "61"
+RESTRICTED_CARD = "62"
 NOT_CONFIRMED = "T5"
 TIMED_OUT = "T8"
 
 PENDING_EXPIRY = "07/77"
-"""A good card with this expiry date stays undecided until somebody settles it at the bank's desk."""
+"""A good card with this expiry date stays pending until it is resolved at the bank's desk."""
 
 TEXTS: Mapping[str, str] = MappingProxyType(
     {
@@ -45,7 +46,7 @@ TEXTS: Mapping[str, str] = MappingProxyType(
         "58": "Transaction not permitted to terminal",
         "59": "Suspected fraud",
         LIMIT_EXCEEDED: "Exceeds amount limit",
-        "62": "Restricted card",
+        RESTRICTED_CARD: "Restricted card",
         "63": "Security violation",
         "91": "Issuer or switch inoperative",
         "94": "Duplicate transmission",
@@ -103,7 +104,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
 
 
 class TestCard(msgspec.Struct, frozen=True, kw_only=True):
-    """A card that this world's issuer knows. Any CVV fits it."""
+    """A card of this bank's issuer, with any CVV."""
 
     __test__ = False
 
@@ -124,27 +125,27 @@ TEST_CARDS = (
 _BY_NUMBER = {card.number: card for card in TEST_CARDS}
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the issuer will say to a card, known from its number and expiry date alone."""
+class IssuerAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The issuer's answer to a card, which follows from its number and expiry date alone."""
 
     secure: bool
-    """It says so only once the payer has passed 3-D Secure."""
+    """The payer has to pass 3-D Secure first."""
     code: str | None
-    """The response code; None: the issuer does not decide, and the purchase stays in processing."""
+    """The response code; None where the issuer leaves the purchase in processing."""
 
 
-def verdict(number: str, expiry: str) -> Verdict:
-    """Return the issuer's word on a card; ``expiry`` is MM/YY. A number that no issuer here gave out is refused."""
+def issuer_answer(number: str, expiry: str) -> IssuerAnswer:
+    """Return the issuer's answer to a card; ``expiry`` is MM/YY. Numbers of other issuers are refused."""
     card = _BY_NUMBER.get(number)
     if card is None:
-        return Verdict(secure=False, code=NO_SUCH_ISSUER if passes_luhn(number) else INVALID_NUMBER)
+        return IssuerAnswer(secure=False, code=NO_SUCH_ISSUER if passes_luhn(number) else INVALID_NUMBER)
     if not card.good:
-        return Verdict(secure=card.secure, code=REFUSALS.get(expiry, INVALID_RESPONSE))
-    return Verdict(secure=card.secure, code=None if expiry == PENDING_EXPIRY else APPROVED)
+        return IssuerAnswer(secure=card.secure, code=REFUSALS.get(expiry, INVALID_RESPONSE))
+    return IssuerAnswer(secure=card.secure, code=None if expiry == PENDING_EXPIRY else APPROVED)
 
 
 def passes_luhn(number: str) -> bool:
-    """Tell whether a number's check digit is right (ISO/IEC 7812-1, annex B)."""
+    """Return whether a number's check digit is right (ISO/IEC 7812-1, annex B)."""
     digits = [int(character) for character in reversed(number)]
     doubled = (sum(divmod(digit * 2, 10)) for digit in digits[1::2])
     return (sum(digits[::2]) + sum(doubled)) % 10 == 0

@@ -1,4 +1,4 @@
-"""What a payer can pay with at this bank: a card, a wallet, or, for trying things out, a scenario that needs nobody."""
+"""What a payer can pay with at this bank: a card, a wallet, or, for tests, a scenario that needs no payer."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,19 +8,19 @@ import msgspec
 from kassa.bank import cards
 
 WALLET_AMOUNT_MAX = 50_000_000
-"""Minor units. A wallet that is asked for more refuses at once, before anybody sees its page."""
+"""Minor units. A wallet refuses more than this at once, without a page."""
 
 FORM_WALLETS = frozenset({"qiwi"})
-"""Wallets that are entered with a form that is posted, as some in the real world are; the others have an address."""
+"""Wallets whose page takes a posted form, as some real ones do; the others are links."""
 
 SCENARIOS: Mapping[str, str | None] = MappingProxyType(
     {"success": cards.APPROVED, "pending": None, "fail": cards.DO_NOT_HONOUR}
 )
-"""The response code of each scenario; None: it stays in processing until somebody settles it at the desk."""
+"""The response code of each scenario; None: it stays in processing until it is resolved at the desk."""
 
 
 class CardData(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A card as a merchant sends it. It is looked at once and never kept (P10)."""
+    """A card as a merchant sends it. It is checked once and never kept (P10)."""
 
     number: str
     expiry: str
@@ -39,7 +39,7 @@ class Wallet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """How the purchase is to go: a key of ``SCENARIOS``."""
+    """How the purchase ends: a key of ``SCENARIOS``."""
 
     name: str
 
@@ -48,7 +48,7 @@ Instrument = CardData | Wallet | Scenario
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the books keep of an instrument: of a card no more than PCI DSS lets anyone show."""
+    """What is kept of an instrument: of a card only what PCI DSS allows to display."""
 
     card_first: str | None = None
     card_last: str | None = None

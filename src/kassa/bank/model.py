@@ -1,4 +1,4 @@
-"""What may become of a purchase at the bank.
+"""The states of a purchase at the bank, and what changes them. Pure.
 
 ::
 
@@ -8,8 +8,9 @@
                                                                  PROCESSING ── the desk ──► APPROVED | REFUSED
 
 AUTHENTICATING waits for the payer at a card's 3-D Secure page, CONFIRMING at a wallet's. APPROVED and REFUSED are
-final. ``check_only`` purchases are approved without taking anything. Of what was taken, the merchant gives back by
-refunds, and the payer's bank takes back by charge-backs; those heed no refund, as in the world outside.
+final. ``check_only`` purchases are approved without taking anything. The merchant returns money by refunds, and the
+payer's bank takes it back by chargebacks, regardless of refunds, as real banks do. The desk decides a chargeback
+once: WON, its money is the merchant's again, or LOST. A refund that was approved may come back: RETURNED.
 """
 
 from datetime import datetime, timedelta
@@ -18,8 +19,9 @@ from typing import assert_never
 
 import msgspec
 
-from kassa.bank import cards, days, instruments
-from kassa.bank.days import Day
+from kassa.bank import cards, faults, instruments
+from kassa.bank.chargebacks import RESPONSE_LIFETIME, Chargeback, Decision
+from kassa.bank.faults import Fault
 from kassa.bank.instruments import SCENARIOS, WALLET_AMOUNT_MAX, CardData, Instrument, Scenario, Wallet
 from kassa.errors import Conflict
 
@@ -27,27 +29,29 @@ CHALLENGE_LIFETIME = timedelta(minutes=30)
 
 
 class State(StrEnum):
-    """Where a purchase or a refund stands, in the bank's words."""
+    """The state of a purchase or a refund, in the bank's own vocabulary."""
 
     AUTHENTICATING = "AUTHENTICATING"
     CONFIRMING = "CONFIRMING"
     PROCESSING = "PROCESSING"
     APPROVED = "APPROVED"
     REFUSED = "REFUSED"
+    RETURNED = "RETURNED"
+    """A refund that was approved, and that the payer's bank could not deliver."""
 
     @property
     def final(self) -> bool:
-        """Tell whether the bank has spoken its last word."""
+        """Whether it never changes any more."""
         return self in (State.APPROVED, State.REFUSED)
 
     @property
     def payers(self) -> bool:
-        """Tell whether the bank waits for the payer, who has a page to decide on."""
+        """Whether the payer has to confirm or decline on a page."""
         return self in (State.AUTHENTICATING, State.CONFIRMING)
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What a merchant asks for. ``order_ref`` is its own name for it, and the idempotency key."""
+    """A merchant's order. ``order_ref`` is the merchant's name for it, and the idempotency key."""
 
     merchant_id: str
     order_ref: str
@@ -59,7 +63,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     notify_url: str
     valid_until: datetime
     instrument: Instrument
-    day: Day | None = None
+    fault: Fault | None = None
     locale: str | None = None
     shop: str | None = None
     reference: str | None = None
@@ -67,7 +71,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Purchase(msgspec.Struct, frozen=True, kw_only=True):
-    """One order as the books have it. It has the facts of one instrument: a card, a wallet or a scenario."""
+    """An order as it is booked. It has the facts of one instrument: a card, a wallet or a scenario."""
 
     merchant_id: str
     order_ref: str
@@ -86,15 +90,15 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     notify_url: str
     state: State
     issuer_code: str | None
-    """What the issuer, or the wallet, will say as soon as it is asked; None: it will not decide."""
+    """The response code that the issuer, or the wallet, will give; None where it leaves the purchase pending."""
     response_code: str | None = None
     page_id: str | None = None
     page_until: datetime | None = None
     rrn: str | None = None
     approval_code: str | None = None
-    charge_backs: tuple[int, ...] = ()
-    """What the payer's bank has taken back, the oldest first; the books keep each in a row of its own."""
-    day: Day | None = None
+    charge_backs: tuple[Chargeback, ...] = ()
+    """Its chargebacks, oldest first."""
+    fault: Fault | None = None
     """What goes wrong with it."""
     created_at: datetime
     updated_at: datetime
@@ -110,34 +114,34 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def facts(self) -> instruments.Facts:
-        """What the books keep of the instrument."""
+        """What is kept of the instrument."""
         return msgspec.convert(self, instruments.Facts, from_attributes=True)
 
     @property
     def charged_back(self) -> int:
-        """What the payer's bank has taken back in all."""
-        return sum(self.charge_backs)
+        """The sum of its chargebacks, without those that the merchant has won."""
+        return sum(each.amount for each in self.charge_backs if each.state is not Decision.WON)
 
-    def asks_the_same(self, order: Order) -> bool:
-        """Tell whether an order that comes again under the same name is the same order."""
+    def matches(self, order: Order) -> bool:
+        """Return whether an order of the same name is a repeat of this one."""
         return (self.amount, self.currency, self.check_only, self.facts) == (
-            *days.taken(self.day, order.amount, order.currency),
+            *faults.amount_taken(self.fault, order.amount, order.currency),
             order.check_only,
             instruments.facts(order.instrument),
         )
 
     @property
     def cancelled(self) -> bool:
-        """Return whether the merchant closed it before the payer had decided."""
+        """Whether the merchant cancelled it before the payer had confirmed."""
         return self.response_code == cards.CANCELLED
 
     def timed_out(self, now: datetime) -> bool:
-        """Tell whether the payer's time to decide is over."""
+        """Return whether the payer's time to confirm is over."""
         return self.state.payers and self.page_until is not None and now >= self.page_until
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """Money asked back. ``refund_ref`` is the merchant's name for it, and the idempotency key."""
+    """A refund. ``refund_ref`` is the merchant's name for it, and the idempotency key."""
 
     merchant_id: str
     refund_ref: str
@@ -149,24 +153,15 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     response_code: str
     rrn: str | None
     created_at: datetime
-
-
-class ChargeBack(msgspec.Struct, frozen=True, kw_only=True):
-    """Money that the payer's bank took back."""
-
-    merchant_id: str
-    order_ref: str
-    transaction_id: str
-    amount: int
-    currency: str
-    rrn: str
-    created_at: datetime
+    returned_rrn: str | None = None
+    """Under which its money came back to the merchant, where it did."""
+    returned_at: datetime | None = None
 
 
 def opened(order: Order, *, transaction_id: str, page_id: str, now: datetime) -> Purchase:
-    """Return the purchase that an order begins as: on the payer's page, or in the issuer's hands."""
+    """Return the new purchase of an order: waiting for its payer, or in processing."""
     state, issuer_code, page_until = _first_step(order, now)
-    amount, currency = days.taken(order.day, order.amount, order.currency)
+    amount, currency = faults.amount_taken(order.fault, order.amount, order.currency)
     return Purchase(
         merchant_id=order.merchant_id,
         order_ref=order.order_ref,
@@ -181,7 +176,7 @@ def opened(order: Order, *, transaction_id: str, page_id: str, now: datetime) ->
         issuer_code=issuer_code,
         page_id=page_id if page_until else None,
         page_until=page_until,
-        day=order.day,
+        fault=order.fault,
         locale=order.locale,
         shop=order.shop,
         reference=order.reference,
@@ -193,13 +188,13 @@ def opened(order: Order, *, transaction_id: str, page_id: str, now: datetime) ->
 
 
 def _first_step(order: Order, now: datetime) -> tuple[State, str | None, datetime | None]:
-    """Return where an order begins, what its issuer will say, and until when its payer may decide."""
+    """Return an order's first state, the issuer's response code, and until when the payer may confirm."""
     match order.instrument:
         case CardData(number=number, expiry=expiry):
-            verdict = cards.verdict(number, expiry)
-            if not verdict.secure:
-                return State.PROCESSING, verdict.code, None
-            return State.AUTHENTICATING, verdict.code, min(now + CHALLENGE_LIFETIME, order.valid_until)
+            answer = cards.issuer_answer(number, expiry)
+            if not answer.secure:
+                return State.PROCESSING, answer.code, None
+            return State.AUTHENTICATING, answer.code, min(now + CHALLENGE_LIFETIME, order.valid_until)
         case Wallet() if order.amount > WALLET_AMOUNT_MAX:
             return State.PROCESSING, cards.LIMIT_EXCEEDED, None
         case Wallet():
@@ -211,7 +206,7 @@ def _first_step(order: Order, now: datetime) -> tuple[State, str | None, datetim
 
 
 def approved(purchase: Purchase, *, rrn: str, approval_code: str, now: datetime) -> Purchase:
-    """Return a purchase that the issuer agreed to."""
+    """Return the purchase, approved by the issuer."""
     return msgspec.structs.replace(
         purchase,
         state=State.APPROVED,
@@ -223,13 +218,13 @@ def approved(purchase: Purchase, *, rrn: str, approval_code: str, now: datetime)
 
 
 def refused(purchase: Purchase, code: str, *, now: datetime) -> Purchase:
-    """Return a purchase that will never be taken."""
+    """Return the purchase, refused for good."""
     return msgspec.structs.replace(purchase, state=State.REFUSED, response_code=code, updated_at=now)
 
 
-def told(purchase: Purchase) -> Purchase:
-    """Return a purchase as the answer to its order tells it, which on one bad day is not how it stands."""
-    if purchase.day is not Day.LATE_TRUTH or purchase.state is not State.APPROVED:
+def as_answered(purchase: Purchase) -> Purchase:
+    """Return a purchase as the answer to its order shows it, which with one fault is not the truth."""
+    if purchase.fault is not Fault.LATE_TRUTH or purchase.state is not State.APPROVED:
         return purchase
     return msgspec.structs.replace(
         purchase, state=State.REFUSED, response_code=cards.DO_NOT_HONOUR, rrn=None, approval_code=None
@@ -237,7 +232,10 @@ def told(purchase: Purchase) -> Purchase:
 
 
 def refund_code(purchase: Purchase, *, refunded: int, amount: int, currency: str) -> str:
-    """Return the response code to a refund; ``refunded`` went back before. Never more goes back than was taken."""
+    """Return the response code to a refund, where ``refunded`` minor units went back before it.
+
+    No more is refunded than was taken.
+    """
     if purchase.state is not State.APPROVED or purchase.check_only or currency != purchase.currency:
         return cards.INVALID_TRANSACTION
     if refunded + purchase.charged_back + amount > purchase.amount:
@@ -245,13 +243,37 @@ def refund_code(purchase: Purchase, *, refunded: int, amount: int, currency: str
     return cards.APPROVED
 
 
-def charged_back(purchase: Purchase, amount: int | None) -> Purchase:
-    """Return a purchase of which the payer's bank has taken an amount back, or all that it has not taken yet.
+def charged_back(
+    purchase: Purchase, amount: int | None, *, reason: str, transaction_id: str, rrn: str, now: datetime
+) -> Chargeback:
+    """Return one more chargeback of a purchase, of ``amount`` minor units or of all that is left.
 
-    Raises ``Conflict`` where there is not as much.
+    Raises ``Conflict`` where less than that is left.
     """
     left = purchase.amount - purchase.charged_back
     wanted = left if amount is None else amount
     if purchase.state is not State.APPROVED or purchase.check_only or not 0 < wanted <= left:
-        raise Conflict("This purchase has not as much to charge back.")
-    return msgspec.structs.replace(purchase, charge_backs=(*purchase.charge_backs, wanted))
+        raise Conflict("Less than this is left to charge back.")
+    return Chargeback(
+        merchant_id=purchase.merchant_id,
+        order_ref=purchase.order_ref,
+        transaction_id=transaction_id,
+        amount=wanted,
+        currency=purchase.currency,
+        rrn=rrn,
+        created_at=now,
+        reason=reason,
+        respond_by=now + RESPONSE_LIFETIME,
+    )
+
+
+def returned(refund: Refund, *, rrn: str, now: datetime) -> Refund:
+    """Return a refund whose money came back, because the payer's bank could not deliver it.
+
+    Raises ``Conflict`` unless it was approved.
+    """
+    if refund.state is not State.APPROVED:
+        raise Conflict("Only a refund that was approved can come back.")
+    return msgspec.structs.replace(
+        refund, state=State.RETURNED, response_code=cards.RESTRICTED_CARD, returned_rrn=rrn, returned_at=now
+    )

@@ -1,4 +1,4 @@
-"""Telling merchants: signed messages that are sent again until they are taken, or the tries are used up.
+"""Notifying merchants: signed messages that are sent again until the merchant takes them or the tries are used up.
 
 ``Bank-Signature`` is the hex HMAC-SHA256, under the merchant's secret, of ``{id}.{timestamp}.{body}``, where the id
 (``Bank-Notification-Id``) stays the same on each try and the time stamp (``Bank-Timestamp``, unix seconds of real time)
@@ -16,14 +16,14 @@ import structlog
 
 from kassa.bank import queries
 from kassa.bank.books import Books
-from kassa.bank.notices import STRANGER
+from kassa.bank.notices import FORGER
 from kassa.bank.queries import Notification
 from kassa.clock import Clock
 from kassa.errors import AddressRefused, RequestFailed
 from kassa.outbound import Outbound
 
 RETRY_SECONDS = (1, 2, 5, 15, 60, 300, 1800, 7200, 21600)
-"""How long after each failed try the next one comes; after the last, none."""
+"""The delay after each failed try; after the last one there is none."""
 ANSWER_SECONDS = 10.0
 IN_FLIGHT_MAX = 32
 _TAKEN = range(200, 300)
@@ -32,7 +32,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Notifier:
-    """Sends what the books say is due, as long as it runs."""
+    """Sends the notifications that are due, as long as it runs."""
 
     def __init__(self, books: Books, merchants: Mapping[str, str], outbound: Outbound) -> None:
         self._books = books
@@ -41,7 +41,7 @@ class Notifier:
         self._in_flight: set[str] = set()
 
     async def run(self) -> None:
-        """Send for ever; cancel to stop. What is cut off half-way is sent again at the next start."""
+        """Send for ever; cancel to stop. A request that is cut off is sent again at the next start."""
         async with asyncio.TaskGroup() as sending:
             while True:
                 change = self._books.change
@@ -79,7 +79,7 @@ class Notifier:
     async def _post(self, notification: Notification) -> bool:
         timestamp = str(int(Clock.real().timestamp()))
         secret = self._merchants.get(notification.merchant_id)
-        if notification.merchant_id == STRANGER:
+        if notification.merchant_id == FORGER:
             secret = secrets.token_hex()
         if secret is None:
             return False
@@ -101,5 +101,5 @@ class Notifier:
 
 
 def signature(secret: str, notification_id: str, timestamp: str, body: bytes) -> str:
-    """Return what proves that a message is the bank's."""
+    """Return the signature that proves that a message is the bank's."""
     return hmac.new(secret.encode(), f"{notification_id}.{timestamp}.".encode() + body, hashlib.sha256).hexdigest()

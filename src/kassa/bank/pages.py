@@ -1,4 +1,4 @@
-"""The bank's pages for people: plain HTML of its own that needs no script."""
+"""The bank's pages: plain HTML of its own that needs no script."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from kassa import formats
-from kassa.bank import words
+from kassa.bank import texts
 
 _templates = jinja2.Environment(
     loader=jinja2.PackageLoader("kassa.bank"),
@@ -22,7 +22,7 @@ _templates = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters["wallet"] = words.wallet
+_templates.filters["wallet"] = texts.wallet
 _templates.filters["money"] = formats.money
 _templates.filters["moment"] = formats.moment
 
@@ -33,15 +33,15 @@ def page(
     *,
     status: HTTPStatus = HTTPStatus.OK,
     form_to: str = "",
-    language: str = words.DEFAULT,
+    language: str = texts.DEFAULT,
 ) -> Response:
     """Return a page. ``form_to`` is an address that a form may lead to after this server has answered it.
 
-    A browser applies ``form-action`` to the redirects that follow a form too, so the way back has to be named.
+    A browser applies ``form-action`` to the redirects that follow a form too, so the return address has to be named.
     """
     form_action = " ".join(["'self'", *filter(None, [_origin(form_to)])])
     return Response(
-        _templates.get_template(name).render({**values, "language": language, "words": words.LANGUAGES[language]}),
+        _templates.get_template(name).render({**values, "language": language, "texts": texts.LANGUAGES[language]}),
         status,
         media_type="text/html",
         headers={
@@ -57,7 +57,7 @@ def page(
 
 
 def routes() -> list[BaseRoute]:
-    """Return where the pages' style and script are."""
+    """Return the routes of the pages' style and script."""
     return [_static("bank.css", "text/css"), _static("bank.js", "text/javascript")]
 
 

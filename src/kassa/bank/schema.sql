@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS purchases (
     page_until TEXT,
     rrn TEXT UNIQUE CHECK (length(rrn) = 12),
     approval_code TEXT CHECK (length(approval_code) = 6),
-    day TEXT,
+    fault TEXT,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
     locale TEXT,
@@ -45,11 +45,15 @@ CREATE TABLE IF NOT EXISTS refunds (
     transaction_id TEXT NOT NULL UNIQUE,
     amount INTEGER NOT NULL CHECK (amount > 0),
     currency TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('APPROVED', 'REFUSED')),
+    state TEXT NOT NULL CHECK (state IN ('APPROVED', 'REFUSED', 'RETURNED')),
     response_code TEXT NOT NULL,
     rrn TEXT UNIQUE CHECK (length(rrn) = 12),
     created_at TEXT NOT NULL,
+    returned_rrn TEXT UNIQUE CHECK (length(returned_rrn) = 12),
+    returned_at TEXT,
     PRIMARY KEY (merchant_id, refund_ref),
+    CHECK ((state = 'RETURNED') = (returned_rrn IS NOT NULL)),
+    CHECK ((returned_rrn IS NULL) = (returned_at IS NULL)),
     FOREIGN KEY (merchant_id, order_ref) REFERENCES purchases
 ) STRICT;
 CREATE INDEX IF NOT EXISTS refunds_of_purchase ON refunds (merchant_id, order_ref);
@@ -62,6 +66,13 @@ CREATE TABLE IF NOT EXISTS charge_backs (
     currency TEXT NOT NULL,
     rrn TEXT NOT NULL UNIQUE CHECK (length(rrn) = 12),
     created_at TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('OPEN', 'WON', 'LOST')),
+    reason TEXT NOT NULL,
+    respond_by TEXT NOT NULL,
+    decided_at TEXT,
+    reversal_rrn TEXT UNIQUE CHECK (length(reversal_rrn) = 12),
+    CHECK ((state = 'OPEN') = (decided_at IS NULL)),
+    CHECK ((state = 'WON') = (reversal_rrn IS NOT NULL)),
     FOREIGN KEY (merchant_id, order_ref) REFERENCES purchases
 ) STRICT;
 CREATE INDEX IF NOT EXISTS charge_backs_of_purchase ON charge_backs (merchant_id, order_ref, rrn);
@@ -81,4 +92,4 @@ CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, number INTEGER NOT N
 -- Twelve digits from the first to the last (ISO 8583, field 37).
 INSERT OR IGNORE INTO counters VALUES ('rrn', 700000000000);
 
-PRAGMA user_version = 6;
+PRAGMA user_version = 8;

@@ -1,1 +1,1 @@
-"""Telling the merchant: rows that are written with the change they tell of, signed and delivered by the worker."""
+"""Notifying the merchant: rows that are written with the change they are about, signed and delivered by the worker."""

@@ -1,24 +1,20 @@
 """The worker's job that delivers callbacks: one signed POST a try, never longer than the mode allows."""
 
-import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
 from typing import Final
 
-from kassa import failpoints
-from kassa.callbacks import model, operations, queries, signing
+from kassa.callbacks import model, operations, signing
 from kassa.callbacks.answers import readable
 from kassa.callbacks.model import Answered, Claim, Result, Unanswered
-from kassa.errors import AddressRefused, Cause, DatabaseUnavailable, RequestFailed
-from kassa.failpoints import Point
+from kassa.db.pool import Row
+from kassa.errors import AddressRefused, Cause, RequestFailed
 from kassa.observability import events, tracing
 from kassa.observability.metrics import callback_request_seconds, callback_requests_total
 from kassa.outbound import Answer
 from kassa.platform import Platform
+from kassa.work.jobs import CALLBACKS
 
-_KEEP_SECONDS: Final = 10.0
 _OUTCOMES: Final = {model.Delivered: "delivered", model.Retry: "failed", model.Failed: "given_up"}
 """What came of a try, in events and metrics."""
 
@@ -26,40 +22,22 @@ _OUTCOMES: Final = {model.Delivered: "delivered", model.Retry: "failed", model.F
 class Delivery:
     """The worker's job: callbacks that are due."""
 
-    name: Final = "callbacks"
-    lease_seconds: Final = 30
-    """Shorter than a live try, whose lease is renewed while it lasts: so a dead worker's work is soon taken again."""
-    per_account: Final = 4
+    queue: Final = CALLBACKS
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
-    async def due_accounts(self, now: datetime, *, test_mode: bool) -> list[str]:
-        """Return the accounts with a callback to deliver."""
-        return await queries.due_accounts(self._platform.pool, test_mode=test_mode, now=now)
-
-    async def claim(self, account_id: str, now: datetime, *, test_mode: bool, limit: int) -> list[Claim]:
-        """Take due callbacks of an account."""
-        lease = timedelta(seconds=self.lease_seconds)
-        return await operations.claim(
-            self._platform.pool, account_id, test_mode=test_mode, now=now, lease=lease, limit=limit
-        )
-
-    async def hand_back(self, claims: list[Claim], now: datetime) -> None:
-        """Give claims back undone."""
-        await operations.hand_back(self._platform.pool, claims, now=now)
+    def read(self, row: Row) -> Claim:
+        """Return a callback that was taken."""
+        return Claim(**{name: row[name] for name in Claim.__struct_fields__})
 
     async def run(self, claim: Claim) -> None:
         """Try once to deliver a callback, and write down what came of it."""
         account = await self._platform.accounts.by_id(claim.account_id)
-        failpoints.reach(Point.CLAIMED)
-        async with self._kept(claim):
-            result = await self._try(claim)
-        failpoints.reach(Point.SENT)
+        result = await self._try(claim)
         now = self._platform.clock.now(test_mode=claim.test_mode)
         verdict = model.judge(result, tries=claim.tries, retries_max=account.callback_retries, now=now)
         recorded = await operations.record(self._platform.pool, claim, verdict, result, now=now)
-        failpoints.reach(Point.MARKED)
         if recorded:
             _note(claim, verdict, result)
 
@@ -92,25 +70,9 @@ class Delivery:
                 guarded=True,
                 https_only=not claim.test_mode,
                 body_needed=False,
+                # A receiver of two copies knows them by their id.
+                repeatable=True,
             )
-
-    @contextlib.asynccontextmanager
-    async def _kept(self, claim: Claim) -> AsyncIterator[None]:
-        """Renew the claim's lease for as long as the context lasts."""
-        keeping = asyncio.create_task(self._keep(claim))
-        try:
-            yield
-        finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
-
-    async def _keep(self, claim: Claim) -> None:
-        while True:
-            await asyncio.sleep(_KEEP_SECONDS)
-            now = self._platform.clock.now(test_mode=claim.test_mode)
-            with contextlib.suppress(DatabaseUnavailable):  # then it is due again, and may be delivered twice
-                until = now + timedelta(seconds=self.lease_seconds)
-                await operations.keep(self._platform.pool, claim, until=until)
 
 
 def _note(claim: Claim, verdict: model.Verdict, result: Result) -> None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from kassa.errors import Cause
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 TEST_TRY_SECONDS: Final = 20.0
 LIVE_TRY_SECONDS: Final = 60.0

@@ -1,135 +1,67 @@
-"""The callbacks table: one statement a function, each inside one account but for the list of accounts with due work."""
+"""The callbacks table: one statement a function, each inside one account."""
 
 from datetime import datetime
 
-from kassa.callbacks.model import Claim, Listed
+from kassa.callbacks.model import Listed
 from kassa.db.pool import Executor
+from kassa.db.statement import Statement, write
+from kassa.values import Value
 
 
-async def enqueue(
-    connection: Executor,
-    *,
-    account_id: str,
-    callback_id: str,
-    invoice_id: str,
-    test_mode: bool,
-    invoice_status: str,
-    final: bool,
-    url: str,
-    body: bytes,
-    logged_at: int,
-    now: datetime,
-    traceparent: str | None,
-) -> None:
-    """Insert a callback at ``logged_at`` or the next free second; drop the invoice's older ones that wait for a retry.
+class Queued(Value, frozen=True, kw_only=True):
+    """A callback that is queued with the change that it is about."""
 
-    A final status is never dropped, nor what was not tried yet or is under way for the first time.
+    callback_id: str
+    invoice_id: str
+    test_mode: bool
+    invoice_status: str
+    final: bool
+    url: str | None
+    """Where it is delivered; None where only listeners get it."""
+    body: bytes
+    logged_at: int
+    """Unix seconds; of an invoice's callbacks no two have the same."""
+    now: datetime
+    listened: bool
+    """Whether the account has listeners, who get a copy."""
+    traceparent: str | None
+
+
+_COLUMNS = (
+    *("callback_id", "invoice_id", "test_mode", "invoice_status", "final", "url", "body", "logged_at", "status"),
+    *("created_at", "due_at", "traceparent"),
+)
+
+
+def add(statement: Statement, queued: Queued) -> None:
+    """Let a statement queue a callback, and drop the invoice's older ones that wait for a retry.
+
+    A final status is never dropped, nor what was not tried yet or is in progress for the first time.
     """
-    await connection.execute(
-        """
-        WITH superseded AS (
-            UPDATE callbacks SET status = 'dropped', due_at = NULL
-            WHERE account_id = $1 AND invoice_id = $3 AND status = 'pending' AND NOT final AND tried_at IS NOT NULL
-        )
-        INSERT INTO callbacks (account_id, callback_id, invoice_id, test_mode, invoice_status, final, url, body,
-                               logged_at, status, created_at, due_at, traceparent)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, GREATEST($9::bigint, max(logged_at) + 1), 'pending', $10, $10, $11
-        FROM callbacks WHERE account_id = $1 AND invoice_id = $3
-        """,
-        account_id,
-        callback_id,
-        invoice_id,
-        test_mode,
-        invoice_status,
-        final,
-        url,
-        body,
-        logged_at,
-        now,
-        traceparent,
+    if queued.listened:
+        _add_copies(statement, queued)
+    if queued.url is None:
+        return
+    statement.add(
+        "UPDATE callbacks SET status = 'dropped', due_at = NULL WHERE account_id = $1"
+        f" AND invoice_id = {statement.value(queued.invoice_id)}"
+        " AND status = 'pending' AND NOT final AND tried_at IS NOT NULL"
     )
-
-
-async def due_accounts(connection: Executor, *, test_mode: bool, now: datetime) -> list[str]:
-    """Return the accounts that have a callback to deliver."""
-    # Steps along the index from one account to the next and reads one row of each, however long the backlog is.
-    rows = await connection.fetch(
-        """
-        WITH RECURSIVE earliest AS (
-            (SELECT account_id, due_at FROM callbacks
-             WHERE test_mode = $1 AND due_at IS NOT NULL
-             ORDER BY account_id, due_at LIMIT 1)
-            UNION ALL
-            SELECT following.account_id, following.due_at
-            FROM earliest CROSS JOIN LATERAL (
-                SELECT account_id, due_at FROM callbacks
-                WHERE test_mode = $1 AND due_at IS NOT NULL AND account_id > earliest.account_id
-                ORDER BY account_id, due_at LIMIT 1
-            ) AS following
-        )
-        SELECT account_id FROM earliest WHERE due_at <= $2
-        """,
-        test_mode,
-        now,
+    row = (
+        *(queued.callback_id, queued.invoice_id, queued.test_mode, queued.invoice_status, queued.final, queued.url),
+        *(queued.body, queued.logged_at, "pending", queued.now, queued.now, queued.traceparent),
     )
-    return [row["account_id"] for row in rows]
+    statement.insert("callbacks", _COLUMNS, row)
 
 
-async def claim(
-    connection: Executor, *, account_id: str, test_mode: bool, now: datetime, until: datetime, limit: int
-) -> list[Claim]:
-    """Take an account's due callbacks, oldest first, until a moment at which they are due again by themselves."""
-    rows = await connection.fetch(
-        """
-        WITH due AS MATERIALIZED (
-            SELECT callback_id FROM callbacks
-            WHERE account_id = $1 AND test_mode = $2 AND due_at <= $3
-            ORDER BY due_at, logged_at LIMIT $5
-            FOR UPDATE SKIP LOCKED
-        )
-        UPDATE callbacks AS taken SET due_at = $4, tries = taken.tries + 1
-        FROM due WHERE taken.account_id = $1 AND taken.callback_id = due.callback_id
-        RETURNING taken.account_id, taken.callback_id, taken.invoice_id, taken.test_mode, taken.url, taken.body,
-            taken.logged_at, taken.tries, taken.tried_at, taken.traceparent
-        """,
-        account_id,
-        test_mode,
-        now,
-        until,
-        limit,
-    )
-    return sorted((Claim(**row) for row in rows), key=lambda claim: claim.logged_at)
-
-
-async def postpone(connection: Executor, *, account_id: str, callback_id: str, tries: int, due_at: datetime) -> None:
-    """Move the moment at which a taken callback is due again, while it is still this owner's."""
-    await connection.execute(
-        """
-        UPDATE callbacks SET due_at = $4
-        WHERE account_id = $1 AND callback_id = $2 AND tries = $3 AND status = 'pending'
-        """,
-        account_id,
-        callback_id,
-        tries,
-        due_at,
-    )
-
-
-async def hand_back(
-    connection: Executor, *, account_id: str, callback_id: str, tries: int, tried_at: datetime | None, now: datetime
-) -> None:
-    """Make a taken callback due now and give its try back, while it is still this owner's and nothing came of it."""
-    await connection.execute(
-        """
-        UPDATE callbacks SET due_at = $5, tries = tries - 1
-        WHERE account_id = $1 AND callback_id = $2 AND tries = $3 AND status = 'pending'
-            AND tried_at IS NOT DISTINCT FROM $4
-        """,
-        account_id,
-        callback_id,
-        tries,
-        tried_at,
-        now,
+def _add_copies(statement: Statement, queued: Queued) -> None:
+    wanted = (queued.callback_id, queued.invoice_id, queued.invoice_status)
+    values = [f"{statement.value(value)}::text" for value in wanted]
+    body, mode = statement.value(queued.body), statement.value(queued.test_mode)
+    statement.add(
+        "INSERT INTO callback_copies (account_id, listener_id, callback_id, invoice_id, invoice_status, body)"
+        f" SELECT account_id, listener_id, {', '.join(values)}, {body}::bytea FROM callback_listeners"
+        f" WHERE account_id = $1 AND test_mode = {mode} ON CONFLICT DO NOTHING"
     )
 
 
@@ -145,12 +77,12 @@ async def mark_done(
     now: datetime,
 ) -> bool:
     """Mark a callback as delivered, though it was dropped for a newer one while it was under way; False: not ours."""
-    done = await connection.fetchval(
+    rows = await write(
+        connection,
         """
         UPDATE callbacks SET status = 'done', due_at = NULL, tried_at = $5, response_code = $4, failure = NULL,
             cause = NULL, answer = $6, milliseconds = $7
         WHERE account_id = $1 AND callback_id = $2 AND tries = $3 AND status IN ('pending', 'dropped')
-        RETURNING true
         """,
         account_id,
         callback_id,
@@ -160,7 +92,7 @@ async def mark_done(
         answer,
         milliseconds,
     )
-    return done is True
+    return rows == 1
 
 
 async def mark_failed(
@@ -181,12 +113,12 @@ async def mark_failed(
 
     Returns False where it is no longer this owner's, and nothing was written.
     """
-    noted = await connection.fetchval(
+    rows = await write(
+        connection,
         """
         UPDATE callbacks SET status = CASE WHEN $6::timestamptz IS NULL THEN 'failed' ELSE 'pending' END, due_at = $6,
             tried_at = $7, response_code = $4, failure = $5, cause = $8, answer = $9, milliseconds = $10
         WHERE account_id = $1 AND callback_id = $2 AND tries = $3 AND status = 'pending'
-        RETURNING true
         """,
         account_id,
         callback_id,
@@ -199,7 +131,7 @@ async def mark_failed(
         answer,
         milliseconds,
     )
-    return noted is True
+    return rows == 1
 
 
 async def listed(
@@ -242,7 +174,8 @@ async def mode(connection: Executor, *, account_id: str, callback_id: str) -> bo
 
 async def resend(connection: Executor, *, account_id: str, callback_id: str, url: str | None, now: datetime) -> None:
     """Make a callback due now, whatever came of it, where it went or at another address."""
-    await connection.execute(
+    await write(
+        connection,
         """
         UPDATE callbacks SET status = 'pending', due_at = $4, url = coalesce($3, url)
         WHERE account_id = $1 AND callback_id = $2

@@ -1,12 +1,12 @@
-"""Card brands: which one a number belongs to, how it is written, and what its security code is called.
+"""Card brands: their number ranges, how a number is grouped, and the name of the security code.
 
-The page's script reads the same table, so both sides judge a number alike. Ranges follow the schemes' published IINs.
+The page's script uses the same table. Ranges follow the schemes' published IINs.
 """
 
 from itertools import pairwise
 from typing import Final
 
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 NUMBER_MIN: Final = 12
 NUMBER_MAX: Final = 19
@@ -22,7 +22,7 @@ class Brand(Value, frozen=True, kw_only=True):
     """First and last of the leading digits, both of one length."""
     lengths: tuple[int, ...]
     gaps: tuple[int, ...] = (4, 8, 12, 16)
-    """After how many digits a space stands on the card."""
+    """After how many digits the card has a space."""
     code_name: str = "CVC"
     code_length: int = 3
     accepted: bool = True
@@ -95,7 +95,7 @@ def find(number: str) -> Brand | None:
 
 
 def luhn(number: str) -> bool:
-    """Tell whether a number of ASCII digits carries the right check digit (ISO/IEC 7812-1, annex B)."""
+    """Return whether a number of ASCII digits has the right check digit (ISO/IEC 7812-1, annex B)."""
     doubled = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
     digits = [int(digit) for digit in reversed(number)]
     return (sum(digits[::2]) + sum(doubled[digit] for digit in digits[1::2])) % 10 == 0

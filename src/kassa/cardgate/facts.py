@@ -1,16 +1,16 @@
-"""From a card to what may be kept of it (P10): first six, last four, expiry, brand, issuer, and a keyed fingerprint."""
+"""What may be kept of a card (P10): first six, last four, expiry, brand, issuer, and a keyed fingerprint."""
 
 import hashlib
 import hmac
 
 from kassa.cardgate import brands, issuers
-from kassa.payments.model import CardFacts
+from kassa.invoices.rules.attempt import CardFacts
 from kassa.platform import Platform
 from kassa.providers.protocol import Card
 
 
 def card_facts(platform: Platform, card: Card, *, test_mode: bool) -> CardFacts:
-    """Return what is kept; the fingerprint's key is not in the database, so a copy of that cannot be searched."""
+    """Return what is kept; the fingerprint's key is not in the database, so a copy of it reveals no cards."""
     brand = brands.find(card.number)
     issuer = issuers.find(card.number)
     key = platform.root.derive("card-fingerprint", test_mode=test_mode)

@@ -1,4 +1,4 @@
-"""The card form as it is sent: read leniently, checked strictly. Nothing of it is kept or goes back out."""
+"""The submitted card form: read leniently, checked strictly. Nothing of it is kept or sent back."""
 
 import re
 import unicodedata
@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl
 
 from kassa.cardgate import brands
 from kassa.errors import BadRequest
-from kassa.payments.model import CardFacts
-from kassa.providers.protocol import Card, Value
+from kassa.invoices.rules.attempt import CardFacts
+from kassa.providers.protocol import Card
+from kassa.values import Value
 
 BODY_MAX: Final = 16 * 1024
 """Bytes; an honest form has a few hundred."""
@@ -45,14 +46,14 @@ class Fault(StrEnum):
     FAR = "far"
     UNACCEPTED = "unaccepted"
     LENGTH = "length"
-    """The merchant takes numbers of other lengths alone."""
+    """The merchant only takes numbers of other lengths."""
 
 
 class Entry(Value, frozen=True, kw_only=True):
-    """What was sent, as text."""
+    """The submitted values, as text."""
 
     attempt: int
-    """The one-time token: which attempt of the invoice the form was made for; 0 when it does not say."""
+    """The number of the attempt that the form was rendered for; 0 where it has none."""
     number: str
     expiry: str
     code: str
@@ -64,7 +65,7 @@ class Entry(Value, frozen=True, kw_only=True):
 
 
 def read(body: bytes) -> Entry:
-    """Return what an urlencoded form holds. Raises ``BadRequest`` for what is no form, or says a thing twice.
+    """Return the values of an urlencoded form. Raises ``BadRequest`` for what is not one, or repeats a field.
 
     Parsed here, in memory: a general form parser would spool a large part to disk (P10).
     """
@@ -85,10 +86,10 @@ def read(body: bytes) -> Entry:
 
 
 def check(entry: Entry, *, now: datetime, test_mode: bool, lengths: Collection[int] = ()) -> Card | dict[Field, Fault]:
-    """Return the card, or every fault of the form at once.
+    """Return the card, or all faults of the form.
 
-    In test mode no date is refused as past or far (contract#card-gate): there the expiry picks the outcome. ``lengths``
-    are the numbers of digits that the merchant takes; empty for all.
+    In test mode no date is refused as past or far (contract#card-gate): there the expiry date selects the outcome.
+    ``lengths`` are the numbers of digits that the merchant takes; empty for all.
     """
     brand = brands.find(entry.number)
     month, year = _expiry(entry.expiry)
@@ -104,9 +105,9 @@ def check(entry: Entry, *, now: datetime, test_mode: bool, lengths: Collection[i
 
 
 def same_card(entry: Entry, card: CardFacts) -> bool:
-    """Return whether a form was filled in with a card that is known already, as far as its mask and expiry show.
+    """Return whether a form has the same card, by its mask and expiry date.
 
-    Not by the fingerprint: with the page's address and the mask one could find out the digits between by trying them.
+    Not by the fingerprint: with the page's address and the mask, the digits between could be found by trying them.
     """
     return (entry.number[:6], entry.number[-4:], len(entry.number), *_expiry(entry.expiry)) == (
         card.first,
@@ -118,7 +119,7 @@ def same_card(entry: Entry, card: CardFacts) -> bool:
 
 
 def plain_number(text: str) -> str:
-    """Return a card number without what people write between its digits."""
+    """Return a card number without separators."""
     return _SEPARATORS.sub("", _plain(text))
 
 
@@ -140,7 +141,7 @@ def number_fault(number: str, brand: brands.Brand | None, lengths: Collection[in
 
 
 def _expiry(text: str) -> tuple[int, int]:
-    """Return month and four-digit year, (0, 0) for what is no date: ``5/29``, ``05 / 2029``, ``0529``, ``2029-05``."""
+    """Return month and four-digit year, (0, 0) for anything else: ``5/29``, ``05 / 2029``, ``0529``, ``2029-05``."""
     if match := _EXPIRY_ISO.fullmatch(text):
         return int(match[2]), int(match[1])
     match = _EXPIRY.fullmatch(text)
@@ -150,7 +151,7 @@ def _expiry(text: str) -> tuple[int, int]:
 
 
 def full_year(year: int) -> int:
-    """Return a year of which two digits may be left out: they are this century's."""
+    """Return a four-digit year; two digits are of this century."""
     return year + 2000 if year < 100 else year  # noqa: PLR2004 - what two digits can say
 
 
@@ -162,7 +163,7 @@ def expiry_fault(month: int, year: int, *, now: datetime, test_mode: bool) -> Fa
         return Fault.MONTH
     if test_mode:
         return None
-    # Good through the last moment of its month, in the last time zone to get there: doubt is the payer's.
+    # Good through the last moment of its month, in the last time zone: the payer gets the benefit of the doubt.
     ends_at = datetime(year + month // _MONTHS, month % _MONTHS + 1, 1, tzinfo=UTC) + _LAST_TIME_ZONE
     if now >= ends_at:
         return Fault.PAST

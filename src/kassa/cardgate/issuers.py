@@ -5,14 +5,14 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 FILE: Final = Path(__file__).with_name("issuers.csv")
 _FIRST_LENGTHS: Final = (8, 6)
 
 
 class Issuer(Value, frozen=True, kw_only=True):
-    """Who issued a card."""
+    """The issuer of a card."""
 
     name: str
     country: str

@@ -1,7 +1,7 @@
 """Host-to-host: a merchant's server sends the card itself, with the invoice's token (contract#card-gate).
 
-The same charge as the card page's, told in JSON. 3-D Secure, where the bank asks for it, is the payer's to do in a
-browser: the merchant sends him to ``auth_payload``, and the bank sends him back to the invoice's page here.
+The same charge as the card page's, in JSON. Where the bank requires 3-D Secure, the merchant sends the payer's browser
+to ``auth_payload``, and the bank sends it back to the invoice's page here.
 """
 
 from datetime import UTC, datetime
@@ -17,13 +17,14 @@ from starlette.routing import Route
 from kassa.cardgate import charge, operation
 from kassa.cardgate.charge import Session
 from kassa.errors import NotFound, Unauthorized
-from kassa.invoices import gateway
-from kassa.invoices.model import Invoice
+from kassa.invoices.creating import options as gateway
+from kassa.invoices.rules.attempt import Payment
+from kassa.invoices.rules.invoice import Invoice
 from kassa.jsonapi.answers import HANDLERS, answer, conflict, refusal
 from kassa.jsonapi.body import attributes, read_json
-from kassa.payments.model import Payment
 from kassa.platform import Platform
-from kassa.providers.protocol import Card, Value
+from kassa.providers.protocol import Card
+from kassa.values import Value
 
 PATH: Final = "/payment/sale"
 _PATHS: Final = (PATH, f"{PATH}/")
@@ -44,7 +45,7 @@ class AuthPayload(Value, frozen=True, kw_only=True):
 
 
 class SaleAttributes(Value, frozen=True, kw_only=True):
-    """How the attempt stands: ``status`` and ``resolution`` are the payment's."""
+    """The attempt: ``status`` and ``resolution`` are the payment's."""
 
     status: str
     resolution: str
@@ -60,7 +61,7 @@ class SaleResource(Value, frozen=True, kw_only=True):
 
 
 class SaleDocument(Value, frozen=True, kw_only=True):
-    """The answer: the attributes stand twice, because clients of this API family read either."""
+    """The answer: it has the attributes twice, because clients of this API family read either."""
 
     status: str
     resolution: str
@@ -79,11 +80,11 @@ def routes(platform: Platform) -> list[Route]:
 
 
 class _Caller(Value, frozen=True, kw_only=True):
-    """Whose address a card came from: of an invoice that anyone may have made, anyone may also have its token."""
+    """The address that a card came from. Of an invoice that anyone can create, anyone can have the token."""
 
     client_ip: str
     payer_known: bool
-    """Whether it is the payer's own address, and not that of a merchant's server."""
+    """Whether it is the payer's own address, not that of a merchant's server."""
 
     @classmethod
     def of(cls, request: Request, sale: operation.Sale, invoice: Invoice) -> "_Caller":
@@ -100,10 +101,10 @@ class Sales:
         self._platform = platform
 
     async def sell(self, request: Request) -> Response:
-        """POST: 201 with how the attempt stands; a decline is one of its outcomes.
+        """POST: 201 with the attempt; a decline is one of its outcomes.
 
         401 for a token that is missing, forged, expired or of no session; 422 with all that is wrong with the card, by
-        name; 409 with the attempt that stands, where the invoice takes no other: one is under way, or it has ended.
+        name; 409 with the latest attempt, where the invoice takes no other: one is in progress, or it has ended.
         """
         session = await self._session(request)
         errors: dict[str, str] = {}
@@ -150,11 +151,11 @@ class Sales:
 
 
 def _document(session: Session, payment: Payment) -> SaleDocument:
-    told = SaleAttributes(
-        status=payment.status, resolution=payment.told_resolution, auth_payload=_auth_payload(payment)
+    shown = SaleAttributes(
+        status=payment.status, resolution=payment.public_resolution, auth_payload=_auth_payload(payment)
     )
     return SaleDocument(
-        **msgspec.structs.asdict(told), data=SaleResource(id=session.invoice.session_id or "", attributes=told)
+        **msgspec.structs.asdict(shown), data=SaleResource(id=session.invoice.session_id or "", attributes=shown)
     )
 
 

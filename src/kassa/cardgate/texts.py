@@ -1,4 +1,4 @@
-"""The words of the card form: hints and faults, the same for the server and the page's script."""
+"""The texts of the card form, hints and faults, for the server and the page's script alike."""
 
 from collections.abc import Collection
 from gettext import GNUTranslations
@@ -8,7 +8,7 @@ from kassa.cardgate.form import Fault, Field
 
 BRAND_PLACE = "{brand}"
 CODE_PLACE = "{code}"
-"""Where a brand's name, and its own word for the security code, are put: here, or by the page's script."""
+"""Placeholders for a brand's name and its name for the security code, filled in here or by the page's script."""
 
 
 def texts(catalog: GNUTranslations, lengths: Collection[int] = ()) -> dict[str, dict[str, str]]:
@@ -43,15 +43,15 @@ def texts(catalog: GNUTranslations, lengths: Collection[int] = ()) -> dict[str, 
     }
 
 
-def told(
+def messages(
     faults: dict[Field, Fault], brand: Brand | None, catalog: GNUTranslations, lengths: Collection[int] = ()
 ) -> dict[str, str]:
     """Return what is wrong with each field, in order."""
     every = texts(catalog, lengths)
     length = brand.code_length if brand else 3
-    said: dict[str, str] = {}
+    found: dict[str, str] = {}
     for field, fault in faults.items():
-        words = every[field]
-        text = words[fault] if fault in words else words[f"{fault}_{length}"]
-        said[field] = text.replace(BRAND_PLACE, brand.name if brand else "")
-    return said
+        known = every[field]
+        text = known[fault] if fault in known else known[f"{fault}_{length}"]
+        found[field] = text.replace(BRAND_PLACE, brand.name if brand else "")
+    return found

@@ -1,27 +1,33 @@
-"""Before a card is tried: whether its payer, or the card itself, has been declined too often (card testing)."""
+"""Whether a payer, or a card, has been declined too often to be charged now (card testing)."""
 
 import structlog
 
 from kassa.errors import TooMany
-from kassa.invoices.model import Invoice
+from kassa.invoices.rules import declines
+from kassa.invoices.rules.attempt import CardFacts
+from kassa.invoices.rules.declines import Limits
+from kassa.invoices.rules.invoice import Invoice
+from kassa.invoices.tables import payments as queries
 from kassa.observability.metrics import refused_total
-from kassa.payments import declines, queries
-from kassa.payments.declines import Limits
-from kassa.payments.model import CardFacts
 from kassa.platform import Platform
 
 _log = structlog.get_logger(__name__)
 
 
 async def admit(platform: Platform, invoice: Invoice, card: CardFacts, *, payer_network: str | None) -> bool:
-    """Let a card be tried, and return whether the account is under attack: then its payer is told no reasons.
+    """Admit a card, and return whether the account is under attack: then the payer is shown no reasons.
 
-    Raises ``TooMany`` for who has to wait; nothing is written. The database is asked once, and not at all where there
-    are no limits.
+    Raises ``TooMany`` where the payer has to wait; nothing is written. It takes one query, or none where there are no
+    limits.
     """
     if payer_network is not None:
-        platform.paces.attempts.take(payer_network)
-    limits = Limits.from_settings(platform.settings)
+        platform.rate_limits.attempts.take(payer_network)
+    settings = platform.settings
+    limits = Limits(
+        of_payer=settings.limit("declines_by_address"),
+        of_card=settings.limit("declines_by_card"),
+        of_account=settings.limit("declines_by_account"),
+    )
     if not limits.some:
         return False
     now = platform.clock.now(test_mode=invoice.test_mode)

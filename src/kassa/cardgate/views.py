@@ -10,18 +10,18 @@ from starlette.responses import Response
 from kassa.cardgate import brands, texts
 from kassa.cardgate.charge import Session
 from kassa.cardgate.form import Fault, Field
-from kassa.invoices import gateway
-from kassa.invoices.gateway import CardGate
+from kassa.invoices.creating import options as gateway
+from kassa.invoices.creating.options import CardGate
+from kassa.invoices.rules.attempt import Payment, PaymentStatus
 from kassa.pages import leaving, outcome, stages
+from kassa.pages.branding import branding
+from kassa.pages.formatting import money
 from kassa.pages.languages import translations
-from kassa.pages.look import look
 from kassa.pages.prices import converted_from, payable
 from kassa.pages.reasons import reason
 from kassa.pages.stages import Stage
 from kassa.pages.templates import page
-from kassa.pages.wording import money
-from kassa.payments.model import Payment, PaymentStatus
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 _ACCEPTED: Final = tuple(brand for brand in brands.BRANDS if brand.accepted)
 _BRAND_TABLE: Final = [msgspec.to_builtins(brand) for brand in brands.BRANDS]
@@ -33,7 +33,7 @@ class TestCard(Value, frozen=True, kw_only=True):
     __test__: ClassVar = False
     number: str
     challenge: bool
-    """Whether 3-D Secure is asked for."""
+    """Whether it needs 3-D Secure."""
     good: bool
 
     @property
@@ -51,12 +51,12 @@ TEST_CARDS: Final = (
 
 
 def stage(session: Session) -> Stage:
-    """Return where the payer stands."""
+    """Return the session's stage."""
     return stages.stage(session.invoice, session.payment, now=session.now)
 
 
 def options(session: Session) -> CardGate:
-    """Return what the merchant asked of the card page for this invoice."""
+    """Return the merchant's card page options for this invoice."""
     return gateway.options(session.invoice.gateway_options)
 
 
@@ -73,20 +73,20 @@ def card_page(
     faults: Mapping[Field, Fault] | None = None,
     brand: brands.Brand | None = None,
 ) -> Response:
-    """Return the card form; with ``faults`` it says what is wrong with what was sent, and shows none of it."""
+    """Return the card form; ``faults`` are shown, the submitted values never are."""
     catalog = translations(language)
     invoice = session.invoice
     lengths = options(session).number_lengths
-    said = texts.told(dict(faults or {}), brand, catalog, lengths)
+    messages = texts.messages(dict(faults or {}), brand, catalog, lengths)
     return page(
         "card.html",
         language=language,
         site=site,
-        status=422 if said else 200,
+        status=422 if messages else 200,
         state=_state(session),
         test_mode=invoice.test_mode,
         test_cards=TEST_CARDS,
-        **look(session.invoice, session.account),
+        **branding(session.invoice, session.account),
         description=invoice.description,
         reference=invoice.reference_id,
         **_amounts(session, language),
@@ -98,10 +98,10 @@ def card_page(
         brand_table=_BRAND_TABLE,
         texts=texts.texts(catalog, lengths),
         lengths=lengths,
-        faults=said,
+        faults=messages,
         verify=invoice.payment_flow == "verify",
-        way_out=leaving.off_the_form(invoice, session.account, language),
-        **_decline(session, language, shown=not said),
+        leave_link=leaving.off_the_form(invoice, session.account, language),
+        **_decline(session, language, shown=not messages),
     )
 
 
@@ -109,15 +109,15 @@ def outcome_page(session: Session, *, language: str, site: str, stay: bool, note
     """Return the page of any stage but the form's. ``stay`` keeps the payer on it; ``note`` is one of ``leaving``'s."""
     current = stage(session)
     _ = translations(language).gettext
-    onward = outcome.Way(url=path(session, site, "/3ds"), label=_("Continue to your bank"))
+    onward = outcome.Link(url=path(session, site, "/3ds"), label=_("Continue to your bank"))
     return page(
         "outcome.html",
         language=language,
         site=site,
         state=_state(session),
         test_mode=session.invoice.test_mode,
-        **look(session.invoice, session.account),
-        outcome=_told(session, current, language),
+        **branding(session.invoice, session.account),
+        outcome=_outcome(session, current, language),
         poll=stages.unsettled(current, session.payment),
         stay=stay,
         onward=onward if current is Stage.CONFIRM else None,
@@ -127,7 +127,7 @@ def outcome_page(session: Session, *, language: str, site: str, stay: bool, note
 
 
 def _giving_up(session: Session, current: Stage, language: str, site: str) -> dict[str, Any]:
-    """Return the way to use another card, or until when a payer has to wait whose payment cannot be cancelled."""
+    """Return the form to use another card, or until when a payer who cannot cancel has to wait."""
     if current is not Stage.CONFIRM:
         return {}
     invoice, payment = session.invoice, session.payment
@@ -138,13 +138,13 @@ def _giving_up(session: Session, current: Stage, language: str, site: str) -> di
 
 
 def leave_page(session: Session, url: str, *, language: str, site: str) -> Response:
-    """Return the page that takes the payer on to the merchant at once, where the merchant shows the outcome himself.
+    """Return the page that takes the payer to the merchant at once, for merchants who show the result themselves.
 
-    A page and not a redirect: what leads here is a form's answer, of ours or the bank's, and a redirect to a third
-    origin would be blocked by the policy of the page that the form was on.
+    It is a page, because the request before it was a form's, of ours or the bank's: a redirect to a third origin would
+    be blocked by the policy of the form's page.
     """
-    told = _told(session, stage(session), language)
-    shown = look(session.invoice, session.account)
+    result = _outcome(session, stage(session), language)
+    shown = branding(session.invoice, session.account)
     _ = translations(language).gettext
     return page(
         "forward.html",
@@ -152,8 +152,8 @@ def leave_page(session: Session, url: str, *, language: str, site: str) -> Respo
         site=site,
         state=_state(session),
         test_mode=session.invoice.test_mode,
-        heading=told.heading,
-        text=told.text,
+        heading=result.heading,
+        text=result.text,
         label=_("Back to %(merchant)s") % shown,
         method="GET",
         action=url,
@@ -163,7 +163,7 @@ def leave_page(session: Session, url: str, *, language: str, site: str) -> Respo
 
 
 def forward_page(session: Session, *, language: str, site: str) -> Response:
-    """Return the page that takes the payer to the bank's: by itself where it can, by a link or button everywhere.
+    """Return the page that takes the payer to the bank's, by itself where it can, and by a link or button.
 
     A GET leaves by a refresh, because a redirect that follows the card form's POST would be blocked.
     """
@@ -179,8 +179,8 @@ def forward_page(session: Session, *, language: str, site: str) -> Response:
         site=site,
         form_targets=[payment.action] if method == "POST" else [],
         test_mode=session.invoice.test_mode,
-        **look(session.invoice, session.account),
-        heading=_told(session, Stage.CONFIRM, language).heading,
+        **branding(session.invoice, session.account),
+        heading=_outcome(session, Stage.CONFIRM, language).heading,
         text=_("Taking you to your bank's page."),
         label=_("Continue to your bank"),
         method=method,
@@ -190,7 +190,7 @@ def forward_page(session: Session, *, language: str, site: str) -> Response:
 
 
 def _state(session: Session) -> str:
-    """Return a word that changes whenever the page would look different."""
+    """Return a value that changes whenever the page does."""
     payment, current = session.payment, stage(session)
     late = ".late" if stages.overdue(current, payment, now=session.now) else ""
     return (
@@ -198,11 +198,10 @@ def _state(session: Session) -> str:
     )
 
 
-def _told(session: Session, current: Stage, language: str) -> outcome.Outcome:
-    return outcome.told(
+def _outcome(session: Session, current: Stage, language: str) -> outcome.Outcome:
+    return outcome.describe(
         current,
-        session.invoice,
-        session.payment,
+        session.snapshot,
         session.account,
         now=session.now,
         language=language,
@@ -239,7 +238,7 @@ def _decline(session: Session, language: str, *, shown: bool) -> dict[str, str]:
     catalog = translations(language)
     left = session.invoice.attempts_left
     tries = catalog.ngettext("You can try once more.", "You can try %(count)s more times.", left)
-    return {"decline": reason(payment.told_resolution, catalog.gettext), "attempts_left": tries % {"count": left}}
+    return {"decline": reason(payment.public_resolution, catalog.gettext), "attempts_left": tries % {"count": left}}
 
 
 def _with_query(url: str, params: Mapping[str, str]) -> str:

@@ -1,1 +1,1 @@
-"""The catalogue: which payment methods there are, and which services take money by them."""
+"""The catalogue of payment methods and of the services that use them."""

@@ -1,4 +1,4 @@
-"""The methods and services that Kassa brings along: ``builtin.json``, whose amounts are decimals in their currency."""
+"""The built-in methods and services, from ``builtin.json``, whose amounts are decimals in their currency."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -9,7 +9,7 @@ import msgspec
 
 from kassa import money
 from kassa.catalogue.model import Field, Method, Service, icon_path, logo_path
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 
 class _MethodRow(Value, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class _File(Value, frozen=True, kw_only=True):
 
 @cache
 def read() -> tuple[Sequence[Method], Sequence[Service]]:
-    """Return what the package brings along, each by its code."""
+    """Return the built-in methods and services, services sorted by code."""
     text = resources.files("kassa.catalogue").joinpath("builtin.json").read_bytes()
     found = msgspec.json.decode(text, type=_File)
     services = [service for row in found.services for service in _services(row)]

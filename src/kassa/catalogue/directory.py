@@ -39,15 +39,15 @@ class Catalogue:
         """Return all services in a currency, with their methods."""
         return await self._listings.get(currency)
 
-    async def learn_currencies(self) -> None:
-        """Let this process count with every currency that the catalogue has; asked often, it reads only a number.
+    async def learn_currencies(self, count: int | None = None) -> None:
+        """Let this process count with every currency that the catalogue has; nothing is read if it knows ``count``.
 
         An import adds currencies before it adds their services, so a process knows a currency when it is paid in.
         """
-        count = await queries.currencies_count(self._pool)
-        if count != self._currencies_count:
-            money.learn(await queries.exponents(self._pool))
-            self._currencies_count = count
+        if count is None or count != self._currencies_count:
+            exponents = await queries.exponents(self._pool)
+            money.learn(exponents)
+            self._currencies_count = len(exponents)
 
     async def _load_method(self, code: str) -> Method:
         found = await queries.method(self._pool, code=code)

@@ -1,4 +1,4 @@
-"""Pictures for methods that we have none of: a badge with the method's initials, and its name in plain letters."""
+"""Generated pictures for methods without one: a badge with the method's initials, and its name in plain letters."""
 
 import re
 import zlib
@@ -21,7 +21,7 @@ _COLOURS: Final = (
     "#475569",
     "#6d28d9",
 )
-"""Each dark enough for white letters (WCAG 2.2 AA)."""
+"""Colours that are dark enough for white letters (WCAG 2.2 AA)."""
 
 _FONT: Final = 'font-family="system-ui, -apple-system, \'Segoe UI\', Roboto, sans-serif" font-weight="600"'
 _WORDS: Final = re.compile(r"\w+")
@@ -30,7 +30,7 @@ _NAME_LENGTH_MAX: Final = 20
 _NAME_WIDTH: Final = 104
 _NAME_SIZE_MAX: Final = 18
 _LETTER_WIDTH: Final = 0.6
-"""How wide a letter is, at most, in parts of its size."""
+"""The widest letter's width as a part of the font size."""
 
 
 def icon(method: Method) -> bytes:

@@ -1,4 +1,4 @@
-"""What a payer or merchant enters for a service, checked against the service's fields (contract#public-api).
+"""Validating the values of a service's fields (contract#public-api).
 
 The patterns come from data, so they run on RE2, which no pattern can make slow, and have to match the whole value.
 """
@@ -17,13 +17,13 @@ BLANK: Final = Message("This value should not be blank.")
 
 TEST_FLOW: Final = "test"
 TEST_STATUSES: Final = frozenset({"success", "pending", "fail"})
-"""What the test service's field ``status`` may say (contract#test-cards). Its pattern on the wire lets more through."""
+"""The values of the test service's field ``status`` (contract#test-cards). Its pattern on the wire allows more."""
 
 
 def check(service: Service, given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the values of the service's own fields, and what is wrong with any of them by the field's key.
 
-    Values that are numbers are taken as text; members that are none of the service's fields are left out.
+    Numbers are taken as text; members that are not fields of the service are left out.
     """
     values: dict[str, str] = {}
     errors: dict[str, str] = {}
@@ -48,23 +48,23 @@ def check(service: Service, given: Mapping[str, Any]) -> tuple[dict[str, str], d
 
 
 def matches(field: Field, value: str) -> bool:
-    """Tell whether a value is all of what the field's pattern describes."""
+    """Return whether the whole value matches the field's pattern."""
     try:
         return not field.regexp or pattern(field.regexp).fullmatch(value) is not None
-    except UnicodeEncodeError:  # half of a surrogate pair, which is no text
+    except UnicodeEncodeError:  # half of a surrogate pair
         return False
 
 
 @lru_cache(maxsize=4096)
 def pattern(regexp: str) -> Any:
-    """Return a compiled pattern. Raises ``re2.error`` for one that RE2 cannot run, such as one that looks around."""
+    """Return a compiled pattern. Raises ``re2.error`` for one that RE2 cannot run, such as one with look-ahead."""
     options = re2.Options()
-    options.log_errors = False  # whoever loads a pattern reports it; the library would write to standard error
+    options.log_errors = False  # callers report errors; the library would write them to standard error
     return re2.compile(regexp, options)
 
 
 def _text(value: object) -> str | None:
-    """Return a value as text, empty where there is none, or None for what is no text."""
+    """Return a value as text, empty where it is absent, or None where it has another type."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int):

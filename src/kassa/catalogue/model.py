@@ -1,9 +1,9 @@
-"""What the catalogue knows: currencies, ways to pay, and the services that take money by them (contract#public-api)."""
+"""The catalogue's currencies, payment methods and services (contract#public-api)."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 
 class Currency(Value, frozen=True, kw_only=True):
@@ -19,7 +19,7 @@ class Currency(Value, frozen=True, kw_only=True):
 
 
 class Method(Value, frozen=True, kw_only=True):
-    """A way to pay, as the payer sees it. The members are the contract's, in its order."""
+    """A payment method, as the payer sees it. The members are the contract's, in its order."""
 
     code: str
     category: str
@@ -27,17 +27,17 @@ class Method(Value, frozen=True, kw_only=True):
     name: Mapping[str, str]
     """By language: ``en``, ``ru``, ``uk``."""
     logo: str
-    """A path of ours: a wide picture."""
+    """A path below our base URL: a wide picture."""
     icon: str
-    """A path of ours: a square picture."""
+    """A path below our base URL: a square picture."""
     metadata: Any = None
     position: int | None = None
     hide: bool | None = None
-    """Whether the payer is not to choose it any more."""
+    """Whether the payer cannot choose it any more."""
 
 
 class Field(Value, frozen=True, kw_only=True):
-    """Something that a service asks the payer for."""
+    """A value that a service needs from the payer."""
 
     key: str
     type: str
@@ -56,7 +56,7 @@ class Service(Value, frozen=True, kw_only=True):
     code: str
     method: str
     flow: str
-    """How the payer pays: ``hpp`` is on a hosted page, ``test`` on none."""
+    """How the payer pays: ``hpp`` on a hosted page, ``test`` without one."""
     currency: str
     fields: tuple[Field, ...] = ()
     amount_min: int
@@ -71,14 +71,14 @@ class Listing(Value, frozen=True, kw_only=True):
 
 
 class Saved(Value, frozen=True, kw_only=True):
-    """What a write came to, by the rows' codes; rows that were right already are in neither."""
+    """The result of a write, by the rows' codes; rows that did not change are in neither."""
 
     new: frozenset[str]
     changed: frozenset[str]
 
 
 def logo_path(method: str) -> str:
-    """Return where we serve a method's wide picture: a path, because where we stand is the settings' to say."""
+    """Return where we serve a method's wide picture: a path below the base URL of the settings."""
     return f"/static/methods/{method}/logo.svg"
 
 

@@ -1,4 +1,4 @@
-"""What changes the catalogue: Kassa's start, for what it brings along, and an import of OpenFintech's data."""
+"""What changes the catalogue: each start of Kassa, for its built-in part, and an import of OpenFintech's data."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import Final, TypeVar
@@ -10,20 +10,20 @@ from kassa.catalogue.openfintech import rows
 from kassa.catalogue.openfintech.files import CurrencyRow, Files, MethodRow, Refusal, Rows, ServiceRow
 from kassa.catalogue.openfintech.rows import RowRefused
 from kassa.db.pool import Executor, Pool, transaction, unit_of_work
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 BATCH: Final = 200
-"""How many rows are written in one transaction: few enough to be quick, so that an interrupted import has got on."""
+"""How many rows are written in one transaction: few, so that an interrupted import has made progress."""
 
 V = TypeVar("V", Currency, Method, Service)
 R = TypeVar("R", CurrencyRow, MethodRow, ServiceRow)
 
 Advance = Callable[[int], None]
-"""Told how many more rows are done."""
+"""Called with the number of rows that were just done."""
 
 
 class Tally(Value, frozen=True, kw_only=True):
-    """What became of the rows of one kind."""
+    """The result for the rows of one kind."""
 
     kind: str
     read: int
@@ -31,18 +31,18 @@ class Tally(Value, frozen=True, kw_only=True):
     changed: int
     unchanged: int
     ours: int
-    """Rows that were left alone, because ISO 4217 or Kassa itself says what they are."""
+    """Rows that were skipped, because ISO 4217 or Kassa itself defines them."""
     refused: int
 
 
 class Report(Value, frozen=True, kw_only=True):
-    """What came of an import."""
+    """The result of an import."""
 
     tallies: list[Tally]
     refused: list[Refusal]
-    """Rows that were not taken."""
+    """Rows that were not imported."""
     dropped: list[Refusal]
-    """Patterns that were left out of rows that were."""
+    """Patterns that were left out of imported rows."""
 
     @property
     def changed(self) -> bool:
@@ -52,9 +52,9 @@ class Report(Value, frozen=True, kw_only=True):
 
 @unit_of_work
 async def load_builtin(pool: Pool) -> None:
-    """Bring the built-in methods and services to what this version of Kassa says; everything else stays.
+    """Write the built-in methods and services as this version of Kassa has them; everything else stays.
 
-    Called at each start, by every process: what is right already is not written.
+    Called at each start, by every process: rows that are up to date are not written.
     """
     methods, services = builtin.read()
     async with transaction(pool) as connection:
@@ -63,10 +63,10 @@ async def load_builtin(pool: Pool) -> None:
 
 
 async def load(pool: Pool, files: Files, *, advance: Advance) -> Report:
-    """Add what the files hold, or bring it to what they say; nothing is taken away, and built-in codes are left alone.
+    """Add or update the files' rows; nothing is deleted, and built-in codes are skipped.
 
-    Currencies come first, so that every process counts with them before anything is paid in them. Each batch is a
-    transaction of its own: an import that was interrupted is finished by another.
+    Currencies come first, so that every process knows them before anything is paid in them. Each batch is a transaction
+    of its own: repeating an interrupted import finishes it.
     """
     loading = _Loading(pool, advance)
     await loading.currencies(files.currencies)
@@ -76,7 +76,7 @@ async def load(pool: Pool, files: Files, *, advance: Advance) -> Report:
 
 
 class _Loading:
-    """One import under way."""
+    """One import in progress."""
 
     def __init__(self, pool: Pool, advance: Advance) -> None:
         self._pool = pool
@@ -99,7 +99,7 @@ class _Loading:
         methods = await queries.method_codes(self._pool)
         kinds = {each.code: (each.method, each.flow, each.currency) for each in builtin.read()[1]}
         known = {**await queries.service_kinds(self._pool), **kinds}
-        # A row that makes something else of a service of ours is refused by its kind.
+        # A row that changes the kind of a built-in service is refused.
         ours = {row.code for row in found.good if kinds.get(row.code) == (row.method, row.flow, row.currency)}
 
         def service(row: ServiceRow) -> Service:

@@ -89,12 +89,6 @@ async def exponents(executor: Executor) -> dict[str, int]:
     }
 
 
-async def currencies_count(executor: Executor) -> int:
-    """Return how many currencies the catalogue has: none ever leaves it or changes its exponent."""
-    found: int = await executor.fetchval("SELECT count(*) FROM currencies")
-    return found
-
-
 # Writing --------------------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,6 @@
-"""Creating an invoice with a public key, whatever brings it: the public API's JSON, the HTML form, a payment link.
+"""Creating an invoice with a public key, by the public API's JSON, the HTML form or a payment link.
 
-All of them are one set of rules in one place (contract#public-api, contract#links); they differ in how they read and
-how they answer.
+They share these rules (contract#public-api, contract#links) and differ only in how they read and answer.
 """
 
 import uuid
@@ -13,14 +12,14 @@ import msgspec
 from kassa.accounts.model import Account
 from kassa.customers.model import Customer
 from kassa.errors import Forbidden, Unauthorized
-from kassa.invoices.asked import Asked, PublicAsked
-from kassa.invoices.creation import create
-from kassa.invoices.model import Invoice
-from kassa.invoices.queries import View
-from kassa.invoices.terms import draw_up
+from kassa.invoices.creating.request import CreateInvoice, CreatePublicInvoice
+from kassa.invoices.creating.terms import draft
+from kassa.invoices.operations.create import create
+from kassa.invoices.rules.invoice import Invoice
+from kassa.invoices.rules.snapshot import Snapshot
 from kassa.jsonapi import fields
 from kassa.platform import Platform
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 SOURCE: Final = "platform_public_api"
 
@@ -28,7 +27,7 @@ _OLD_NAMES: Final = {"fields": "service_fields"}
 
 
 class Order(Value, frozen=True, kw_only=True):
-    """What was asked for: an invoice that can be written as it stands."""
+    """A valid order: an invoice that is ready to be written."""
 
     account: Account
     invoice: Invoice
@@ -36,18 +35,18 @@ class Order(Value, frozen=True, kw_only=True):
 
 
 class Placed(Value, frozen=True, kw_only=True):
-    """What an order has come to."""
+    """The result of placing an order."""
 
     order: Order
-    view: View
+    view: Snapshot
     """The new invoice, or the one that has its ``reference_id``."""
     created: bool
 
     @property
     def repeated(self) -> bool:
-        """Whether it is an honest repeat, whose caller may see the standing invoice: a public key opens no other's."""
-        asked, standing = self.order.invoice, self.view.invoice
-        same = (asked.service, asked.currency, asked.amount) == (standing.service, standing.currency, standing.amount)
+        """Whether it repeats the existing invoice, which its caller may see: a public key must not read others."""
+        new, existing = self.order.invoice, self.view.invoice
+        same = (new.service, new.currency, new.amount) == (existing.service, existing.currency, existing.amount)
         return not self.created and same
 
 
@@ -60,9 +59,9 @@ async def public_account(platform: Platform, data: Mapping[str, Any]) -> tuple[A
 
 
 def keyed(data: Mapping[str, Any], in_query: object) -> Mapping[str, Any]:
-    """Return what a body says, with the public key that may stand in the query as well (contract#authentication).
+    """Return a body's members, with the public key that may be in the query instead (contract#authentication).
 
-    Raises ``Unauthorized`` where both have one and they differ: whose order it is cannot be told.
+    Raises ``Unauthorized`` where both have one and they differ.
     """
     if in_query is None:
         return data
@@ -73,33 +72,33 @@ def keyed(data: Mapping[str, Any], in_query: object) -> Mapping[str, Any]:
 
 
 async def read(platform: Platform, data: Mapping[str, Any], errors: dict[str, str]) -> Order:
-    """Return what a request asks for; nothing is written.
+    """Return a request's order; nothing is written.
 
-    ``errors`` holds what reading the request has refused already. Raises ``Unauthorized`` for a key that is none,
-    ``Forbidden`` where the account takes invoices from its private API alone, and ``Invalid`` with all that is wrong.
+    ``errors`` holds what was refused on reading the request. Raises ``Unauthorized`` for an unknown key, ``Forbidden``
+    where the account takes invoices from its private API only, and ``Invalid`` with all that is wrong.
     """
     account, test_mode = await public_account(platform, data)
     if account.forbid_public_access:
         raise Forbidden("This account takes invoices from its private API only.")
     named = {new: data[old] for old, new in _OLD_NAMES.items() if old in data} | dict(data)
-    asked = _asked(fields.read(PublicAsked, named, errors), test_mode=test_mode)
-    invoice, customer = await draw_up(platform, account, asked, errors, source=SOURCE)
+    asked = _asked(fields.read(CreatePublicInvoice, named, errors), test_mode=test_mode)
+    invoice, customer = await draft(platform, account, asked, errors, source=SOURCE)
     return Order(account=account, invoice=invoice, customer=customer)
 
 
 async def place(platform: Platform, order: Order, *, client_ip: str) -> Placed:
-    """Create the invoice that an order asks for, unless one has its ``reference_id``.
+    """Create an order's invoice, unless one has its ``reference_id``.
 
-    Raises ``TooMany`` where this key has made too many from this address, and what ``creation.create`` raises: after
+    Raises ``TooMany`` where this key has created too many from this address, and what ``creation.create`` raises: after
     ``ProviderSilent`` and ``ProviderGarbled`` the invoice exists.
     """
     mode = "test" if order.invoice.test_mode else "live"
-    platform.paces.creations.take(order.account.account_id, mode, client_ip)
+    platform.rate_limits.creations.take(order.account.account_id, mode, client_ip)
     view, created = await create(platform, order.account, order.invoice, order.customer, client_ip=client_ip)
     return Placed(order=order, view=view, created=created)
 
 
-def _asked(public: PublicAsked, *, test_mode: bool) -> Asked:
-    members = {field.name: getattr(public, field.name) for field in msgspec.structs.fields(PublicAsked)}
+def _asked(public: CreatePublicInvoice, *, test_mode: bool) -> CreateInvoice:
+    members = {field.name: getattr(public, field.name) for field in msgspec.structs.fields(CreatePublicInvoice)}
     members["reference_id"] = public.reference_id or str(uuid.uuid4())
-    return Asked(**members, test_mode=test_mode)
+    return CreateInvoice(**members, test_mode=test_mode)

@@ -17,11 +17,11 @@ _OPTIONS: Final = DecodeOptions(depth=DEPTH_MAX, parameter_limit=PARAMETERS_MAX,
 
 
 def read(encoded: bytes, errors: dict[str, str], *, known: Collection[str]) -> dict[str, Any]:
-    """Return what an urlencoded text says, nested as its brackets are.
+    """Return the members of an urlencoded text, nested by their brackets.
 
-    Empty values are absent. A value that is given twice is added to ``errors`` where it is, or is inside, one of the
-    ``known`` members: what to count with cannot be told; so are values that no row or page should hold. Raises
-    ``BadRequest`` for what is no such text, has too many parameters or is nested too deeply.
+    Empty values are absent. A ``known`` member, or a part of one, is added to ``errors`` where it is given twice or has
+    characters that no row or page should hold. Raises ``BadRequest`` for text that is not urlencoded, has too many
+    parameters or is nested too deeply.
     """
     try:
         pairs = parse_qsl(encoded.decode(), keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)
@@ -39,7 +39,7 @@ def read(encoded: bytes, errors: dict[str, str], *, known: Collection[str]) -> d
         given[name] = value
     nested = decode(given, _OPTIONS)
     data = {name: _maps(value) for name, value in nested.items()}
-    errors.update((name, told) for name, told in unfit(data) if name.partition(".")[0] in known)
+    errors.update((name, message) for name, message in unfit(data) if name.partition(".")[0] in known)
     return data
 
 
@@ -49,7 +49,7 @@ def root(name: str) -> str:
 
 
 def _numbered(name: str, given: Collection[str]) -> str:
-    """Return a name with a number for its empty brackets at the end: the next one."""
+    """Return a name with the next number in its empty brackets at the end."""
     if not name.endswith("[]"):
         return name
     stem = name.removesuffix("[]")
@@ -57,7 +57,7 @@ def _numbered(name: str, given: Collection[str]) -> str:
 
 
 def _maps(value: object) -> object:
-    """Return a member as it is, and what is inside it with lists for maps that count from 0, as PHP writes JSON."""
+    """Return a member; inside it, maps whose keys count from 0 become lists, as PHP writes JSON."""
     return {name: _listed(child) for name, child in value.items()} if isinstance(value, dict) else value
 
 

@@ -1,7 +1,7 @@
-"""The HTML form: a shop's page posts an order, its payer is forwarded to where it is paid (contract#public-api).
+"""The HTML form: a shop's page posts an order, and the payer is sent to where it is paid (contract#public-api).
 
-What is wrong is told on a page, in the payer's language. Cookies are not looked at: the form comes from another site,
-and its public key is all that it may do anything by.
+Errors are shown on a page in the payer's language. Cookies are ignored: the form comes from another site, and its
+public key is its only credential.
 """
 
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from kassa.checkout import names, ordering, parameters, standing, ways
-from kassa.checkout.standing import PASSING
+from kassa.checkout import labels, links, ordering, parameters, payer_state
+from kassa.checkout.payer_state import PASSING
 from kassa.errors import Conflict, Invalid, NotFound, ProviderGarbled, ProviderSilent
-from kassa.invoices.asked import PublicAsked
-from kassa.invoices.model import Invoice
-from kassa.invoices.queries import View
+from kassa.invoices.creating.request import CreatePublicInvoice
+from kassa.invoices.rules.invoice import Invoice
+from kassa.invoices.rules.snapshot import Snapshot
 from kassa.jsonapi.body import SIZE_MAX
-from kassa.pages import forms, mishaps, outcome, stages, visits
+from kassa.pages import error_pages, forms, outcome, payer_language, stages
 from kassa.pages.languages import PARAMETERS, translated, translations
+from kassa.pages.return_links import home
 from kassa.pages.templates import page
-from kassa.pages.way_back import home
 from kassa.platform import Platform
 
 PATH: Final = "/payment-invoices/process"
@@ -32,15 +32,15 @@ PATH: Final = "/payment-invoices/process"
 _REFERENCE_LENGTH: Final = 8
 
 _KNOWN: Final = frozenset(
-    {"public_key", "cpi", "fields", *PARAMETERS, *(field.name for field in msgspec.structs.fields(PublicAsked))}
+    {"public_key", "cpi", "fields", *PARAMETERS, *(field.name for field in msgspec.structs.fields(CreatePublicInvoice))}
 )
 
 
 def pages(platform: Platform) -> Starlette:
-    """Return what answers at ``PATH`` below ``/public-api``: an application of its own, for it answers with pages."""
+    """Return the application at ``PATH`` below ``/public-api``: one of its own, because it answers with pages."""
     form = Form(platform)
     return Starlette(
-        routes=[Route(PATH, form.submit, methods=["POST"])], exception_handlers=mishaps.handlers(form.site)
+        routes=[Route(PATH, form.submit, methods=["POST"])], exception_handlers=error_pages.handlers(form.site)
     )
 
 
@@ -52,23 +52,23 @@ class Form:
         self.site = platform.settings.base_url or ""
 
     async def submit(self, request: Request) -> Response:
-        """POST: on to the page where the order is paid; an honest repeat goes where the standing invoice is paid.
+        """POST: redirect to the page where the order is paid; an exact repeat goes to that of the existing invoice.
 
-        Answers 303, or a page that submits itself where the provider's page takes a POST. What is wrong with the
-        order is told by 422, a key that is none by 401, an account that takes no public orders by 403, a
-        ``reference_id`` of another order by 409. ``cpi`` names an invoice that exists, in place of everything else.
+        Answers 303, or a page that submits itself where the provider's page takes a POST; 422 for an invalid order,
+        401 for an unknown key, 403 where the account takes no public orders, 409 for the ``reference_id`` of another
+        order. ``cpi`` names an existing invoice, in place of all other members.
         """
-        visits.speak(request, {})
+        payer_language.override(request, {})
         errors: dict[str, str] = {}
         query = parameters.read(request.scope["query_string"], errors, known=_KNOWN)
-        visits.speak(request, query)
+        payer_language.override(request, query)
         form = parameters.read(await forms.read(request, SIZE_MAX), errors, known=_KNOWN)
         data = {**query, **ordering.keyed(form, query.get("public_key"))}
-        language = visits.speak(request, data)
+        language = payer_language.override(request, data)
         locale = next((data[name] for name in PARAMETERS if name in data), None)
         data |= {"locale": locale} if locale is not None else {}
         if "cpi" in data:
-            found = await standing.find(self._platform, request, data["cpi"])
+            found = await payer_state.find(self._platform, request, data["cpi"])
             return self._leave(found.view, language)
         try:
             return await self._order(request, data, errors, language)
@@ -83,48 +83,47 @@ class Form:
         try:
             placed = await ordering.place(self._platform, order, client_ip=client_ip)
         except (ProviderSilent, ProviderGarbled):
-            return self._result(
-                order.invoice
-            )  # It stands and waits there: the page leads on when the provider answers.
+            # The invoice exists; its page goes on when the provider answers.
+            return self._result(order.invoice)
         if not placed.created and not placed.repeated:
             raise Conflict
         return self._leave(placed.view, language)
 
-    def _leave(self, view: View, language: str) -> Response:
+    def _leave(self, view: Snapshot, language: str) -> Response:
         now = self._platform.clock.now(test_mode=view.invoice.test_mode)
         current = stages.stage(view.invoice, view.payment, now=now)
-        way = ways.onward(self._platform, view, current, language)
-        if way is None:
+        link = links.onward(self._platform, view, current, language)
+        if link is None:
             return self._result(view.invoice)
-        if way.fields is None:
-            return RedirectResponse(way.url, HTTPStatus.SEE_OTHER, headers=PASSING)
-        return self._forward(view.invoice, way, language)
+        if link.fields is None:
+            return RedirectResponse(link.url, HTTPStatus.SEE_OTHER, headers=PASSING)
+        return self._forward(view.invoice, link, language)
 
     def _result(self, invoice: Invoice) -> Response:
-        return RedirectResponse(ways.result_url(self._platform, invoice), HTTPStatus.SEE_OTHER, headers=PASSING)
+        return RedirectResponse(links.result_url(self._platform, invoice), HTTPStatus.SEE_OTHER, headers=PASSING)
 
-    def _forward(self, invoice: Invoice, way: outcome.Way, language: str) -> Response:
+    def _forward(self, invoice: Invoice, link: outcome.Link, language: str) -> Response:
         _ = translations(language).gettext
         return page(
             "forward.html",
             language=language,
             site=self.site,
-            form_targets=[way.url],
+            form_targets=[link.url],
             switcher=False,
             test_mode=invoice.test_mode,
             merchant="",
             heading=_("Finish your payment"),
             text=_("Taking you to the payment page."),
-            label=way.label,
+            label=link.label,
             method="POST",
-            action=way.url,
-            params=way.fields,
+            action=link.url,
+            params=link.fields,
         )
 
     async def _refused(self, request: Request, error: Invalid, data: Mapping[str, Any], language: str) -> Response:
         account, test_mode = await ordering.public_account(self._platform, data)
         catalog = translations(language)
-        labels = await self._labels(data.get("service"), language)
+        field_labels = await self._field_labels(data.get("service"), language)
         text = catalog.gettext(
             "You weren't charged. Go back to %(merchant)s and give them this reference: %(reference)s"
         )
@@ -139,16 +138,16 @@ class Form:
             merchant=account.name,
             heading=catalog.gettext("This payment link doesn't work"),
             text=text % {"merchant": account.name, "reference": _reference(request)},
-            way=outcome.Way(url=url, label=catalog.gettext("Back to %(merchant)s") % {"merchant": account.name})
+            link=outcome.Link(url=url, label=catalog.gettext("Back to %(merchant)s") % {"merchant": account.name})
             if url
             else None,
             faults=[
-                (names.told(name, catalog.gettext, labels), translated(text, language))
+                (labels.label(name, catalog.gettext, field_labels), translated(text, language))
                 for name, text in error.errors.items()
             ],
         )
 
-    async def _labels(self, service: object, language: str) -> Mapping[str, str]:
+    async def _field_labels(self, service: object, language: str) -> Mapping[str, str]:
         if not isinstance(service, str):
             return {}
         try:
@@ -159,6 +158,6 @@ class Form:
 
 
 def _reference(request: Request) -> str:
-    """Return the beginning of the request's id, short enough to be read out, by which its line in the log is found."""
+    """Return the start of the request's id, short enough to read out, by which its log line is found."""
     request_id: str = request.state.request_id
     return request_id[:_REFERENCE_LENGTH]

@@ -40,7 +40,7 @@ def prepare(
 
 
 def main() -> None:
-    """Run a command; what is wrong is told in a sentence on standard error, with exit code 1."""
+    """Run a command; an error is printed as a sentence on standard error, with exit code 1."""
     try:
         app(prog_name="kassa")
     except KassaError as error:

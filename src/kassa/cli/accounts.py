@@ -4,21 +4,33 @@ import base64
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from kassa.accounts import operations, options, queries
 from kassa.accounts.model import Account
+from kassa.audit import queries as audit
+from kassa.audit.model import AccountEvent
 from kassa.catalogue.operations import load_builtin
 from kassa.cli import choosing, printing
 from kassa.cli.commands import AccountOption, command, group
 from kassa.cli.opened import Opened, guard, opened
+from kassa.cli.operator import operator
 from kassa.cli.printing import Shown
 from kassa.errors import AddressRefused, Invalid
 
 app = group("Merchants' accounts and their options.")
 
+AccountArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[ACCOUNT]",
+        help="The account, coma_…; else the demo account, or the only one there is.",
+        envvar="KASSA_ACCOUNT",
+        show_default=False,
+    ),
+]
 Pairs = Annotated[list[str], typer.Argument(metavar="OPTION=VALUE", help=f"Options: {', '.join(options.OPTIONS)}.")]
 
 
@@ -54,6 +66,7 @@ async def create(
         website=f"https://{website}" if website and "://" not in website else website,
         set_options=texts,
         services=service or [],
+        by=operator(),
     )
     return printing.fact_list(
         ((word, getattr(made.keys, word)) for word in made.keys.__struct_fields__),
@@ -80,20 +93,23 @@ async def list_accounts(kassa: Opened) -> Shown:
 
 
 @command(app, "show", opened, "kassa accounts show", "kassa accounts show coma_… --json")
-async def show(
-    kassa: Opened,
-    account_id: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[ACCOUNT]",
-            help="The account, coma_…; else the demo account, or the only one there is.",
-            envvar="KASSA_ACCOUNT",
-            show_default=False,
-        ),
-    ] = None,
-) -> Shown:
+async def show(kassa: Opened, account_id: AccountArgument = None) -> Shown:
     """Show an account with its options."""
     return _shown(await choosing.chosen(kassa.pool, account_id))
+
+
+@command(app, "history", opened, "kassa accounts history", "kassa accounts history coma_… --limit 200 --json")
+async def history(
+    kassa: Opened,
+    account_id: AccountArgument = None,
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the last changes.")] = 50,
+) -> Shown:
+    """Show who changed an account's options, keys, services, provider accounts and rules: from what, to what, when."""
+    account = await choosing.chosen(kassa.pool, account_id)
+    found = await audit.events(kassa.pool, account_id=account.account_id, limit=limit)
+    heads = ("when", "by", "what", "subject", "change")
+    return printing.rows(heads, (_row(each) for each in found), found, empty="Nothing of the account has changed yet.")
 
 
 @command(
@@ -107,7 +123,7 @@ async def set_options(kassa: Opened, pairs: Pairs, *, account_id: AccountOption 
     """Set options, all or none; an empty value takes an address away. It takes effect within a second."""
     texts = _pairs(pairs)
     account = await choosing.chosen(kassa.pool, account_id)
-    return _shown(await operations.set_options(kassa.pool, account.account_id, texts))
+    return _shown(await operations.set_options(kassa.pool, kassa.clock, account.account_id, texts, by=operator()))
 
 
 @command(app, "archive", opened)
@@ -116,7 +132,7 @@ async def archive(
 ) -> Shown:
     """Close an account: its keys are refused from now on."""
     await choosing.named(kassa.pool, account_id)
-    await operations.archive(kassa.pool, kassa.clock, account_id)
+    await operations.archive(kassa.pool, kassa.clock, account_id, by=operator())
     return printing.line(f"{account_id} is archived.", {"account_id": account_id, "state": "archived"})
 
 
@@ -124,6 +140,24 @@ def _shown(account: Account) -> Shown:
     return printing.fact_list(
         ((name, printing.text(getattr(account, name))) for name in account.__struct_fields__), account
     )
+
+
+def _row(event: AccountEvent) -> tuple[str, ...]:
+    cells = (event.changed_by, event.kind, event.subject_id, _change(event))
+    return (f"{event.changed_at:%Y-%m-%d %H:%M:%S}", *(choosing.printable(each) for each in cells))
+
+
+def _change(event: AccountEvent) -> str:
+    """Return what changed, member by member: from what to what, or what was made or removed."""
+    before, after = event.before, event.after
+    if before is None or after is None:
+        members = before or after or {}
+        return "; ".join(f"{name}: {_value(value)}" for name, value in members.items())
+    return "; ".join(f"{name}: {_value(before.get(name))} → {_value(value)}" for name, value in after.items())
+
+
+def _value(value: Any) -> str:
+    return printing.text(value) or "none"
 
 
 def _pairs(words: Iterable[str]) -> dict[str, str]:

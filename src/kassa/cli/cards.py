@@ -6,7 +6,7 @@ import typer
 
 from kassa import money
 from kassa.bank.cards import INVALID_RESPONSE, PENDING_EXPIRY, REFUSALS, TEST_CARDS, TEXTS, TestCard
-from kassa.bank.days import AMOUNTS, EXPIRIES, WORDS
+from kassa.bank.faults import AMOUNTS, DESCRIPTIONS, EXPIRIES
 from kassa.cli import printing
 from kassa.providers.test.wire import RESOLUTIONS
 
@@ -18,9 +18,9 @@ def cards(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     endings[:0] = [
         {"expiry": expiry, "resolution": RESOLUTIONS[code], "says": TEXTS[code]} for expiry, code in REFUSALS.items()
     ]
-    bad_days = [
-        {"day": day, "expiry": expiry, "amount": str(money.to_decimal(amount, "USD")), "bank": WORDS[day]}
-        for (expiry, day), amount in zip(EXPIRIES.items(), AMOUNTS, strict=True)
+    faults = [
+        {"fault": fault, "expiry": expiry, "amount": str(money.to_decimal(amount, "USD")), "bank": DESCRIPTIONS[fault]}
+        for (expiry, fault), amount in zip(EXPIRIES.items(), AMOUNTS, strict=True)
     ]
     if as_json:
         printing.document(
@@ -28,18 +28,11 @@ def cards(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
                 "cards": known,
                 "good_card_stays_pending": PENDING_EXPIRY,
                 "failing_card": endings,
-                "bad_days": bad_days,
+                "faults": faults,
             }
         )
         return
-    printing.columns(
-        ("card number", "3-D Secure", "outcome"),
-        ((_spaced(card.number), "yes" if card.secure else "no", _outcome(card)) for card in TEST_CARDS),
-    )
-    typer.echo(
-        f"\nAny CVV. Any expiry date on the good cards, but {PENDING_EXPIRY}: that payment stays pending until it is"
-    )
-    typer.echo("approved or declined at the bank's desk (kassa open bank), where paid ones can be charged back, too.")
+    _print_cards()
     typer.echo("On the failing cards the expiry date chooses why:\n")
     printing.columns(
         ("expiry", "resolution", "the bank says"),
@@ -51,12 +44,23 @@ def cards(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     typer.echo('orders and refunds by `POST /days {"day": …, "times": …}` at the bank, or at its desk:\n')
     printing.columns(
         ("fault", "expiry", "amount", "the bank"),
-        ((each["day"], each["expiry"], each["amount"], each["bank"]) for each in bad_days),
+        ((each["fault"], each["expiry"], each["amount"], each["bank"]) for each in faults),
     )
 
 
 def _outcome(card: TestCard) -> str:
     return "processed" if card.good else "process_failed"
+
+
+def _print_cards() -> None:
+    printing.columns(
+        ("card number", "3-D Secure", "outcome"),
+        ((_spaced(card.number), "yes" if card.secure else "no", _outcome(card)) for card in TEST_CARDS),
+    )
+    typer.echo(
+        f"\nAny CVV. Any expiry date on the good cards, but {PENDING_EXPIRY}: that payment stays pending until it is"
+    )
+    typer.echo("approved or declined at the bank's desk (kassa open bank), where paid ones can be charged back, too.")
 
 
 def _spaced(number: str) -> str:

@@ -2,14 +2,17 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import wraps
 from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import typer
 
+from kassa.accounts.model import Account
+from kassa.cli import choosing
 from kassa.cli.lazy import epilog
+from kassa.cli.opened import Opened, opened
 from kassa.cli.printing import Shown, show
 
 P = ParamSpec("P")
@@ -38,6 +41,10 @@ LiveOption = Annotated[
 ]
 LiveOrBoth = Annotated[bool | None, typer.Option("--live/--test", help="One mode; else both.")]
 
+_ACCOUNT_ID: Final = "account_id"
+_ACCOUNT_OPTION: Final = inspect.Parameter(
+    _ACCOUNT_ID, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=AccountOption
+)
 _AS_JSON: Final = "as_json"
 _JSON_OPTION: Final = inspect.Parameter(
     _AS_JSON,
@@ -61,6 +68,11 @@ def group(help_text: str) -> typer.Typer:
     return app
 
 
+def alone() -> typer.Typer:
+    """Return the place of a command that has no verbs: ``kassa VERB``."""
+    return typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+
+
 def command(
     app: typer.Typer,
     name: str,
@@ -79,24 +91,55 @@ def command(
             async with needs() as needed:
                 return await function(needed, **arguments)  # type: ignore[call-arg]
 
-        @wraps(function)
-        def called(**arguments: Any) -> None:
-            as_json = arguments.pop(_AS_JSON)
-            shown = asyncio.run(run(arguments))
-            show(shown, as_json=as_json)
-            if shown.status:
-                raise typer.Exit(shown.status)
-
-        register(app, name, called, inspect.signature(function, eval_str=True), *examples)
+        _, *parameters = inspect.signature(function, eval_str=True).parameters.values()
+        _add(app, name, examples, function, parameters=parameters, run=run)
         return function
 
     return decorate
 
 
-def register(
-    app: typer.Typer, name: str, called: Callable[..., None], signature: inspect.Signature, *examples: str
+def account_command(
+    app: typer.Typer, name: str, *examples: str
+) -> Callable[
+    [Callable[Concatenate[Opened, Account, P], Awaitable[Shown]]],
+    Callable[Concatenate[Opened, Account, P], Awaitable[Shown]],
+]:
+    """Make a command about one account, which the user names by ``--account``: it is the function's second argument."""
+
+    def decorate(
+        function: Callable[Concatenate[Opened, Account, P], Awaitable[Shown]],
+    ) -> Callable[Concatenate[Opened, Account, P], Awaitable[Shown]]:
+        async def run(arguments: dict[str, Any]) -> Shown:
+            account_id = arguments.pop(_ACCOUNT_ID)
+            async with opened() as kassa:
+                account = await choosing.chosen(kassa.pool, account_id)
+                return await function(kassa, account, **arguments)  # type: ignore[call-arg]
+
+        _, _, *parameters = inspect.signature(function, eval_str=True).parameters.values()
+        _add(app, name, examples, function, parameters=[*parameters, _ACCOUNT_OPTION], run=run)
+        return function
+
+    return decorate
+
+
+def _add(
+    app: typer.Typer,
+    name: str,
+    examples: Sequence[str],
+    function: Callable[..., object],
+    *,
+    parameters: Sequence[inspect.Parameter],
+    run: Callable[[dict[str, Any]], Coroutine[Any, Any, Shown]],
 ) -> None:
-    """Add a command whose first argument is not the user's, and give it ``--json``."""
-    _, *parameters = signature.parameters.values()
+    """Add a command with the user's parameters and ``--json``; what ``run`` returns is printed."""
+
+    @wraps(function)
+    def called(**arguments: Any) -> None:
+        as_json = arguments.pop(_AS_JSON)
+        shown = asyncio.run(run(arguments))
+        show(shown, as_json=as_json)
+        if shown.status:
+            raise typer.Exit(shown.status)
+
     called.__signature__ = inspect.Signature([*parameters, _JSON_OPTION])  # type: ignore[attr-defined]
     app.command(name, epilog=epilog(*examples))(called)

@@ -13,8 +13,9 @@ from kassa.app import compare
 from kassa.clock import Clock
 from kassa.config import Settings
 from kassa.db import contact, home, migrate, pool, queries
-from kassa.db.pool import Pool
+from kassa.db.pool import Pool, PoolSizes
 from kassa.errors import KassaError, SettingsWrong
+from kassa.serving import sizing
 from kassa.tokens import TokenSigner
 
 Check = tuple[str, Callable[[], Awaitable[str]]]
@@ -41,7 +42,7 @@ async def _examine(settings: Settings) -> bool:
             with pool.answering():
                 found = await contact.describe(url)
             typer.echo(f"ok      database: {'' if settings.database_url else 'embedded, '}{found}")
-            return await _run(_database_checks(url)) and well
+            return await _run(_database_checks(settings, url)) and well
     except KassaError as error:
         typer.echo(f"WRONG   database: {error}")
         return False
@@ -58,12 +59,13 @@ async def _database(settings: Settings) -> AsyncIterator[str]:
         yield settings.database_url
 
 
-def _database_checks(url: str) -> Sequence[Check]:
+def _database_checks(settings: Settings, url: str) -> Sequence[Check]:
     return [
         ("migrations", lambda: _migrations(url)),
         ("fsync", lambda: _on(url, "fsync")),
         ("synchronous_commit", lambda: _on(url, "synchronous_commit")),
         ("clock", lambda: _clock(url)),
+        ("workers", lambda: _workers(settings, url)),
     ]
 
 
@@ -117,6 +119,14 @@ async def _clock(url: str) -> str:
     if not clock.agrees():
         raise SettingsWrong(f"{apart:.0f} s from the database's: set both by NTP.")
     return f"{apart * 1000:.0f} ms from the database's"
+
+
+async def _workers(settings: Settings, url: str) -> str:
+    wanted = sizing.wanted_workers(settings, sizing.SHARED)
+    if settings.database_url is None:
+        # The embedded server is started as large as it has to be.
+        return str(sizing.Plan(workers=wanted, sizes=PoolSizes()))
+    return str(await sizing.plan(settings, url, wanted))
 
 
 async def _connect(url: str) -> Pool:

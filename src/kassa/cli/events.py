@@ -14,10 +14,10 @@ from kassa.callbacks import queries as callback_queries
 from kassa.cli.clock import TEST_OFFSET_MAX
 from kassa.db.queries import advance_test_offset
 from kassa.errors import Invalid, NotFound
-from kassa.invoices import queries
-from kassa.invoices.model import OPEN
-from kassa.invoices.queries import View
-from kassa.payments.model import Payment
+from kassa.invoices.rules.attempt import Payment
+from kassa.invoices.rules.invoice import OPEN
+from kassa.invoices.rules.snapshot import Snapshot
+from kassa.invoices.tables import snapshots as queries
 from kassa.platform import Platform
 
 _GOOD: Final = next(card.number for card in TEST_CARDS if card.good and not card.secure)
@@ -29,26 +29,26 @@ _WAIT_SECONDS: Final = 30.0
 _PAUSE_SECONDS: Final = 0.2
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
-Event = Callable[[Platform, Account, View], Awaitable[View]]
+Event = Callable[[Platform, Account, Snapshot], Awaitable[Snapshot]]
 
 
-async def paid(platform: Platform, account: Account, view: View) -> View:
+async def paid(platform: Platform, account: Account, view: Snapshot) -> Snapshot:
     """Pay it: with a good card, or by the payer's yes where the bank waits for one."""
     return await _decided(platform, view, number=_GOOD, expiry=_EXPIRY, approve=True)
 
 
-async def declined(platform: Platform, account: Account, view: View) -> View:
+async def declined(platform: Platform, account: Account, view: Snapshot) -> Snapshot:
     """Try to pay it with a card without funds, or say the payer's no where the bank waits for one."""
     return await _decided(platform, view, number=_FAILING, expiry=_NO_FUNDS, approve=False)
 
 
-async def pending(platform: Platform, account: Account, view: View) -> View:
+async def pending(platform: Platform, account: Account, view: Snapshot) -> Snapshot:
     """Pay it with a card about which the bank does not decide."""
     await _enter_card(platform, view, _GOOD, PENDING_EXPIRY)
     return await _until(platform, view, lambda now: now.payment is not None and now.payment.live)
 
 
-async def expired(platform: Platform, account: Account, view: View) -> View:
+async def expired(platform: Platform, account: Account, view: Snapshot) -> Snapshot:
     """Move test mode's clock past its end. The clock is that of all test invoices."""
     if view.invoice.status not in OPEN:
         raise Invalid({"INVOICE": f"It cannot expire any more: it is {view.invoice.status}."})
@@ -60,17 +60,17 @@ async def expired(platform: Platform, account: Account, view: View) -> View:
     return await _until(platform, view, lambda now: now.invoice.status not in OPEN)
 
 
-async def chargeback(platform: Platform, account: Account, view: View) -> View:
+async def chargeback(platform: Platform, account: Account, view: Snapshot) -> Snapshot:
     """Let the payer's bank take all of its money back."""
     payment = view.payment
     if payment is None or not payment.processed_amount:
         raise Invalid({"INVOICE": f"No money was taken for it: it is {view.invoice.status}."})
     await _post(platform, _desk(platform, payment, "/charge-back"), {})
-    before = view.invoice.charged_back_service_amount
-    return await _until(platform, view, lambda now: now.invoice.charged_back_service_amount != before)
+    before = len(view.disputes)
+    return await _until(platform, view, lambda now: len(now.disputes) != before)
 
 
-async def callback(platform: Platform, account: Account, view: View) -> View:
+async def callback(platform: Platform, account: Account, view: Snapshot) -> Snapshot:
     """Send its last callback again, and wait for the answer."""
     invoice_id = view.invoice.invoice_id
     found = await callback_queries.listed(
@@ -103,7 +103,7 @@ EVENTS: Final[Mapping[str, Event]] = {
 }
 
 
-async def _decided(platform: Platform, view: View, *, number: str, expiry: str, approve: bool) -> View:
+async def _decided(platform: Platform, view: Snapshot, *, number: str, expiry: str, approve: bool) -> Snapshot:
     payment = view.payment
     if payment is None or not payment.live:
         await _enter_card(platform, view, number, expiry)
@@ -113,14 +113,14 @@ async def _decided(platform: Platform, view: View, *, number: str, expiry: str, 
         await _post(platform, _desk(platform, payment), {"decision": "approve" if approve else "decline"})
     before = (payment.payment_id, payment.live) if payment else None
 
-    def has_ended(now: View) -> bool:
+    def has_ended(now: Snapshot) -> bool:
         after = now.payment
         return after is not None and not after.live and (after.payment_id, after.live) != before
 
     return await _until(platform, view, has_ended)
 
 
-async def _enter_card(platform: Platform, view: View, number: str, expiry: str) -> None:
+async def _enter_card(platform: Platform, view: Snapshot, number: str, expiry: str) -> None:
     """Send the card page's form, as the payer's browser does."""
     invoice = view.invoice
     if invoice.status not in OPEN or (view.payment is not None and view.payment.live):
@@ -158,7 +158,7 @@ async def _post(platform: Platform, url: str, form: Mapping[str, str]) -> str:
     return answer.headers.get("location", "")
 
 
-async def _until(platform: Platform, view: View, reached: Callable[[View], bool]) -> View:
+async def _until(platform: Platform, view: Snapshot, reached: Callable[[Snapshot], bool]) -> Snapshot:
     """Return the invoice once a change of it has come, or as it is when that takes too long."""
 
     async def has_come() -> bool:
@@ -177,7 +177,7 @@ async def _wait(done: Callable[[], Awaitable[bool]]) -> None:
         raise NotFound(f"Nothing came of it within {_WAIT_SECONDS:.0f} s: does kassa serve --demo still run?") from None
 
 
-async def _read(platform: Platform, view: View) -> View:
+async def _read(platform: Platform, view: Snapshot) -> Snapshot:
     found = await queries.by_id(platform.pool, view.invoice.invoice_id, account_id=view.invoice.account_id)
     if found is None:
         raise NotFound

@@ -8,8 +8,9 @@ from kassa import ids
 from kassa.accounts.model import Account
 from kassa.cli import choosing
 from kassa.errors import NotFound
-from kassa.invoices import document, queries
-from kassa.invoices.queries import View
+from kassa.invoices.document import building as document
+from kassa.invoices.rules.snapshot import Snapshot
+from kassa.invoices.tables import snapshots as queries
 from kassa.platform import Platform
 
 InvoiceName = Annotated[
@@ -19,7 +20,7 @@ InvoiceName = Annotated[
 _PREFIX: Final = "cpi_"
 
 
-async def find(platform: Platform, name: str, account_id: str | None) -> tuple[Account, View]:
+async def find(platform: Platform, name: str, account_id: str | None) -> tuple[Account, Snapshot]:
     """Return an invoice and whose it is. An id names its account, a reference_id is one of the chosen account's.
 
     Raises ``NotFound``.
@@ -41,7 +42,7 @@ async def find(platform: Platform, name: str, account_id: str | None) -> tuple[A
     return account, found[0]
 
 
-def pay_url(platform: Platform, account: Account, view: View) -> str:
+def pay_url(platform: Platform, account: Account, view: Snapshot) -> str:
     """Return the address of the page on which the payer pays the invoice, and later sees what became of it."""
     attributes = document.private(platform, account, view).data.attributes
     form = attributes.flow_data

@@ -8,22 +8,24 @@ import typer
 
 from kassa import ids, money
 from kassa.accounts.model import Account
-from kassa.cli import browser, choosing, finding, printing
+from kassa.cli import browser, choosing, finding, printing, timeline
 from kassa.cli.commands import AccountOption, LiveOption, LiveOrBoth, command, group
 from kassa.cli.finding import InvoiceName
 from kassa.cli.opened import opened_platform
 from kassa.cli.printing import Shown
 from kassa.errors import Invalid
-from kassa.invoices import creation, document
-from kassa.invoices.asked import Asked
+from kassa.invoices.creating.refund_request import RefundRequest
+from kassa.invoices.creating.request import CreateInvoice
+from kassa.invoices.creating.terms import draft
+from kassa.invoices.document import building as document
 from kassa.invoices.listing import reading
 from kassa.invoices.listing.model import SIZE_DEFAULT, SIZE_MAX, Filters, Page
-from kassa.invoices.model import OPEN, Status
-from kassa.invoices.queries import CallbackLog, View
-from kassa.invoices.returns import operations as returns
-from kassa.invoices.returns.asked import AskedRefund
-from kassa.invoices.returns.asking import send
-from kassa.invoices.terms import draw_up
+from kassa.invoices.operations import create as creation
+from kassa.invoices.operations import refund as returns
+from kassa.invoices.operations.refund import send
+from kassa.invoices.rules.invoice import OPEN, Status
+from kassa.invoices.rules.snapshot import CallbackLog, Snapshot
+from kassa.invoices.tables import events
 from kassa.jsonapi import fields
 from kassa.platform import Platform
 
@@ -58,9 +60,11 @@ async def list_invoices(
 
 @command(app, "show", opened_platform, "kassa invoices show order-1", "kassa invoices show cpi_… --json")
 async def show(platform: Platform, name: InvoiceName, *, account_id: AccountOption = None) -> Shown:
-    """Show an invoice: what was asked for, what was paid, what went back, and its callbacks."""
+    """Show an invoice: what was asked for, what was paid, what went back, its callbacks, and its timeline."""
     account, view = await finding.find(platform, name, account_id)
-    return printing.fact_list(_facts(platform, account, view), document.private(platform, account, view))
+    happened = await events.of_invoice(platform.pool, view.invoice.invoice_id, account_id=account.account_id)
+    facts = _facts(platform, account, view)
+    return timeline.shown(facts, document.private(platform, account, view), happened)
 
 
 @command(
@@ -103,8 +107,8 @@ async def create(
         "test_mode": choosing.in_test_mode(account, live=live),
     }
     errors: dict[str, str] = {}
-    asked = fields.read(Asked, members, errors)
-    invoice, customer = await draw_up(platform, account, asked, errors, source=SOURCE)
+    asked = fields.read(CreateInvoice, members, errors)
+    invoice, customer = await draft(platform, account, asked, errors, source=SOURCE)
     view, created = await creation.create(platform, account, invoice, customer, client_ip="")
     if not created:
         raise Invalid({"--reference": f"{view.invoice.invoice_id} has this reference_id already."})
@@ -133,11 +137,11 @@ async def refund(
         "amount": amount,
         "description": description,
     }
-    asked = fields.read(AskedRefund, members, errors)
+    asked = fields.read(RefundRequest, members, errors)
     if errors:
         raise Invalid(errors)
     refund_id = ids.new_id("ref", account.tag)
-    begun, created = await returns.begin(platform, account, view.invoice, asked, refund_id=refund_id)
+    begun, created = await returns.request(platform, account, view, asked, refund_id=refund_id)
     if not created:
         raise Invalid({"--reference": f"The refund {begun.refund_id} has this reference_id already."})
     after = await send(platform, begun)
@@ -151,7 +155,7 @@ def _pairs(words: list[str]) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
-def _row(view: View) -> tuple[str, ...]:
+def _row(view: Snapshot) -> tuple[str, ...]:
     invoice = view.invoice
     return (
         invoice.invoice_id,
@@ -163,7 +167,7 @@ def _row(view: View) -> tuple[str, ...]:
     )
 
 
-def _facts(platform: Platform, account: Account, view: View) -> list[tuple[str, str]]:
+def _facts(platform: Platform, account: Account, view: Snapshot) -> list[tuple[str, str]]:
     invoice = view.invoice
     listed = [
         ("invoice", invoice.invoice_id),
@@ -191,7 +195,7 @@ def _answer(log: CallbackLog) -> str:
     return f"answered {log.response_code}" if log.response_code else "not answered yet"
 
 
-def _mode(view: View) -> str:
+def _mode(view: Snapshot) -> str:
     return "test" if view.invoice.test_mode else "live"
 
 

@@ -8,20 +8,20 @@ import typer
 from kassa import config
 from kassa.accounts import demo, operations, queries
 from kassa.accounts.keys import KINDS
-from kassa.accounts.model import AccountKey
+from kassa.accounts.model import Account, AccountKey
 from kassa.cli import choosing, printing
-from kassa.cli.commands import AccountOption, command, group, nothing
+from kassa.cli.commands import AccountOption, account_command, command, group, nothing
 from kassa.cli.opened import Opened, opened
+from kassa.cli.operator import operator
 from kassa.cli.printing import Shown
 from kassa.errors import Invalid, NotFound
 
 app = group("API keys and private keys.")
 
 
-@command(app, "list", opened, "kassa keys list", "kassa keys list --account coma_…")
-async def list_keys(kassa: Opened, *, account_id: AccountOption = None) -> Shown:
+@account_command(app, "list", "kassa keys list", "kassa keys list --account coma_…")
+async def list_keys(kassa: Opened, account: Account) -> Shown:
     """List an account's keys: public ones whole, the others by their last characters."""
-    account = await choosing.chosen(kassa.pool, account_id)
     found = await queries.keys(kassa.pool, account_id=account.account_id)
     heads = ("key", "kind", "text", "created", "state")
     return printing.rows(heads, (_row(each) for each in found), found, empty="The account has no keys.")
@@ -49,23 +49,27 @@ async def roll(
     account = await choosing.chosen(kassa.pool, account_id)
     key_kind, test_mode = KINDS[kind]
     rolled = await operations.roll_key(
-        kassa.pool, kassa.root, kassa.clock, account_id=account.account_id, kind=key_kind, test_mode=test_mode
+        kassa.pool,
+        kassa.root,
+        kassa.clock,
+        account_id=account.account_id,
+        kind=key_kind,
+        test_mode=test_mode,
+        by=operator(),
     )
     return printing.fact_list(
         [("key", rolled.key_id), (kind, rolled.text)], {"key_id": rolled.key_id, kind: rolled.text}
     )
 
 
-@command(app, "revoke", opened, "kassa keys revoke key_…")
+@account_command(app, "revoke", "kassa keys revoke key_…")
 async def revoke(
     kassa: Opened,
+    account: Account,
     key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, key_…, from kassa keys list.")],
-    *,
-    account_id: AccountOption = None,
 ) -> Shown:
     """Refuse a key from now on."""
-    account = await choosing.chosen(kassa.pool, account_id)
-    await operations.revoke_key(kassa.pool, kassa.clock, account_id=account.account_id, key_id=key_id)
+    await operations.revoke_key(kassa.pool, kassa.clock, account_id=account.account_id, key_id=key_id, by=operator())
     return printing.line(f"{key_id} is revoked.", {"key_id": key_id, "state": "revoked"})
 
 

@@ -19,12 +19,12 @@ class Place(NamedTuple):
     """Where a command is, and what the list of commands says of it."""
 
     module: str
-    """The module under ``kassa.cli``: its ``app`` is a group, or its function ``name`` is the command."""
+    """The module under ``kassa.cli``: its ``app`` is a group or a command, else its function ``name`` is one."""
     panel: str
     help: str
     name: str | None = None
     examples: tuple[str, ...] = ()
-    """For a function; the commands of a group bring their own."""
+    """For a function; others bring their own."""
 
 
 _LISTEN: Final = (
@@ -32,19 +32,16 @@ _LISTEN: Final = (
     "kassa listen --status processed --print-json",
     "KASSA_API_KEY=coma_…:… kassa listen --api https://pay.example",
 )
-_OPEN: Final = ("kassa open shop", "kassa open order-1", "kassa open docs --print")
-_TRIGGER: Final = ("kassa trigger paid order-1", "kassa trigger declined cpi_…", "kassa trigger chargeback order-1")
 _LOGS: Final = ("kassa logs --follow", "kassa logs --invoice cpi_…", "kassa logs --level warning -n 200 --json")
 
 COMMANDS: Final = {
     "invoices": Place("invoices", PAYMENTS, "Look at invoices, make one, refund one."),
+    "disputes": Place("disputes", PAYMENTS, "Chargebacks, and what became of them."),
     "moderation": Place("moderation", PAYMENTS, "Review held payments: approve, reject."),
     "rules": Place("rules", PAYMENTS, "Rules that hold payments for review."),
     "callbacks": Place("callbacks", PAYMENTS, "Callbacks: why one failed, and sending it again."),
-    "open": Place(
-        "open", DEVELOPING, "Open the shop, the docs, the bank or an invoice in a browser.", "open_page", _OPEN
-    ),
-    "trigger": Place("trigger", DEVELOPING, "Make something happen to a test invoice.", "trigger", _TRIGGER),
+    "open": Place("open", DEVELOPING, "Open the shop, the docs, the bank or an invoice in a browser."),
+    "trigger": Place("trigger", DEVELOPING, "Make something happen to a test invoice."),
     "listen": Place("listen", DEVELOPING, "Print callbacks as they come, or pass them on.", "listen", _LISTEN),
     "cards": Place("cards", DEVELOPING, "Test cards, and how to make the test bank misbehave.", "cards"),
     "clock": Place("clock", DEVELOPING, "Test mode's clock: expiry, retries and reports follow it."),
@@ -54,14 +51,18 @@ COMMANDS: Final = {
     "providers": Place("providers", MERCHANTS, "An account's accounts at payment providers."),
     "ledger": Place("ledger", BOOKS, "Verify the books, and read them."),
     "reconcile": Place("reconcile", BOOKS, "Compare the books with the providers'."),
-    "cases": Place("cases", BOOKS, "Differences between the books and the providers'."),
+    "discrepancies": Place("discrepancies", BOOKS, "Differences between the books and the providers'."),
     "rates": Place("rates", BOOKS, "Exchange rates."),
     "catalogue": Place("catalogue", BOOKS, "Import methods, services and currencies."),
     "logs": Place("logs", RUNNING, "Read what the running Kassa logs.", "logs", _LOGS),
     "serve": Place(
-        "serve", RUNNING, "Run the gateway until Ctrl-C.", "serve", ("kassa serve --demo", "kassa serve --only worker")
+        "serve",
+        RUNNING,
+        "Run the gateway until Ctrl-C.",
+        "serve",
+        ("kassa serve --demo", "kassa serve --workers 4", "kassa serve --only worker"),
     ),
-    "migrate": Place("migrate", RUNNING, "Bring the database up to date.", "migrate"),
+    "migrate": Place("migrate", RUNNING, "Bring the database up to date."),
     "doctor": Place("doctor", RUNNING, "Check what Kassa needs on this machine.", "doctor"),
 }
 

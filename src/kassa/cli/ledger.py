@@ -16,7 +16,7 @@ from kassa.db.view import one_moment
 from kassa.ledger import operations, queries
 from kassa.ledger.listing.model import Listed
 from kassa.ledger.listing.reading import listed
-from kassa.ledger.model import DEBIT_NORMAL, Purse
+from kassa.ledger.model import DEBIT_NORMAL, LedgerAccount
 from kassa.ledger.verification import Report, verify
 
 app = group("Verify the books, and read them.")
@@ -62,22 +62,24 @@ async def balances(kassa: Opened, *, account_id: AccountOption = None, live: Liv
     async with one_moment(kassa.pool) as connection:
         found = await operations.balances(connection, account_id=account.account_id, test_mode=test_mode)
     lines = [
-        (currency, purse.value, money.to_fixed(found[purse, currency], currency))
+        (currency, each.value, money.to_fixed(found[each, currency], currency))
         for currency in sorted({currency for _, currency in found})
-        for purse in Purse
-        if (purse, currency) in found
+        for each in LedgerAccount
+        if (each, currency) in found
     ]
-    return _shown(("currency", "purse", "balance"), lines, test_mode=test_mode)
+    return _shown(("currency", "ledger_account", "balance"), lines, test_mode=test_mode)
 
 
-@command(app, "statement", opened, "kassa ledger statement", "kassa ledger statement --purse fees --currency USD")
+@command(
+    app, "statement", opened, "kassa ledger statement", "kassa ledger statement --ledger-account fees --currency USD"
+)
 async def statement(
     kassa: Opened,
     *,
     account_id: AccountOption = None,
     live: LiveOption = None,
     currency: Annotated[str | None, typer.Option(help="Only this currency.")] = None,
-    purse: Annotated[Purse, typer.Option(help="Which ledger account.")] = Purse.ACTIVE,
+    ledger_account: Annotated[LedgerAccount, typer.Option(help="Which ledger account.")] = LedgerAccount.ACTIVE,
 ) -> Shown:
     """Show what came into a ledger account and what went out of it, entry by entry, with the balance after each."""
     account = await choosing.chosen(kassa.pool, account_id)
@@ -87,7 +89,7 @@ async def statement(
         lines = [
             line
             async for entry in _entries(connection, account.account_id, test_mode=test_mode)
-            for line in _lines(entry, purse, wanted)
+            for line in _lines(entry, ledger_account, wanted)
         ]
     return _shown(_HEADS, lines, test_mode=test_mode)
 
@@ -98,12 +100,12 @@ def _shown(heads: tuple[str, ...], lines: Sequence[tuple[str, ...]], *, test_mod
     return printing.rows(heads, lines, [dict(zip(heads, line, strict=True)) for line in lines], empty=empty)
 
 
-def _lines(entry: Listed, purse: Purse, wanted: str | None) -> Iterable[tuple[str, ...]]:
+def _lines(entry: Listed, ledger_account: LedgerAccount, wanted: str | None) -> Iterable[tuple[str, ...]]:
     """Yield a line for each currency in which an entry moved a ledger account."""
     moved: dict[str, int] = {}
     for transfer in entry.posted.transfers:
-        if purse in (transfer.debit, transfer.credit) and wanted in (None, transfer.currency):
-            grows = (transfer.debit is purse) == (purse in DEBIT_NORMAL)
+        if ledger_account in (transfer.debit, transfer.credit) and wanted in (None, transfer.currency):
+            grows = (transfer.debit is ledger_account) == (ledger_account in DEBIT_NORMAL)
             change = transfer.amount if grows else -transfer.amount
             moved[transfer.currency] = moved.get(transfer.currency, 0) + change
     first = entry.posted.rows[0]
@@ -115,7 +117,7 @@ def _lines(entry: Listed, purse: Purse, wanted: str | None) -> Iterable[tuple[st
             first.invoice_id or "",
             currency,
             money.to_fixed(minor, currency),
-            money.to_fixed(entry.balances[purse, currency], currency),
+            money.to_fixed(entry.balances[ledger_account, currency], currency),
         )
 
 

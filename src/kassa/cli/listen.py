@@ -21,7 +21,7 @@ from kassa.clock import Clock
 from kassa.db.home import announced
 from kassa.demo.inbox import Body
 from kassa.errors import Invalid, KassaError, NotFound, Unauthorized
-from kassa.invoices.model import Status
+from kassa.invoices.rules.invoice import Status
 from kassa.outbound import Outbound
 
 _FORWARD_SECONDS: Final = 15.0

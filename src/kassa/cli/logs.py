@@ -14,8 +14,8 @@ import typer
 
 from kassa import config
 from kassa.cli.choosing import printable
-from kassa.cli.journal import Journal
 from kassa.errors import Invalid, NotFound
+from kassa.serving.journal import Journal
 
 _LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _FIRST: Final = ("timestamp", "level", "event")
@@ -89,7 +89,7 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 
 def _pause() -> None:
-    time.sleep(_PAUSE_SECONDS)  # noqa: TID251  # no system tells of a file's growth in the same way as another
+    time.sleep(_PAUSE_SECONDS)  # noqa: TID251  # each system reports a file's growth in a way of its own
 
 
 def _wanted(invoice: str | None, least: int) -> Callable[[bytes], bool]:

@@ -1,29 +1,25 @@
 """``kassa migrate``: brings the database up to date."""
 
-import asyncio
 import os
-from typing import Annotated
-
-import typer
+from contextlib import AbstractAsyncContextManager
 
 from kassa import config
 from kassa.cli import printing
+from kassa.cli.commands import alone, command
+from kassa.cli.printing import Shown
 from kassa.db import migrate as migrations
 from kassa.db.home import open_database
 
+app = alone()
 
-def migrate(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+
+def _database() -> AbstractAsyncContextManager[str]:
+    return open_database(config.load(os.environ), migrated=False, creates=True)
+
+
+@command(app, "migrate", _database)
+async def migrate(url: str) -> Shown:
     """Apply the migrations that the database waits for; nothing happens when there are none."""
-    applied = asyncio.run(_migrate())
-    if as_json:
-        printing.document({"applied": applied})
-        return
-    for name in applied:
-        typer.echo(f"applied {name}")
-    if not applied:
-        typer.echo("The database is up to date.")
-
-
-async def _migrate() -> list[str]:
-    async with open_database(config.load(os.environ), migrated=False, creates=True) as url:
-        return await migrations.migrate(url)
+    applied = await migrations.migrate(url)
+    text = "\n".join(f"applied {name}" for name in applied) or "The database is up to date."
+    return printing.line(text, {"applied": applied})

@@ -1,6 +1,5 @@
 """``kassa moderation``: held payments, and what is decided on them."""
 
-import getpass
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Final
@@ -11,10 +10,11 @@ from kassa import money
 from kassa.cli import choosing, printing
 from kassa.cli.commands import OneOrAll, command, group
 from kassa.cli.opened import Opened, opened, opened_platform
+from kassa.cli.operator import operator
 from kassa.cli.printing import Shown
 from kassa.errors import Invalid
-from kassa.invoices.decisions import operations as decisions
-from kassa.invoices.queries import View
+from kassa.invoices.operations import review as decisions
+from kassa.invoices.rules.snapshot import Snapshot
 from kassa.moderation import queries
 from kassa.moderation.model import Verdict
 from kassa.moderation.queries import Waiting
@@ -26,7 +26,9 @@ NOTE_LENGTH_MAX: Final = 2000
 
 InvoiceId = Annotated[str, typer.Argument(metavar="INVOICE", help="The invoice's id, cpi_….")]
 Note = Annotated[str | None, typer.Option(help="Why; kept beside the decision.")]
-By = Annotated[str | None, typer.Option(help="Who decides; by default the user who runs this.", show_default=False)]
+By = Annotated[
+    str | None, typer.Option(help="Who decides; else KASSA_OPERATOR, else the user who runs this.", show_default=False)
+]
 
 
 @command(app, "list", opened, "kassa moderation list", "kassa moderation list --account coma_… --json")
@@ -81,18 +83,24 @@ async def settle(
 ) -> Shown:
     """Take an invoice off the list: what went wrong was put right elsewhere.
 
-    Books what went back otherwise than asked at what was really sent; no other money moves by it.
+    Books what went back in another amount than was asked for at what was really sent; no other money moves by it.
     """
     return await _decided(platform, invoice_id, decisions.settle, note=note, by=by)
 
 
 async def _decided(
-    platform: Platform, invoice_id: str, deciding: Callable[..., Awaitable[View]], *, note: str | None, by: str | None
+    platform: Platform,
+    invoice_id: str,
+    deciding: Callable[..., Awaitable[Snapshot]],
+    *,
+    note: str | None,
+    by: str | None,
 ) -> Shown:
     if note is not None and (len(note) > NOTE_LENGTH_MAX or not note.isprintable()):
         raise Invalid({"note": f"This value should be one line of {NOTE_LENGTH_MAX} characters or less."})
+    who = operator(by)
     account = await choosing.owner(platform.pool, invoice_id, "cpi", "invoice")
-    view = await deciding(platform, account, invoice_id, by=f"operator {by or getpass.getuser()}", note=note)
+    view = await deciding(platform, account, invoice_id, by=who, note=note)
     document = {"invoice_id": invoice_id, "status": view.invoice.status}
     return printing.line(f"{invoice_id} is {view.invoice.status}.", document)
 

@@ -1,36 +1,43 @@
 """``kassa open``: the pages of the Kassa that runs on this home, in a browser."""
 
-import asyncio
 import os
 from typing import Annotated
 
 import typer
 
 from kassa import config
-from kassa.cli import browser, finding, printing
-from kassa.cli.commands import AccountOption
+from kassa.cli import browser, finding
+from kassa.cli.commands import AccountOption, alone, command, nothing
 from kassa.cli.opened import opened_platform, where_it_runs
+from kassa.cli.printing import Shown
 from kassa.db.home import announced
 from kassa.errors import NotFound
 
+app = alone()
 
-def open_page(
+
+@command(app, "open", nothing, "kassa open shop", "kassa open order-1", "kassa open docs --print")
+async def open_page(
+    _: None,
     page: Annotated[
         str, typer.Argument(metavar="[shop|docs|bank|INVOICE]", help="Which page; else the first one.")
     ] = "",
     *,
     only_print: Annotated[bool, typer.Option("--print", help="Print the address alone.")] = False,
     account_id: AccountOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the address as JSON, and open nothing.")] = False,
-) -> None:
-    """Print the address of a page and open it: the demo shop, the API's documentation, the bank's desk, an invoice."""
-    url = _page(page) or asyncio.run(_invoice(page, account_id))
-    if as_json:
-        printing.document({"url": url})
-        return
-    typer.echo(url)
-    if not only_print:
-        browser.visit(url)
+) -> Shown:
+    """Print the address of a page and open it: the demo shop, the API's documentation, the bank's desk, an invoice.
+
+    With --json nothing is opened.
+    """
+    url = _page(page) or await _invoice(page, account_id)
+
+    def words() -> None:
+        typer.echo(url)
+        if not only_print:
+            browser.visit(url)
+
+    return Shown(document={"url": url}, words=words)
 
 
 def _page(page: str) -> str | None:

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from kassa import app, config
 from kassa.accounts import demo
 from kassa.catalogue.directory import Catalogue
-from kassa.cli.roles import addressed
 from kassa.clock import Clock
 from kassa.config import Settings
 from kassa.db import pool as database
@@ -18,6 +17,7 @@ from kassa.db.home import announced, load_root, open_database
 from kassa.outbound import Outbound
 from kassa.platform import Platform
 from kassa.sealing import Root
+from kassa.serving.roles import addressed
 
 _CONNECTIONS = 2
 _CLOSE_SECONDS = 2.0
@@ -33,9 +33,9 @@ class Opened:
 
 
 def guard() -> Outbound:
-    """Return what tells whether callbacks are sent to an address, as far as this home's settings say.
+    """Return what says whether callbacks are sent to an address, as far as this home's settings say.
 
-    A home with a demo account is one of demo mode, though this command was not told so.
+    A home with a demo account is one of demo mode, though this command does not know it.
     """
     settings = config.load(os.environ)
     return Outbound(replace(settings, demo=settings.demo or demo.kept(settings.home_path()) is not None))

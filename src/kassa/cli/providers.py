@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from kassa.accounts.model import ListedProviderAccount
+from kassa.accounts.model import Account, ListedProviderAccount
 from kassa.accounts.providers import operations, queries
-from kassa.cli import choosing, printing
-from kassa.cli.commands import AccountOption, command, group
-from kassa.cli.opened import Opened, opened
+from kassa.cli import printing
+from kassa.cli.commands import account_command, group
+from kassa.cli.opened import Opened
+from kassa.cli.operator import operator
 from kassa.cli.printing import Shown
 from kassa.errors import Invalid
 from kassa.providers.registry import installed
@@ -18,21 +19,16 @@ from kassa.providers.registry import installed
 app = group("An account's accounts at payment providers.")
 
 
-@command(app, "list", opened, "kassa providers list")
-async def list_providers(kassa: Opened, *, account_id: AccountOption = None) -> Shown:
+@account_command(app, "list", "kassa providers list")
+async def list_providers(kassa: Opened, account: Account) -> Shown:
     """List an account's accounts at providers."""
-    account = await choosing.chosen(kassa.pool, account_id)
     return _shown(await queries.listed(kassa.pool, account_id=account.account_id))
 
 
-@command(
-    app,
-    "add",
-    opened,
-    "kassa providers add --provider CODE --merchant-id ID --live --secret NAME",
-)
+@account_command(app, "add", "kassa providers add --provider CODE --merchant-id ID --live --secret NAME")
 async def add(
     kassa: Opened,
+    account: Account,
     *,
     provider: Annotated[str, typer.Option(metavar="CODE", help="The provider, by its code.")],
     merchant_id: Annotated[str, typer.Option(metavar="ID", help="How the provider knows the merchant.")],
@@ -49,7 +45,6 @@ async def add(
         list[str] | None,
         typer.Option(metavar="CODE", help="A service to stand behind; repeatable; else all that there are."),
     ] = None,
-    account_id: AccountOption = None,
 ) -> Shown:
     """Put an account at a provider behind an account's services.
 
@@ -58,7 +53,6 @@ async def add(
     """
     if provider not in installed():
         raise Invalid({"provider": f"This value should be one that is installed: {', '.join(installed())}."})
-    account = await choosing.chosen(kassa.pool, account_id)
     found = await operations.add(
         kassa.pool,
         kassa.root,
@@ -69,20 +63,19 @@ async def add(
         test_mode=not live,
         secrets=_secrets(secret or []),
         codes=service or [],
+        by=operator(),
     )
     return _shown([found])
 
 
-@command(app, "remove", opened, "kassa providers remove ma_…")
+@account_command(app, "remove", "kassa providers remove ma_…")
 async def remove(
     kassa: Opened,
+    account: Account,
     provider_account_id: Annotated[str, typer.Argument(metavar="ID", help="The provider account, ma_….")],
-    *,
-    account_id: AccountOption = None,
 ) -> Shown:
     """Let a provider account take no new payments; those that it has taken go on."""
-    account = await choosing.chosen(kassa.pool, account_id)
-    await operations.remove(kassa.pool, kassa.clock, account.account_id, provider_account_id)
+    await operations.remove(kassa.pool, kassa.clock, account.account_id, provider_account_id, by=operator())
     document = {"provider_account_id": provider_account_id, "state": "removed"}
     return printing.line(f"{provider_account_id} takes no new payments.", document)
 

@@ -14,7 +14,7 @@ from kassa.cli.commands import command, group
 from kassa.cli.opened import Opened, opened
 from kassa.cli.printing import Shown
 from kassa.errors import Invalid, KassaError
-from kassa.invoices.lifetime import moment
+from kassa.invoices.creating.lifetime import moment
 from kassa.outbound import Outbound
 from kassa.rates import operations, queries
 from kassa.rates.model import BANKS, Quote, Source, to_text

@@ -15,7 +15,7 @@ from kassa.errors import NotFound, ProviderGarbled, ProviderSilent
 from kassa.platform import Platform
 from kassa.reconciliation.comparing import Result, compared
 from kassa.reconciliation.turns import queries
-from kassa.reconciliation.turns.queries import Standing
+from kassa.reconciliation.turns.queries import Schedule
 
 app = group("Compare the books with the providers'.")
 
@@ -47,13 +47,13 @@ async def run(
 ) -> Shown:
     """Compare our books of a time with each provider's statement; exit code 1 where they differ or cannot be compared.
 
-    What differs becomes a case. Where the provider's answer may mend it, the running Kassa asks; nothing else changes.
+    What differs becomes a discrepancy. Where the provider's answer may end it, Kassa asks; nothing else changes.
     """
     found = [
-        await _compare_one(platform, each.account_id, standing, since, until)
+        await _compare_one(platform, each.account_id, planned, since, until)
         for each in await choosing.one_or_all(platform.pool, account_id)
-        for standing in await queries.standings(platform.pool, account_id=each.account_id)
-        if live is None or live is not standing.test_mode
+        for planned in await queries.schedules(platform.pool, account_id=each.account_id)
+        if live is None or live is not planned.test_mode
     ]
     return printing.rows(
         _HEADS,
@@ -69,43 +69,43 @@ async def run(
 async def schedule(kassa: Opened, *, account_id: OneOrAll = None) -> Shown:
     """List when the books of each provider account were compared, when they are next, and what prevents it."""
     found = [
-        (each.account_id, standing)
+        (each.account_id, planned)
         for each in await choosing.one_or_all(kassa.pool, account_id)
-        for standing in await queries.standings(kassa.pool, account_id=each.account_id)
+        for planned in await queries.schedules(kassa.pool, account_id=each.account_id)
     ]
     lines = (
         (
             each,
-            standing.provider_account_id,
-            _mode(standing),
-            _moment(standing.reconciled_at),
-            _moment(standing.reconcile_at),
-            standing.reconcile_problem or "",
+            planned.provider_account_id,
+            _mode(planned),
+            _moment(planned.reconciled_at),
+            _moment(planned.reconcile_at),
+            planned.reconcile_problem or "",
         )
-        for each, standing in found
+        for each, planned in found
     )
-    document = [{"account_id": each, **msgspec.structs.asdict(standing)} for each, standing in found]
+    document = [{"account_id": each, **msgspec.structs.asdict(planned)} for each, planned in found]
     heads = ("account", "provider_account", "mode", "compared", "next", "problem")
     return printing.rows(heads, lines, document, empty="No account has a provider account to compare with.")
 
 
 async def _compare_one(
-    platform: Platform, account_id: str, standing: Standing, since: datetime | None, until: datetime | None
+    platform: Platform, account_id: str, planned: Schedule, since: datetime | None, until: datetime | None
 ) -> dict[str, Any]:
-    end = until.replace(tzinfo=UTC) if until else platform.clock.now(test_mode=standing.test_mode)
+    end = until.replace(tzinfo=UTC) if until else platform.clock.now(test_mode=planned.test_mode)
     begin = since.replace(tzinfo=UTC) if since else end - _DAY
     problem, result = "", None
     try:
         result = await compared(
-            platform, account_id, standing.provider_account_id, since=begin, until=end if until else None
+            platform, account_id, planned.provider_account_id, since=begin, until=end if until else None
         )
     except (ProviderSilent, ProviderGarbled, NotFound) as error:
         problem = error.detail
     found = result or Result(lines=0, entries=0, kinds={}, asked=0, closed=0, open=0)
     return {
         "account": account_id,
-        "provider_account": standing.provider_account_id,
-        "mode": _mode(standing),
+        "provider_account": planned.provider_account_id,
+        "mode": _mode(planned),
         "compared": result is not None,
         "lines": found.lines,
         "entries": found.entries,
@@ -126,8 +126,8 @@ def _summary(rows: list[dict[str, Any]]) -> str:
     return f"Read {lines} lines of statements and {entries} movements of ours: {found}."
 
 
-def _mode(standing: Standing) -> str:
-    return "test" if standing.test_mode else "live"
+def _mode(planned: Schedule) -> str:
+    return "test" if planned.test_mode else "live"
 
 
 def _moment(moment: datetime | None) -> str:

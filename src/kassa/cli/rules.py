@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
-from kassa.cli import choosing, printing
-from kassa.cli.commands import AccountOption, command, group
-from kassa.cli.opened import Opened, opened
+from kassa.accounts.model import Account
+from kassa.cli import printing
+from kassa.cli.commands import account_command, group
+from kassa.cli.opened import Opened
+from kassa.cli.operator import operator
 from kassa.cli.printing import Shown
 from kassa.moderation import operations, queries, terms
 from kassa.moderation.model import Rule, words
@@ -15,23 +17,22 @@ from kassa.moderation.model import Rule, words
 app = group("Rules that hold payments for review.")
 
 
-@command(app, "list", opened, "kassa rules list")
-async def list_rules(kassa: Opened, *, account_id: AccountOption = None) -> Shown:
+@account_command(app, "list", "kassa rules list")
+async def list_rules(kassa: Opened, account: Account) -> Shown:
     """List an account's rules."""
-    account = await choosing.chosen(kassa.pool, account_id)
     return _shown(await queries.rules(kassa.pool, account_id=account.account_id))
 
 
-@command(
+@account_command(
     app,
     "add",
-    opened,
     "kassa rules add amount --currency USD --at-least 500",
     "kassa rules add country --countries NG,PK",
     "kassa rules add velocity --by card --count successes --more-than 3 --minutes 60",
 )
 async def add(
     kassa: Opened,
+    account: Account,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="amount, country or velocity.")],
     *,
     currency: Annotated[str | None, typer.Option(help="amount: of which payments.")] = None,
@@ -41,7 +42,6 @@ async def add(
     count: Annotated[str | None, typer.Option(help="velocity: attempts or successes.")] = None,
     more_than: Annotated[str | None, typer.Option(metavar="NUMBER", help="velocity: so many pass.")] = None,
     minutes: Annotated[str | None, typer.Option(help="velocity: in how long.")] = None,
-    account_id: AccountOption = None,
 ) -> Shown:
     """Add a rule. A payment that it catches is held until someone approves or rejects it: kassa moderation."""
     texts = {
@@ -54,21 +54,22 @@ async def add(
         "minutes": minutes,
     }
     wanted = terms.read(kind, {name: text for name, text in texts.items() if text is not None})
-    account = await choosing.chosen(kassa.pool, account_id)
-    await operations.add_rule(kassa.pool, account.account_id, wanted, now=kassa.clock.now(test_mode=False))
+    await operations.add_rule(
+        kassa.pool, account.account_id, wanted, now=kassa.clock.now(test_mode=False), by=operator()
+    )
     return _shown(await queries.rules(kassa.pool, account_id=account.account_id))
 
 
-@command(app, "remove", opened, "kassa rules remove rule_…")
+@account_command(app, "remove", "kassa rules remove rule_…")
 async def remove(
     kassa: Opened,
+    account: Account,
     rule_id: Annotated[str, typer.Argument(metavar="RULE", help="The rule's id, rule_….")],
-    *,
-    account_id: AccountOption = None,
 ) -> Shown:
     """Remove a rule; what it has held stays held."""
-    account = await choosing.chosen(kassa.pool, account_id)
-    await operations.remove_rule(kassa.pool, account.account_id, rule_id)
+    await operations.remove_rule(
+        kassa.pool, account.account_id, rule_id, now=kassa.clock.now(test_mode=False), by=operator()
+    )
     return _shown(await queries.rules(kassa.pool, account_id=account.account_id))
 
 

@@ -7,17 +7,18 @@ import typer
 
 from kassa import money
 from kassa.accounts import operations
-from kassa.accounts.model import AccountService
+from kassa.accounts.model import Account, AccountService
 from kassa.accounts.services import operations as services_operations
 from kassa.accounts.services import queries
 from kassa.catalogue import queries as catalogue
 from kassa.catalogue.operations import load_builtin
-from kassa.cli import choosing, printing
-from kassa.cli.commands import AccountOption, command, group
-from kassa.cli.opened import Opened, opened
+from kassa.cli import printing
+from kassa.cli.commands import account_command, group
+from kassa.cli.opened import Opened
+from kassa.cli.operator import operator
 from kassa.cli.printing import Shown
 from kassa.errors import Invalid
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 _HPP = "hpp"
 
@@ -36,47 +37,42 @@ class _Wanted(Value, frozen=True, kw_only=True):
     flow: str | None
 
 
-@command(app, "list", opened, "kassa services list", "kassa services list --account coma_… --json")
-async def list_services(kassa: Opened, *, account_id: AccountOption = None) -> Shown:
+@account_command(app, "list", "kassa services list", "kassa services list --account coma_… --json")
+async def list_services(kassa: Opened, account: Account) -> Shown:
     """List an account's services."""
-    account = await choosing.chosen(kassa.pool, account_id)
     return _shown(await queries.services(kassa.pool, account_id=account.account_id))
 
 
-@command(app, "on", opened, "kassa services on payment_card_usd_hpp", "kassa services on --all")
-async def switch_on(
-    kassa: Opened, codes: Codes = None, *, every: Every = False, account_id: AccountOption = None
-) -> Shown:
+@account_command(app, "on", "kassa services on payment_card_usd_hpp", "kassa services on --all")
+async def switch_on(kassa: Opened, account: Account, codes: Codes = None, *, every: Every = False) -> Shown:
     """Switch services on."""
-    account = await choosing.chosen(kassa.pool, account_id)
     await load_builtin(kassa.pool)
     wanted = await catalogue.service_codes(kassa.pool) if every else _named(codes)
-    await operations.switch_services_on(kassa.pool, kassa.clock, account.account_id, wanted)
+    await operations.switch_services_on(kassa.pool, kassa.clock, account.account_id, wanted, by=operator())
     found = await queries.services(kassa.pool, account_id=account.account_id)
     return printing.line(f"All {len(found)} services are on.", found) if every else _shown(found)
 
 
-@command(app, "off", opened, "kassa services off payment_card_usd_hpp")
-async def switch_off(
-    kassa: Opened, codes: Codes = None, *, every: Every = False, account_id: AccountOption = None
-) -> Shown:
+@account_command(app, "off", "kassa services off payment_card_usd_hpp")
+async def switch_off(kassa: Opened, account: Account, codes: Codes = None, *, every: Every = False) -> Shown:
     """Switch services off: they take no new payments."""
-    account = await choosing.chosen(kassa.pool, account_id)
     owned = [each.code for each in await queries.services(kassa.pool, account_id=account.account_id)]
-    await operations.switch_services_off(kassa.pool, account.account_id, owned if every else _named(codes))
+    await operations.switch_services_off(
+        kassa.pool, kassa.clock, account.account_id, owned if every else _named(codes), by=operator()
+    )
     found = await queries.services(kassa.pool, account_id=account.account_id)
     return printing.line(f"All {len(found)} services are off.", found) if every else _shown(found)
 
 
-@command(
+@account_command(
     app,
     "add",
-    opened,
     "kassa services add payment_card_usd_hpp --fee-rate 2.5 --fee-fix 0.30",
     "kassa services add --method qiwi --currency USD --amount-max 500",
 )
 async def add(
     kassa: Opened,
+    account: Account,
     code: Annotated[str | None, typer.Argument(metavar="CODE", help="Such as payment_card_usd_hpp.")] = None,
     *,
     method: Annotated[str | None, typer.Option(help="Instead of a code: the method, such as qiwi.")] = None,
@@ -92,7 +88,6 @@ async def add(
     reserve_lifetime: Annotated[str | None, typer.Option(metavar="MINUTES", help="For how long.")] = None,
     refund_fee_fix: Annotated[str | None, typer.Option(metavar="AMOUNT", help="For each refund.")] = None,
     charge_back_fee_fix: Annotated[str | None, typer.Option(metavar="AMOUNT", help="For each chargeback.")] = None,
-    account_id: AccountOption = None,
 ) -> Shown:
     """Add a service on terms of its own, or change the terms of one.
 
@@ -111,10 +106,9 @@ async def add(
         "charge_back_fee_fix": charge_back_fee_fix,
     }
     terms = {name: text for name, text in texts.items() if text is not None}
-    account = await choosing.chosen(kassa.pool, account_id)
     await load_builtin(kassa.pool)
     wanted = await _code(kassa, _Wanted(code=code, method=method, currency=currency, flow=flow))
-    added = await services_operations.add(kassa.pool, kassa.clock, account.account_id, wanted, terms)
+    added = await services_operations.add(kassa.pool, kassa.clock, account.account_id, wanted, terms, by=operator())
     return _shown([added])
 
 

@@ -11,7 +11,7 @@ Json = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": ["object",
 
 
 class CustomerAttributes(msgspec.Struct, frozen=True, kw_only=True):
-    """What the merchant told of his payer."""
+    """The merchant's description of the payer."""
 
     reference_id: str
     name: str | None

@@ -1,8 +1,8 @@
-"""The payer as the merchant describes him, known within an account and mode by the merchant's ``reference_id``."""
+"""Payers as the merchant describes them, known within an account and mode by the merchant's ``reference_id``."""
 
 from kassa import ids
-from kassa.providers.protocol import Value
 from kassa.sealing import Root
+from kassa.values import Value
 
 
 class Customer(Value, frozen=True, kw_only=True):
@@ -20,8 +20,8 @@ class Customer(Value, frozen=True, kw_only=True):
 
 
 def customer_id(root: Root, *, tag: str, test_mode: bool, reference_id: str) -> str:
-    """Return the id that this customer of this account always has, known without asking the database.
+    """Return the id of this customer of this account, derived without a query.
 
-    So that one statement can write an invoice and its customer, in whichever order.
+    So one statement can write an invoice and its customer, in any order.
     """
     return ids.derived_id("cus", tag, root.derive("customer-id", test_mode=test_mode), tag, reference_id)

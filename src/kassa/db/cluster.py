@@ -1,6 +1,6 @@
 """The embedded database's files: made once, with a login that owns the database ``kassa`` and is no superuser.
 
-The superuser has no password, and only passwords let anyone in, over loopback TCP alone: nobody can log in as one.
+The superuser has no password, and only passwords let anyone in, over loopback TCP alone: no one can log in as one.
 """
 
 import secrets
@@ -45,7 +45,7 @@ def _make(folder: Path, data: Path, programs: Programs) -> str:
     draft.mkdir(mode=0o700)
     if programs.user is not None:
         shutil.chown(draft, programs.user.uid, programs.user.gid)
-    # "reject": the file that initdb writes lets nobody in, should anyone ever start the server without ours.
+    # "reject": the file that initdb writes lets no one in, should anyone ever start the server without ours.
     _run(
         programs,
         "initdb",

@@ -140,7 +140,7 @@ def explained(error: Exception, place: Place) -> str | None:
 
 
 def _refused(error: asyncpg.PostgresError, place: Place) -> str | None:
-    """Return what a server means that answered and let nobody in."""
+    """Return what it means that a server answered and refused the login."""
     role, text = place.role, _first_line(error)
     match error:
         case asyncpg.InvalidPasswordError():

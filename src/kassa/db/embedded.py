@@ -25,6 +25,9 @@ from kassa.errors import DatabaseUnavailable, KassaError
 START_SECONDS = 60.0
 """How long the server may take to answer: after a crash it replays its log first."""
 
+CONNECTIONS_MIN = 100
+"""PostgreSQL's own default."""
+
 _POLL_SECONDS = 0.05
 _RESTART_PAUSE_SECONDS = 2.0
 _PORT_TRIES = 3
@@ -33,7 +36,7 @@ _PR_SET_PDEATHSIG = 1
 _STATUS_LINE = 7
 # How a server is stopped: politely; without putting its files in order; by force; and the seconds that each may take.
 _STOP_SIGNALS = ((signal.SIGINT, 3.0), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 1.0))
-# What is left of a killed server: asked to stop, told to stop, made to stop, at these seconds.
+# What is left of a killed server: stopped politely, then firmly, then killed, at these seconds.
 _SURVIVOR_SIGNALS = ((0.0, signal.SIGINT), (5.0, signal.SIGQUIT), (8.0, signal.SIGKILL))
 _SURVIVOR_SECONDS = 12.0
 
@@ -46,17 +49,19 @@ def folder_mode() -> int:
 
 
 def exists(home: Path) -> bool:
-    """Tell whether a home has an embedded database already."""
+    """Return whether a home has an embedded database already."""
     return (home / "postgres" / "data").exists()
 
 
 @contextlib.asynccontextmanager
-async def running(home: Path, *, port: int = 0) -> AsyncIterator[str]:
+async def running(home: Path, *, port: int = 0, connections: int = 0) -> AsyncIterator[str]:
     """Run the embedded server while the context lasts; the caller holds the home. Gives the owner's URL.
+
+    It takes as many connections as are asked for, and never less than PostgreSQL does by itself.
 
     Raises ``SettingsWrong`` when it can never run here, ``DatabaseUnavailable`` when it does not start this time.
     """
-    server = Server(home / "postgres", port=port)
+    server = Server(home / "postgres", port=port, connections=connections)
     watch = None
     try:
         await server.start()
@@ -72,14 +77,15 @@ async def running(home: Path, *, port: int = 0) -> AsyncIterator[str]:
 class Server:
     """One embedded server and its folder."""
 
-    def __init__(self, folder: Path, *, port: int) -> None:
-        """Take the folder that holds the database's files, and a port, where 0 means any that is free."""
+    def __init__(self, folder: Path, *, port: int, connections: int = 0) -> None:
+        """Take the folder that holds the database's files, a port, where 0 means any that is free, and its size."""
         self.folder = folder
         self.data = folder / "data"
-        # Shown in the title of each process of the server: it tells whose they are when their parent is gone.
+        # Shown in the title of each process of the server: it shows whose they are when their parent is gone.
         self.name = f"kassa-{hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]}"
         self._wanted_port = port
         self._port = port
+        self._connections = max(connections, CONNECTIONS_MIN)
         self._programs: Programs | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._password = ""
@@ -140,7 +146,7 @@ class Server:
         self._process = None
 
     async def _launch(self, programs: Programs) -> None:
-        # Nothing of ours runs on the data any more: whatever process now has the number in this file is a stranger.
+        # Nothing of ours runs on the data any more: any process that now has the number in this file is another one.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         log = self.folder / "log"
         if log.exists() and log.stat().st_size > _LOG_BYTES_MAX:
@@ -168,6 +174,7 @@ class Server:
             f"hba_file={self.folder / 'pg_hba.conf'}",
             "listen_addresses=127.0.0.1",
             f"port={self._port}",
+            f"max_connections={self._connections}",
             "unix_socket_directories=",
             "password_encryption=scram-sha-256",
             "fsync=on",
@@ -175,7 +182,7 @@ class Server:
             "synchronous_commit=on",
             "timezone=UTC",
             "log_timezone=UTC",
-            # Neither values nor statements: a log must not tell what a row holds.
+            # Neither values nor statements: a log must not show what a row holds.
             "log_error_verbosity=terse",
             "log_min_error_statement=panic",
             "log_parameter_max_length_on_error=0",
@@ -192,9 +199,9 @@ class Server:
         raise DatabaseUnavailable(f"The embedded PostgreSQL did not answer within {START_SECONDS:.0f} s.")
 
     def _says_ready(self, pid: int) -> bool:
-        """Tell whether the server itself says so: whoever else listens on the port is not even spoken to."""
-        told = (read_private(self.data / "postmaster.pid") or b"").decode(errors="replace").split("\n")
-        return len(told) > _STATUS_LINE and told[0] == str(pid) and told[_STATUS_LINE].strip() == "ready"
+        """Return whether the server itself says so: another process on the port is not even connected to."""
+        lines = (read_private(self.data / "postmaster.pid") or b"").decode(errors="replace").split("\n")
+        return len(lines) > _STATUS_LINE and lines[0] == str(pid) and lines[_STATUS_LINE].strip() == "ready"
 
     async def _try_connecting(self) -> None:
         try:
@@ -260,5 +267,5 @@ def _last_words(log: Path, offset: int) -> str:
 
 async def _until(true: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:  # noqa: ASYNC110  # a process tells nobody that it ended
+    while not true() and time.monotonic() < deadline:  # noqa: ASYNC110  # a process does not announce that it ended
         await asyncio.sleep(_POLL_SECONDS)

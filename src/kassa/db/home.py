@@ -114,28 +114,28 @@ def announce(
     base_url: str | None = None,
     gate_url: str | None = None,
 ) -> None:
-    """Tell commands where the server on this home answers, where its database is, and in demo mode the bank."""
-    told = ServerFile(
+    """Write down for commands where the server on this home answers, its database is, and in demo mode the bank."""
+    server = ServerFile(
         database_url=database_url, pid=os.getpid(), bank_url=bank_url, base_url=base_url, gate_url=gate_url
     )
-    write_private(home / "server.json", msgspec.json.encode(told))
+    write_private(home / "server.json", msgspec.json.encode(server))
 
 
 def withdraw(home: Path) -> None:
-    """Take back what ``announce`` told."""
+    """Remove what ``announce`` has written."""
     (home / "server.json").unlink(missing_ok=True)
 
 
 def announced(home: Path) -> ServerFile | None:
-    """Return what the running server told, or None when none runs; a file left by a killed one counts for nothing."""
+    """Return what the running server announced, or None when none runs; a killed server's file is ignored."""
     text = read_private(home / "server.json")
     if text is None:
         return None
     try:
-        told = msgspec.json.decode(text, type=ServerFile)
+        server = msgspec.json.decode(text, type=ServerFile)
     except msgspec.DecodeError:
         return None
-    return told if psutil.pid_exists(told.pid) else None
+    return server if psutil.pid_exists(server.pid) else None
 
 
 def load_root(settings: Settings) -> Root:
@@ -210,9 +210,9 @@ async def _running_or_own(stack: contextlib.AsyncExitStack, settings: Settings, 
                 raise _no_kassa(home)
             return await stack.enter_async_context(embedded.running(home, port=settings.database_port))
         except HomeBusy:
-            told = announced(home)
-            if told is not None:
-                return told.database_url
+            server = announced(home)
+            if server is not None:
+                return server.database_url
             if time.monotonic() >= deadline:
                 raise
         await asyncio.sleep(_POLL_SECONDS)

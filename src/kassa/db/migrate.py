@@ -1,4 +1,4 @@
-"""Migrations: numbered SQL files, applied in order, forward only, by whoever starts first."""
+"""Migrations: numbered SQL files, applied in order, forward only, by the process that starts first."""
 
 from pathlib import Path
 

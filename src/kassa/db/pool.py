@@ -6,9 +6,10 @@ import functools
 import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
 import asyncpg
+import msgspec
 from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
 from kassa.db import contact
@@ -22,12 +23,35 @@ Connection: TypeAlias = asyncpg.Connection
 Executor: TypeAlias = asyncpg.Connection | asyncpg.Pool
 """Whatever runs a statement: a connection in a transaction, or a pool for a statement of its own."""
 
+
+class Row(Protocol):
+    """One row that a statement returned, by the names of its columns."""
+
+    def __getitem__(self, column: str, /) -> Any:
+        """Return what a column holds."""
+
+
 Work = TypeVar("Work", bound=Callable[..., Awaitable[Any]])
 
 ACQUIRE_SECONDS = 3.0
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 8.0
 """The client's own limit, past the server's: for a server that does not answer at all."""
+
+
+class PoolSizes(msgspec.Struct, frozen=True, kw_only=True):
+    """How many connections the pools of one process open at most."""
+
+    app: int = 16
+    """Of the role ``kassa_app``."""
+    view: int = 8
+    """Of the role ``kassa_view``."""
+
+    @property
+    def total(self) -> int:
+        """Those of both."""
+        return self.app + self.view
+
 
 _SERVER_SETTINGS = {
     "application_name": "kassa",
@@ -57,14 +81,14 @@ the next time. A lock or a statement that took too long is none of these: it wou
 AGAIN_SECONDS: Final = (0.05, 0.1, 0.2)
 """The longest pause before each new try; as long as chance says, or those who were in each other's way met again."""
 
-# InterfaceError also tells of mistakes in our own code, which must stay visible as such.
+# InterfaceError is also raised for mistakes in our own code, which must stay visible as such.
 _CLOSED = re.compile(r"\b(closed|closing)\b")
 # A server that dies says so on idle connections too; until such a one is seen closed, this is how it takes a statement.
 _LAST_WORDS = re.compile(r"^cannot switch to state \d+; another operation \(\d+\) is in progress")
 
 
 def is_unavailable(error: BaseException | None) -> bool:
-    """Tell whether an error means that the database is away, busy or full, rather than that a statement is wrong."""
+    """Return whether an error means that the database is away, busy or full, rather than that a statement is wrong."""
     if isinstance(error, asyncpg.InterfaceError):
         return _CLOSED.search(str(error)) is not None
     if isinstance(error, asyncpg.InternalClientError):
@@ -89,7 +113,7 @@ class answering:  # noqa: N801  # it is used like a function of contextlib's, wh
 def unit_of_work(work: Work) -> Work:
     """Run the whole of ``work`` again, at most three times, when PostgreSQL has rolled back the transaction in it.
 
-    Everything that opens a ``transaction`` is one. Nothing in it may speak to a stranger, who would hear it again.
+    Everything that opens a ``transaction`` is one. Nothing in it may call another server, which would be called again.
     """
 
     @functools.wraps(work)
@@ -100,14 +124,14 @@ def unit_of_work(work: Work) -> Work:
             except DatabaseUnavailable as error:
                 if not isinstance(error.__cause__, _UNDONE):
                     raise
-            await asyncio.sleep(random.uniform(0, seconds))  # noqa: S311 (nobody gains by guessing it)
+            await asyncio.sleep(random.uniform(0, seconds))  # noqa: S311 (guessing it gains nothing)
         return await work(*args, **kwargs)
 
     return cast("Work", tried)
 
 
 class _Acquired(PoolAcquireContext):
-    """A connection on loan: what goes wrong with it, too, is told in Kassa's words."""
+    """A borrowed connection, whose errors are raised as Kassa's own."""
 
     async def __aenter__(self) -> PoolConnectionProxy:
         pool = cast("Pool", self.pool)

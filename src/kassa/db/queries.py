@@ -1,8 +1,36 @@
 """SQL over what belongs to no merchant: the clock of test mode. One statement a function."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
-from kassa.db.pool import Executor
+import msgspec
+
+from kassa.db.pool import Executor, Row
+
+OBSERVED: Final = """(SELECT test_offset FROM test_clock) AS test_offset, clock_timestamp() AS database_now,
+    (SELECT count(*) FROM currencies) AS currencies"""
+"""The columns of an ``Observed``, for a statement that has more to ask."""
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator or the database changes beside a process, at one moment."""
+
+    test_offset: timedelta
+    database_now: datetime
+    currencies: int
+    """How many the catalogue has: none ever leaves it or changes its exponent."""
+
+    @classmethod
+    def of(cls, record: Row) -> "Observed":
+        """Read a row that has the columns ``OBSERVED``."""
+        return cls(**{name: record[name] for name in cls.__struct_fields__})
+
+
+async def observed(executor: Executor) -> Observed:
+    """Return what changes beside us, as it is now."""
+    record = await executor.fetchrow(f"SELECT {OBSERVED}")
+    assert record is not None  # noqa: S101 - a SELECT without FROM has one row
+    return Observed.of(record)
 
 
 async def test_offset(executor: Executor) -> timedelta:
@@ -29,6 +57,15 @@ async def advance_test_offset(executor: Executor, *, step: timedelta, test_offse
 async def database_now(executor: Executor) -> datetime:
     """Return the database's own clock, which is for nothing but seeing whether it agrees with ours."""
     found: datetime = await executor.fetchval("SELECT clock_timestamp()")
+    return found
+
+
+async def connections_max(executor: Executor) -> int:
+    """Return how many connections the server takes from those who are no superusers."""
+    found: int = await executor.fetchval(
+        "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+        " - coalesce(current_setting('reserved_connections', true)::int, 0)"
+    )
     return found
 
 

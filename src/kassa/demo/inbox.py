@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from kassa.demo import merchant
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 
 class Attributes(Value, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class Body(Value, frozen=True, kw_only=True):
 
 
 def genuine(headers: Mapping[str, str], body: bytes, *, keys: Sequence[str], now: datetime) -> bool:
-    """Tell whether both signatures of a callback were made with one of the keys, and lately.
+    """Return whether both signatures of a callback were made with one of the keys, and recently.
 
     Header names are in lower case.
     """

@@ -1,4 +1,4 @@
-"""The front door in demo mode: what this is, something to buy, and where everything else is."""
+"""The page at ``/`` in demo mode: what this is, something to buy, and where everything else is."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute
 
 from kassa.accounts import demo
 from kassa.demo import shop
-from kassa.pages import front, visits
+from kassa.pages import front, payer_language
 from kassa.pages.templates import page
 from kassa.platform import Platform
 
@@ -18,7 +18,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
         site = platform.settings.base_url or ""
         response = page(
             "demo/landing.html",
-            language=visits.language(request),
+            language=payer_language.of(request),
             site=site,
             test_mode=True,
             shop=demo.NAME,

@@ -1,4 +1,4 @@
-"""What the demo shop remembers, in memory and within bounds: its orders, and the callbacks that it received."""
+"""The demo shop's memory, within bounds: its orders, and the callbacks that it received."""
 
 import json
 from collections import OrderedDict, deque
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from kassa.demo.merchant import PAID, UNPAID, Invoice, Signatures
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 CALLBACKS_MAX: Final = 50
 ORDERS_MAX: Final = 1000
@@ -46,15 +46,15 @@ class Order:
         self.reference_id = reference_id
         self.account_id = account_id
         self.pay_url: str | None = None
-        """Where it is paid, once Kassa has made its invoice."""
+        """Where it is paid, once its invoice exists."""
         self.callback: Received | None = None
-        """The newest that is genuine."""
+        """The newest genuine one."""
         self.paid = False
         """Set once, by the first callback that says so: this is where goods are shipped."""
 
     @property
     def failed(self) -> bool:
-        """Whether its invoice can be paid no more."""
+        """Whether its invoice cannot be paid any more."""
         return not self.paid and self.callback is not None and self.callback.invoice.status in UNPAID
 
     @property
@@ -63,7 +63,7 @@ class Order:
         return not self.paid and not self.failed
 
     def take(self, callback: Received) -> None:
-        """Learn from a genuine callback, unless a newer one has come already."""
+        """Apply a genuine callback, unless a newer one has come."""
         if not callback.invoice.replaces(self.callback.invoice if self.callback else None):
             return
         self.callback = callback
@@ -71,7 +71,7 @@ class Order:
 
 
 class Orders:
-    """All of it."""
+    """All orders and callbacks."""
 
     def __init__(self) -> None:
         self.received: deque[Received] = deque(maxlen=CALLBACKS_MAX)
@@ -83,14 +83,14 @@ class Orders:
         return self._orders.get(reference_id)
 
     def open(self, reference_id: str, account_id: str) -> Order:
-        """Return an order, which exists from now on; the oldest is forgotten where there are too many."""
+        """Return an order, creating it if needed; the oldest is dropped where there are too many."""
         order = self._orders.setdefault(reference_id, Order(reference_id, account_id))
         if len(self._orders) > ORDERS_MAX:
             self._orders.popitem(last=False)
         return order
 
     def take(self, callback: Received) -> None:
-        """Keep a callback, and let its order learn from it if it can be trusted."""
+        """Keep a callback, and apply it to its order if it is genuine."""
         self.received.appendleft(callback)
         order = self._orders.get(callback.invoice.reference_id)
         if callback.genuine and order is not None and order.account_id == callback.account_id:

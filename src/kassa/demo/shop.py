@@ -1,6 +1,6 @@
-"""The demo shop: one product, bought as on any merchant's site, and the callbacks about it (``serve --demo`` only).
+"""The demo shop: one product to buy, and the callbacks about it (``serve --demo`` only).
 
-It knows Kassa as merchants do, over HTTP and with an API key: what they copy from here is ``merchant.py``.
+It uses Kassa as merchants do, over HTTP and with an API key; ``merchant.py`` is the part to copy.
 """
 
 import re
@@ -24,7 +24,7 @@ from kassa.demo import merchant
 from kassa.demo.orders import Order, Orders, Received
 from kassa.errors import KassaError, NotFound
 from kassa.money import to_minor
-from kassa.pages import forms, mishaps, visits
+from kassa.pages import error_pages, forms, payer_language
 from kassa.pages.languages import translations
 from kassa.pages.templates import page
 from kassa.platform import Platform
@@ -56,13 +56,13 @@ def routes(platform: Platform) -> list[BaseRoute]:
         Route("/callbacks", shop.receive, methods=["POST"]),
         Route("/callbacks", shop.list_callbacks, methods=["GET"]),
     ]
-    pages = Starlette(routes=served, exception_handlers=mishaps.handlers(platform.settings.base_url or ""))
+    pages = Starlette(routes=served, exception_handlers=error_pages.handlers(platform.settings.base_url or ""))
     pages.router.redirect_slashes = False
     return [Route(PATH, shop.show, methods=["GET"]), Mount(PATH, pages)]
 
 
 def goods(platform: Platform) -> dict[str, Any]:
-    """Return what a page with a *Buy* button on it is rendered with."""
+    """Return the template values of a page with a *Buy* button."""
     return {
         "price": to_minor(PRICE, CURRENCY),
         "currency": CURRENCY,
@@ -86,7 +86,7 @@ class Shop:
         return self._page(request, "demo/shop.html")
 
     async def buy(self, request: Request) -> Response:
-        """POST ``/demo/shop/buy``: make the order's invoice, and send the payer to the page to pay on.
+        """POST ``/demo/shop/buy``: create the order's invoice, and send the payer to the page to pay on.
 
         The form brings the order's number, so a second click finds the invoice of the first.
         """
@@ -96,7 +96,7 @@ class Shop:
         client = merchant.Client(base_url=self._site, account_id=keys.id, api_key=keys.api_key, send=self._send)
         order = self._orders.open(await self._reference(request), keys.id)
         try:
-            invoice = await client.create_invoice(self._priced(order, visits.language(request)))
+            invoice = await client.create_invoice(self._priced(order, payer_language.of(request)))
         except merchant.Refused as refused:
             return self._no_invoice(request, f"{refused.status} {refused.body.decode(errors='replace')}")
         except KassaError as error:
@@ -133,15 +133,15 @@ class Shop:
         return Response(status_code=HTTPStatus.OK if callback.genuine else HTTPStatus.UNAUTHORIZED)
 
     async def thank(self, request: Request) -> Response:
-        """GET ``/demo/shop/orders/{order-…}``: where the payer comes back to, paid or while that is not known."""
+        """GET ``/demo/shop/orders/{order-…}``: the return address of an order that is paid, or not known to be."""
         return self._order_page(request, left=False)
 
     async def come_back_unpaid(self, request: Request) -> Response:
-        """GET ``/demo/shop/orders/{order-…}/unpaid``: where they come back to without having paid."""
+        """GET ``/demo/shop/orders/{order-…}/unpaid``: the return address of an unpaid order."""
         return self._order_page(request, left=True)
 
     async def list_callbacks(self, request: Request) -> Response:
-        """GET ``/demo/shop/callbacks``: the last ones, newest first."""
+        """GET ``/demo/shop/callbacks``: the latest callbacks, newest first."""
         received = list(self._orders.received)
         newest = received[0] if received else None
         state = f"{newest.callback_id}.{newest.received_at.timestamp()}" if newest else "none"
@@ -151,11 +151,11 @@ class Shop:
         order = self._orders.find(request.path_params["reference_id"])
         if order is None:
             raise NotFound
-        standing = "paid" if order.paid else "failed" if order.failed else "left" if left else "waiting"
+        progress = "paid" if order.paid else "failed" if order.failed else "left" if left else "waiting"
         callback = order.callback
-        state = f"{standing}.{callback.invoice.updated}" if callback else standing
+        state = f"{progress}.{callback.invoice.updated}" if callback else progress
         return self._page(
-            request, "demo/order.html", state=state, order=order, standing=standing, callback=callback, poll=order.open
+            request, "demo/order.html", state=state, order=order, progress=progress, callback=callback, poll=order.open
         )
 
     def _no_invoice(self, request: Request, answer: str) -> Response:
@@ -164,7 +164,7 @@ class Shop:
     def _page(self, request: Request, template: str, *, status: int = HTTPStatus.OK, **values: Any) -> Response:
         response = page(
             template,
-            language=visits.language(request),
+            language=payer_language.of(request),
             site=self._site,
             status=status,
             test_mode=True,
@@ -172,7 +172,7 @@ class Shop:
             **goods(self._platform),
             **values,
         )
-        return visits.remember(request, response)
+        return payer_language.remember(request, response)
 
     async def _reference(self, request: Request) -> str:
         """Return the number of the form's order, or a new one where that order is paid or has failed."""
@@ -211,7 +211,7 @@ class Shop:
             return None
 
     async def _private_keys(self, account: Account | None, *, test_mode: bool) -> tuple[str, ...]:
-        """Return what a merchant has in the settings of their server."""
+        """Return the private keys, which real merchants have in their server's settings."""
         if account is None:
             return ()
         return tuple(await self._platform.accounts.private_keys(account.account_id, test_mode=test_mode))

@@ -6,7 +6,7 @@ See contract#amounts.
 from decimal import Decimal
 from fractions import Fraction
 
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 
 class Tariff(Value, frozen=True, kw_only=True):

@@ -1,1 +1,1 @@
-"""Requests that merchants name: a name is executed once, and its repeats are answered with the first result."""
+"""Idempotency keys: a request is executed once for each key, and repeats get the first result."""

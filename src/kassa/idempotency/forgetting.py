@@ -1,11 +1,12 @@
-"""The worker's job that deletes keys once nobody may rely on them any more."""
+"""The worker's job that deletes keys that have expired."""
 
-from datetime import datetime
 from typing import Final
 
-from kassa.idempotency import operations, queries
+from kassa.db.pool import Row
+from kassa.idempotency import operations
 from kassa.platform import Platform
-from kassa.providers.protocol import Value
+from kassa.values import Value
+from kassa.work.jobs import IDEMPOTENCY_KEYS
 
 
 class Over(Value, frozen=True, kw_only=True):
@@ -17,24 +18,16 @@ class Over(Value, frozen=True, kw_only=True):
 class Forgetting:
     """The worker's job. Keys live by the real clock: they belong to requests, not to a mode."""
 
-    name: Final = "forgetting"
-    per_account: Final = 1
+    queue: Final = IDEMPOTENCY_KEYS
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
-    async def due_accounts(self, now: datetime, *, test_mode: bool) -> list[str]:
-        """Return the accounts that have keys to delete."""
-        return [] if test_mode else await queries.due_accounts(self._platform.pool, now=now)
-
-    async def claim(self, account_id: str, now: datetime, *, test_mode: bool, limit: int) -> list[Over]:
-        """Take an account. Two workers that take the same do no harm."""
-        return [Over(account_id=account_id)]
+    def read(self, row: Row) -> Over:
+        """Return an account that was taken. Two workers that take the same do no harm."""
+        return Over(account_id=row["account_id"])
 
     async def run(self, claim: Over) -> bool:
-        """Delete some of them, and tell whether there were any; what is left is due still."""
+        """Delete some of them, and return whether there were any; what is left stays due."""
         now = self._platform.clock.now(test_mode=False)
         return await operations.forget(self._platform.pool, claim.account_id, now=now) > 0
-
-    async def hand_back(self, claims: list[Over], now: datetime) -> None:
-        """Leave them as they are: due."""

@@ -1,12 +1,12 @@
-"""What an ``Idempotency-Key`` stands for, and what a request gets that brings one again.
+"""The states of an ``Idempotency-Key``, and the answer to a repeat. Pure.
 
-    (first request) ──> under way ──record──> answered ──24 hours──> (forgotten)
+    (first request) ──> running ────record──> answered ──24 hours──> (forgotten)
                            │   └──release──> (forgotten)                 refused: it did nothing, so the key is free
-                           └──its lease ends──> abandoned ──> under way  a crash: the next repeat takes over
+                           └──its lease ends──> abandoned ──> running    a crash: the next repeat takes over
 
-The rules are those of Stripe's API v1; a key with another request gets 422 and one under way 409, as the IETF's draft
-"The Idempotency-Key HTTP Header Field" has it. A request that takes over an abandoned key inherits its ``serial``: the
-id of what it creates is made of it, so that what the first request has created is known as its own.
+The rules are those of Stripe's API v1; a key with another request gets 422 and a running one 409, as in the IETF draft
+"The Idempotency-Key HTTP Header Field". A request that takes over an abandoned key inherits its ``serial``, from which
+the id of the created object is made, so that it recognises what the first request has created.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from typing import Final
 
 from kassa import ids
 from kassa.errors import Invalid, RequestUnderWay
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 HEADER: Final = "Idempotency-Key"
 KEPT: Final = timedelta(hours=24)
@@ -28,21 +28,21 @@ _KEY: Final = re.compile(r"[ -~]{1,255}")
 
 
 class Result(Value, frozen=True, kw_only=True):
-    """What a request was answered with; the body is JSON."""
+    """The answer to a request; the body is JSON."""
 
     status: int
     body: bytes
 
 
-class Met(Value, frozen=True, kw_only=True):
-    """A key that is there already."""
+class KnownKey(Value, frozen=True, kw_only=True):
+    """A key that exists already."""
 
     fingerprint: bytes
     result: Result | None
 
 
 class Claim(Value, frozen=True, kw_only=True):
-    """A key that its holder executes the request of, until the lease ends."""
+    """A key whose request its holder executes, until the lease ends."""
 
     account_id: str
     key: str
@@ -63,24 +63,24 @@ def is_key(text: str) -> bool:
 
 
 def fingerprint(method: str, path: str, body: bytes) -> bytes:
-    """Return what a request is recognised by: another address or body makes another request."""
+    """Return a request's fingerprint: another method, path or body is another request."""
     return hashlib.sha256(b"\n".join((method.encode(), path.encode(), body))).digest()
 
 
-def repeated(met: Met, asked: bytes) -> Result:
+def repeated(known: KnownKey, fingerprint: bytes) -> Result:
     """Return the result that a repeat gets.
 
-    Raises ``Invalid`` where the key stands for another request, ``RequestUnderWay`` where there is no result yet.
+    Raises ``Invalid`` where the key was used for another request, ``RequestUnderWay`` where there is no result yet.
     """
-    if met.fingerprint != asked:
+    if known.fingerprint != fingerprint:
         raise Invalid({HEADER: "This key was used for another request."})
-    if met.result is None:
+    if known.result is None:
         raise RequestUnderWay
-    return met.result
+    return known.result
 
 
-def stands(status: int) -> bool:
-    """Whether a result is kept for repeats. Refusals did nothing and may be mended; 503 may have done anything."""
+def is_kept(status: int) -> bool:
+    """Whether a result is kept for repeats. Refusals did nothing and may be corrected; 503 may have done anything."""
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return status != HTTPStatus.SERVICE_UNAVAILABLE
     return status < HTTPStatus.BAD_REQUEST or status == HTTPStatus.CONFLICT

@@ -1,4 +1,4 @@
-"""What changes a key: it is taken, answered, given up, forgotten. Nothing else writes to its row."""
+"""What changes an idempotency key: claim, record a result, forget. Nothing else writes to its row."""
 
 from datetime import datetime
 
@@ -14,9 +14,9 @@ _FORGOTTEN_AT_ONCE = 1000
 async def claim(
     connection: Executor, *, account_id: str, tag: str, key: str, fingerprint: bytes, now: datetime
 ) -> Claim | Result:
-    """Take a key for the request with this fingerprint, or return the result that stands for it.
+    """Claim a key for the request with this fingerprint, or return its result.
 
-    Raises ``Invalid`` where the key stands for another request, ``RequestUnderWay`` while the first one is executed.
+    Raises ``Invalid`` where the key was used for another request, ``RequestUnderWay`` while the first one is running.
     """
     fresh = ids.new_id("key", tag).removeprefix("key_")
     until = now + LEASE
@@ -32,18 +32,18 @@ async def claim(
     )
     if serial is not None:
         return Claim(account_id=account_id, key=key, serial=serial, resumed=serial != fresh, leased_until=until)
-    met = await queries.met(connection, key, account_id=account_id)
-    if met is None:  # Given up between the two statements.
+    known = await queries.find(connection, key, account_id=account_id)
+    if known is None:  # Released between the two statements.
         raise RequestUnderWay
-    return model.repeated(met, fingerprint)
+    return model.repeated(known, fingerprint)
 
 
-async def settle(connection: Executor, claim: Claim, result: Result, *, now: datetime) -> None:
-    """Keep a request's result for its repeats, or free the key where the result is none to keep.
+async def record(connection: Executor, claim: Claim, result: Result, *, now: datetime) -> None:
+    """Keep a request's result for its repeats, or release the key where the result is not kept.
 
-    What may have been done all the same (503) keeps its serial, so that the next repeat knows it as its own.
+    After a 503, which may have created the object, the key keeps its serial, so that the next repeat recognises it.
     """
-    if model.stands(result.status):
+    if model.is_kept(result.status):
         await queries.record(connection, claim, result, account_id=claim.account_id)
     elif result.status < 500:  # noqa: PLR2004 - a refusal
         await queries.release(connection, claim, account_id=claim.account_id)

@@ -1,10 +1,11 @@
-"""Every statement over idempotency keys. Each names its account, but for the worker's question: whose are over."""
+"""Every statement over idempotency keys. Each names its account."""
 
 from datetime import datetime
 from typing import Final
 
 from kassa.db.pool import Executor
-from kassa.idempotency.model import Claim, Met, Result
+from kassa.db.statement import write
+from kassa.idempotency.model import Claim, KnownKey, Result
 
 _CLAIM: Final = """
 INSERT INTO idempotency_keys AS k (account_id, key, fingerprint, serial, leased_until, due_at)
@@ -29,25 +30,26 @@ async def claim(
     until: datetime,
     due_at: datetime,
 ) -> str | None:
-    """Take a key that is new, over, or abandoned by this same request; return its serial, or None where it is none."""
+    """Claim a key that is new, over, or abandoned by the same request; return its serial, or None."""
     found: str | None = await connection.fetchval(_CLAIM, account_id, key, fingerprint, serial, until, due_at, now)
     return found
 
 
-async def met(connection: Executor, key: str, *, account_id: str) -> Met | None:
-    """Return a key that is there."""
+async def find(connection: Executor, key: str, *, account_id: str) -> KnownKey | None:
+    """Return a key, or None where it does not exist."""
     row = await connection.fetchrow(
         "SELECT fingerprint, status, body FROM idempotency_keys WHERE account_id = $1 AND key = $2", account_id, key
     )
     if row is None:
         return None
     result = None if row["status"] is None else Result(status=row["status"], body=row["body"])
-    return Met(fingerprint=row["fingerprint"], result=result)
+    return KnownKey(fingerprint=row["fingerprint"], result=result)
 
 
 async def record(connection: Executor, claim: Claim, result: Result, *, account_id: str) -> None:
     """Keep a result, unless the key has been taken over since."""
-    await connection.execute(
+    await write(
+        connection,
         "UPDATE idempotency_keys SET status = $4, body = $5"
         " WHERE account_id = $1 AND key = $2 AND leased_until = $3 AND status IS NULL",
         account_id,
@@ -59,8 +61,9 @@ async def record(connection: Executor, claim: Claim, result: Result, *, account_
 
 
 async def release(connection: Executor, claim: Claim, *, account_id: str) -> None:
-    """Forget a key, unless it has been taken over since."""
-    await connection.execute(
+    """Delete a key, unless it has been taken over since."""
+    await write(
+        connection,
         "DELETE FROM idempotency_keys WHERE account_id = $1 AND key = $2 AND leased_until = $3 AND status IS NULL",
         account_id,
         claim.key,
@@ -70,7 +73,8 @@ async def release(connection: Executor, claim: Claim, *, account_id: str) -> Non
 
 async def abandon(connection: Executor, claim: Claim, *, account_id: str, now: datetime) -> None:
     """End a lease before its time, unless the key has been taken over since."""
-    await connection.execute(
+    await write(
+        connection,
         "UPDATE idempotency_keys SET leased_until = $4"
         " WHERE account_id = $1 AND key = $2 AND leased_until = $3 AND status IS NULL",
         account_id,
@@ -78,26 +82,6 @@ async def abandon(connection: Executor, claim: Claim, *, account_id: str, now: d
         claim.leased_until,
         now,
     )
-
-
-_DUE_ACCOUNTS: Final = """
-WITH RECURSIVE earliest AS (
-    (SELECT account_id, due_at FROM idempotency_keys ORDER BY account_id, due_at LIMIT 1)
-    UNION ALL
-    SELECT following.account_id, following.due_at
-    FROM earliest CROSS JOIN LATERAL (
-        SELECT account_id, due_at FROM idempotency_keys
-        WHERE account_id > earliest.account_id
-        ORDER BY account_id, due_at LIMIT 1
-    ) AS following
-)
-SELECT account_id FROM earliest WHERE due_at <= $1
-"""
-
-
-async def due_accounts(connection: Executor, *, now: datetime) -> list[str]:
-    """Return the accounts that have keys to forget."""
-    return [row["account_id"] for row in await connection.fetch(_DUE_ACCOUNTS, now)]
 
 
 _FORGET: Final = """

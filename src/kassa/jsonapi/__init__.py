@@ -1,1 +1,1 @@
-"""Reading requests and writing answers of machines: bodies, members, errors."""
+"""Reading and writing JSON:API: bodies, members, answers, errors."""

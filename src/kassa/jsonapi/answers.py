@@ -1,4 +1,4 @@
-"""Writing answers: JSON from our types, and every error in the shape that contract#errors fixes for its status."""
+"""Writing answers: JSON from our types, and each error in the shape of its status (contract#errors)."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -16,8 +16,8 @@ from kassa.errors import Invalid, KassaError, TooMany
 log = structlog.get_logger()
 
 
-class Bare(msgspec.Struct, frozen=True, kw_only=True):
-    """An error that says no more than its name."""
+class PlainError(msgspec.Struct, frozen=True, kw_only=True):
+    """An error without details."""
 
     status: str
     """The status' name, as in RFC 9110."""
@@ -25,38 +25,40 @@ class Bare(msgspec.Struct, frozen=True, kw_only=True):
     """The status' number, as text."""
 
 
-class Told(Bare, frozen=True, kw_only=True):
-    """An error that says what is wrong."""
+class DetailedError(PlainError, frozen=True, kw_only=True):
+    """An error with details."""
 
     title: str
     detail: str
     """A sentence for people."""
 
 
-class BareErrors(msgspec.Struct, frozen=True, kw_only=True):
+class PlainErrors(msgspec.Struct, frozen=True, kw_only=True):
     """The body of 401, 404 and 405."""
 
-    errors: list[Bare]
+    errors: list[PlainError]
 
 
-class ToldErrors(msgspec.Struct, frozen=True, kw_only=True):
+class DetailedErrors(msgspec.Struct, frozen=True, kw_only=True):
     """The body of every other error but 422."""
 
-    errors: list[Told]
+    errors: list[DetailedError]
 
 
 class InvalidErrors(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of 422: all that is wrong with a request at once."""
+    """The body of 422: all that is wrong with a request."""
 
     errors: dict[str, str]
     """What is wrong with each value, by its name: nested names with dots, such as ``customer.reference_id``."""
 
 
-BARE: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
-"""Statuses whose errors say nothing but their name and code."""
+PLAIN: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+"""Statuses whose errors have no details."""
 RETRY_AFTER: Final = {HTTPStatus.TOO_MANY_REQUESTS: "1", HTTPStatus.SERVICE_UNAVAILABLE: "1"}
-_INTERNAL: Final = Told(status="internal_error", code="500", title="internal_error", detail="Internal server error.")
-INTERNAL: Final = ToldErrors(errors=[_INTERNAL])
+_INTERNAL: Final = DetailedError(
+    status="internal_error", code="500", title="internal_error", detail="Internal server error."
+)
+INTERNAL: Final = DetailedErrors(errors=[_INTERNAL])
 """The body of every 500."""
 
 encoder: Final = msgspec.json.Encoder(decimal_format="number")
@@ -67,26 +69,26 @@ def answer(content: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
     return Response(encoder.encode(content), status_code=status, media_type="application/json")
 
 
-def error_entry(status: HTTPStatus, detail: str) -> Bare:
+def error_entry(status: HTTPStatus, detail: str) -> PlainError:
     """Return one entry of an error body's list."""
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         return _INTERNAL
-    if status in BARE:
-        return Bare(status=status.phrase, code=str(status.value))
-    return Told(status=status.phrase, code=str(status.value), title=status.phrase, detail=detail)
+    if status in PLAIN:
+        return PlainError(status=status.phrase, code=str(status.value))
+    return DetailedError(status=status.phrase, code=str(status.value), title=status.phrase, detail=detail)
 
 
 def refusal(error: KassaError) -> Response:
-    """Return the answer to a request that was refused for a reason of ours."""
+    """Return the answer for one of our errors."""
     if isinstance(error, Invalid):
-        told = {name: str(text) for name, text in error.errors.items()}  # as plain text: a Message is not JSON
-        return answer(InvalidErrors(errors=told), error.status)
+        texts = {name: str(text) for name, text in error.errors.items()}  # as plain text: a Message is not JSON
+        return answer(InvalidErrors(errors=texts), error.status)
     headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooMany) else None
     return _failed(error.status, error.detail, headers)
 
 
 def conflict(detail: str, data: Mapping[str, Any] | object | None) -> Response:
-    """Return 409 with the object that stands (contract#errors), or without it where the caller may not read it."""
+    """Return 409 with the existing object (contract#errors), or without it where the caller may not read it."""
     body: dict[str, Any] = {"errors": [error_entry(HTTPStatus.CONFLICT, detail)]}
     if data is not None:
         body["data"] = data
@@ -104,7 +106,7 @@ def _failed(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None =
 
 
 async def on_kassa_error(request: Request, error: Exception) -> Response:
-    """Answer an error of our tree."""
+    """Answer one of our errors."""
     assert isinstance(error, KassaError)  # noqa: S101 - the table below says so
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         defect = error if error.status == HTTPStatus.INTERNAL_SERVER_ERROR else None
@@ -113,7 +115,7 @@ async def on_kassa_error(request: Request, error: Exception) -> Response:
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
-    """Answer what the router refuses: no such address, no such method."""
+    """Answer an error of the router: no such path, no such method."""
     assert isinstance(error, HTTPException)  # noqa: S101 - the table below says so
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -122,15 +124,15 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    """Return what the address takes: the router tells of its first route alone."""
+    """Return the methods of a path; the router only knows those of its first route."""
     there = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
     return {method for route in there for method in getattr(route, "methods", ())}
 
 
 async def on_defect(request: Request, error: Exception) -> Response:
-    """Answer a defect of ours without a word about it; the server logs it with its trace."""
+    """Answer a defect without any details; the server logs it with its trace."""
     return _failed(HTTPStatus.INTERNAL_SERVER_ERROR, "")
 
 
 HANDLERS: Final = {KassaError: on_kassa_error, HTTPException: on_http_error, Exception: on_defect}
-"""The exception handlers of every surface that speaks to machines."""
+"""The exception handlers of every application for machines."""

@@ -1,9 +1,9 @@
-"""Reading a request's body: one place that decides what can be read at all, before anybody looks at what it says.
+"""Reading a request's body, before its members are validated.
 
-Refused here: more than 64 KiB, compressed bodies, other types than JSON, text that is no JSON, repeated names, deep
-nesting and endless numbers. Told by name, beside all else that is wrong: characters that no row or page should hold,
-and numbers that are none (NaN, infinities) or that a double, which is what most readers have, cannot hold (1e400).
-Numbers with a point become exact decimals that know how they were written.
+Refused as a whole: more than 64 KiB, compressed bodies, other types than JSON, invalid JSON, repeated names, deep
+nesting and very long numbers. Refused by name, together with all else that is wrong: characters that no row or page
+should hold, and numbers that are not finite or that a double, which most readers have, cannot hold (1e400). Numbers
+with a point become exact decimals that keep their original text.
 """
 
 import json
@@ -31,13 +31,13 @@ async def read_json(
 ) -> dict[str, Any]:
     """Return the JSON object in a body; an empty one for no body, where there may be none.
 
-    What cannot be kept or counted with is added to ``errors`` by dotted name, counted from ``inside``, which is where
-    the members stand that people know by name (``data.attributes``).
+    Values that cannot be stored are added to ``errors`` by dotted name, relative to ``inside``, the path of the
+    documented members (``data.attributes``).
     Raises ``UnsupportedBody`` (415), ``BodyTooLarge`` (413), ``BadRequest`` (400).
     """
     body = await read_bytes(request)
     if may_be_empty and not body:
-        return {}  # Clients send all kinds of types with nothing.
+        return {}  # Clients send any content type with an empty body.
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type not in _JSON_TYPES:
         raise UnsupportedBody("The body should be application/json or application/vnd.api+json.")
@@ -65,7 +65,7 @@ def attributes(data: Mapping[str, Any], errors: dict[str, str], *, kind: str) ->
 async def read_bytes(request: Request) -> bytes:
     """Return the bytes of a body, never holding more than ``SIZE_MAX`` of them.
 
-    Of a larger one the rest is read as well, within reason, and dropped: who is cut off while he sends hears no answer.
+    Of a larger one the rest is read, within limits, and dropped: a client that is cut off while sending gets no answer.
     """
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedBody("The body should not be compressed.")
@@ -85,7 +85,7 @@ async def read_bytes(request: Request) -> bytes:
 
 
 def decode(body: bytes) -> Any:
-    """Return what a JSON text says. Raises ``BadRequest`` for text that is not JSON, or that no honest client sends."""
+    """Return what a JSON text says. Raises ``BadRequest`` for invalid JSON, and for what no honest client sends."""
     try:
         data = json.loads(
             body.decode(),
@@ -132,7 +132,7 @@ def _deeper_than(data: object, depth: int) -> bool:
 
 
 def unfit(data: object, name: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the dotted name of each value that PostgreSQL, a log or a page could not carry, and what is wrong."""
+    """Yield the dotted name of each value that PostgreSQL, a log or a page cannot hold, and what is wrong with it."""
     if isinstance(data, str):
         if _UNPRINTABLE.search(data):
             yield name, Message("This value should not contain control characters.")

@@ -1,7 +1,7 @@
-"""Reading an object's members into a struct, collecting all that is wrong with any of them (contract#errors).
+"""Reading an object's members into a struct, collecting all that is wrong with them (contract#errors).
 
-A struct that is read here declares its members by their types and limits, each with None for a member that is absent,
-null or refused, and names those that must be there in a class variable ``REQUIRED``.
+Such a struct declares its members by type and limits, each with None for a member that is absent, null or refused,
+and the names of required members in a class variable ``REQUIRED``.
 """
 
 import re
@@ -15,7 +15,7 @@ from msgspec import inspect
 
 from kassa.errors import Message
 from kassa.numbers import Number
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 NUMBER: Final = r"-?\d+(\.\d+)?([eE][+-]?\d{1,3})?"
 """A number that is written as text, as a regular expression."""
@@ -33,7 +33,7 @@ class _Member(Value, frozen=True, kw_only=True):
     nested: Any
     """The struct that the member is made of, or None."""
     kinds: frozenset[type]
-    """What the member may be, in ``msgspec.inspect``'s words."""
+    """The types that the member may have: classes of ``msgspec.inspect``."""
 
 
 @lru_cache(maxsize=64)
@@ -55,7 +55,7 @@ def _member(field: msgspec.structs.FieldInfo) -> _Member:
 
 
 def required(cls: type[msgspec.Struct]) -> frozenset[str]:
-    """Return the names of the members that must be there."""
+    """Return the names of the required members."""
     names: frozenset[str] = getattr(cls, "REQUIRED", frozenset())
     return names
 
@@ -63,13 +63,13 @@ def required(cls: type[msgspec.Struct]) -> frozenset[str]:
 def read(cls: type[R], data: Mapping[str, Any], errors: dict[str, str], prefix: str = "") -> R:
     """Return the members of ``data`` that ``cls`` knows; what is wrong is added to ``errors`` by dotted name.
 
-    What ``errors`` has refused already, as unfit to be kept, is not looked at again.
+    Members that are in ``errors`` already are not validated again.
     """
     values: dict[str, Any] = {}
     for member in _members(cls):
         value = data.get(member.wire_name)
         if value == [] and member.nested is not None:
-            value = None  # PHP clients write an empty map so.
+            value = None  # PHP clients write an empty map like this.
         name = f"{prefix}{member.wire_name}"
         if value is None:
             if member.wire_name in required(cls):
@@ -113,7 +113,7 @@ _TYPES: Final = {
 
 
 def _message(text: str) -> Message:
-    """Return msgspec's message in the words of this API family."""
+    """Return msgspec's message as this API family phrases it."""
     if match := re.match(r"Expected `(?:str|array|object)` of length >= (\d+)", text):
         if match[1] == "1":
             return BLANK

@@ -1,7 +1,7 @@
 """The chain over the journal: each line's hash takes in the one before and every column of the entry's rows.
 
-So whoever changes, removes or slips in a row has to make all later hashes anew, and a head that somebody has noted
-elsewhere then no longer stands in the journal.
+So changing, removing or slipping in a row means making all later hashes anew, and a head that was noted elsewhere is
+then no longer in the journal.
 """
 
 import hashlib
@@ -23,10 +23,11 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 def chained(
     previous: bytes, number: int, entry_id: str, rows: Sequence[Row], *, account_id: str, test_mode: bool
 ) -> bytes:
-    """Return the hash of a journal's line: SHA-256 over the previous hash and a JSON list of all that it stands for.
+    """Return the hash of a journal's line: SHA-256 over the previous hash and a JSON list of all that it covers.
 
     Auditors can make it again by hand, so what is hashed never changes: ``[account_id, test_mode, number, entry_id,
-    [[line, test_mode, recipe, invoice_id, created_at in microseconds, debit, credit, amount, currency], …]]``.
+    [[line, test_mode, recipe, invoice_id, payment_id, refund_id, dispute_id, charged_back_total,
+    created_at in microseconds, debit, credit, amount, currency], …]]``.
     """
     content = msgspec.json.encode([account_id, test_mode, number, entry_id, [_columns(row) for row in rows]])
     return hashlib.sha256(previous + content).digest()
@@ -40,6 +41,10 @@ def _columns(row: Row) -> list[object]:
         row.test_mode,
         row.recipe,
         row.invoice_id,
+        row.payment_id,
+        row.refund_id,
+        row.dispute_id,
+        row.charged_back_total,
         created,
         move.debit,
         move.credit,

@@ -1,4 +1,4 @@
-"""Writing the books: ``post`` is the only writer of entries, ``number`` of the journal that orders and chains them.
+"""Writing the books: ``post`` and an invoice's changes write entries, ``number`` the journal that orders them.
 
 Postings only insert, so any number of a merchant's payments are booked beside each other. Their order, the chain and
 the balances are made shortly after by one worker an account, in batches; until then a balance is the journal's last
@@ -8,16 +8,15 @@ plus what has no number yet.
 from datetime import datetime
 from typing import Final
 
-from kassa import failpoints
-from kassa.db.pool import Connection, Executor, Pool, transaction, unit_of_work
-from kassa.failpoints import Point
+from kassa.db.pool import Executor, Pool, unit_of_work
+from kassa.db.statement import Statement, write
 from kassa.ledger import queries
 from kassa.ledger.chain import GENESIS, chained
-from kassa.ledger.model import Balances, Entry, Posted, applied
-from kassa.ledger.queries import Line
+from kassa.ledger.model import Balances, Entry, applied
+from kassa.ledger.queries import Line, Tail
 
 BATCH: Final = 500
-"""How many entries one transaction numbers at most."""
+"""How many entries one statement numbers at most."""
 
 
 async def post(connection: Executor, entry: Entry, *, account_id: str, test_mode: bool, now: datetime) -> None:
@@ -26,36 +25,31 @@ async def post(connection: Executor, entry: Entry, *, account_id: str, test_mode
     A second posting of the same fact fails, and the transaction with it: the database has one row an entry and line.
     """
     if entry.transfers:
-        await queries.insert(connection, entry, account_id=account_id, test_mode=test_mode, now=now)
+        statement = Statement(account_id)
+        queries.add(statement, entry, test_mode=test_mode, now=now)
+        await write(connection, statement.text, *statement.values)
 
 
 @unit_of_work
 async def number(pool: Pool, *, account_id: str, test_mode: bool) -> int:
-    """Give an account's new entries their place in the journal; return how many, 0 if somebody else does it.
+    """Give an account's new entries their place in the journal; return how many, 0 if another worker was first.
 
-    An entry that waits and has no rows is left alone: somebody took them out, and ``verification`` names it.
+    An entry that waits and has no rows is left alone: they were removed, and ``verification`` names it.
     """
-    async with transaction(pool) as connection:
-        if not await queries.lock(connection, account_id=account_id, test_mode=test_mode):
-            return 0
-        waiting = await queries.unnumbered(connection, account_id=account_id, test_mode=test_mode, limit=BATCH)
-        ids = [each.entry_id for each in waiting]
-        found = await queries.of_entries(connection, ids, account_id=account_id)
-        taken = [found[entry_id] for entry_id in ids if entry_id in found]
-        if taken:
-            until = waiting[-1].created_at
-            await queries.take(connection, list(found), account_id=account_id, test_mode=test_mode, until=until)
-            await _append(connection, taken, account_id=account_id, test_mode=test_mode)
-        failpoints.reach(Point.NUMBERING)
-    return len(taken)
+    tail = await queries.tail(pool, account_id=account_id, test_mode=test_mode, limit=BATCH)
+    if tail is None:
+        return 0
+    lines = _lines(tail, account_id=account_id, test_mode=test_mode)
+    done = await queries.append(pool, lines, account_id=account_id, test_mode=test_mode, until=tail.until)
+    return len(lines) if done else 0
 
 
-async def _append(connection: Connection, taken: list[Posted], *, account_id: str, test_mode: bool) -> None:
-    head = await queries.head(connection, account_id=account_id, test_mode=test_mode)
-    last, previous = (head.number, head.hash) if head else (0, GENESIS)
-    balances: Balances = queries.balances_from(head.balances) if head else {}
+def _lines(tail: Tail, *, account_id: str, test_mode: bool) -> list[Line]:
+    """Return the lines that entries become behind the journal's end."""
+    previous = tail.hash or GENESIS
+    balances: Balances = queries.balances_from(tail.balances) if tail.balances else {}
     lines: list[Line] = []
-    for place, posted in enumerate(taken, last + 1):
+    for place, posted in enumerate(tail.entries, tail.number + 1):
         previous = chained(previous, place, posted.entry_id, posted.rows, account_id=account_id, test_mode=test_mode)
         balances = applied(balances, posted.transfers)
         line = Line(
@@ -66,7 +60,7 @@ async def _append(connection: Connection, taken: list[Posted], *, account_id: st
             balances=queries.balances_json(balances),
         )
         lines.append(line)
-    await queries.append(connection, lines, account_id=account_id, test_mode=test_mode)
+    return lines
 
 
 async def balances(connection: Executor, *, account_id: str, test_mode: bool) -> Balances:

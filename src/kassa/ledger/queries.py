@@ -1,4 +1,4 @@
-"""Every statement over the books. Each names its account, but for the worker's first question: whose entries wait."""
+"""Every statement over the books. Each names its account."""
 
 from datetime import datetime
 from typing import Final
@@ -7,8 +7,9 @@ import asyncpg
 import msgspec
 
 from kassa.db.pool import Executor
-from kassa.ledger.model import Balances, Entry, Posted, Purse, Row, Transfer
-from kassa.providers.protocol import Value
+from kassa.db.statement import Statement, write
+from kassa.ledger.model import Balances, Entry, LedgerAccount, Posted, Row, Transfer
+from kassa.values import Value
 
 
 class Line(Value, frozen=True, kw_only=True):
@@ -20,67 +21,32 @@ class Line(Value, frozen=True, kw_only=True):
     """The entry's."""
     hash: bytes
     balances: str
-    """JSON: purse → currency → minor units, after this entry."""
+    """JSON: ledger account → currency → minor units, after this entry."""
 
 
-_INSERT: Final = """
-WITH entry AS (
-    INSERT INTO ledger_transfers (account_id, entry_id, line, test_mode, recipe, invoice_id, debit, credit, amount,
-                                  currency, created_at)
-    SELECT $1, $2, line, $3, $4, $5, debit, credit, amount, currency, $6
-    FROM unnest($7::text[], $8::text[], $9::bigint[], $10::text[])
-         WITH ORDINALITY AS moves (debit, credit, amount, currency, line)
-    RETURNING entry_id
+_TRANSFER_COLUMNS: Final = (
+    *("entry_id", "line", "test_mode", "recipe", "invoice_id", "payment_id", "refund_id", "dispute_id"),
+    *("charged_back_total", "debit", "credit", "amount", "currency", "created_at"),
 )
-INSERT INTO ledger_unnumbered (account_id, test_mode, created_at, entry_id)
-SELECT DISTINCT $1::text, $3::boolean, $6::timestamptz, entry_id FROM entry
-"""
 
 
-async def insert(connection: Executor, entry: Entry, *, account_id: str, test_mode: bool, now: datetime) -> None:
-    """Write an entry's transfers. Raises ``asyncpg.UniqueViolationError`` for one that is in the books already."""
-    await connection.execute(
-        _INSERT,
-        account_id,
-        entry.entry_id,
-        test_mode,
-        entry.recipe,
-        entry.invoice_id,
-        now,
-        [transfer.debit for transfer in entry.transfers],
-        [transfer.credit for transfer in entry.transfers],
-        [transfer.amount for transfer in entry.transfers],
-        [transfer.currency for transfer in entry.transfers],
-    )
+def add(statement: Statement, entry: Entry, *, test_mode: bool, now: datetime) -> None:
+    """Let a statement write an entry's transfers. An entry of nothing is none.
 
-
-# Steps along the primary key from one account and mode to the next, and reads one row of each.
-_WAITING: Final = """
-WITH RECURSIVE waiting AS (
-    (SELECT account_id, test_mode FROM ledger_unnumbered ORDER BY account_id, test_mode LIMIT 1)
-    UNION ALL
-    SELECT following.account_id, following.test_mode
-    FROM waiting CROSS JOIN LATERAL (
-        SELECT account_id, test_mode FROM ledger_unnumbered
-        WHERE (account_id, test_mode) > (waiting.account_id, waiting.test_mode)
-        ORDER BY account_id, test_mode LIMIT 1
-    ) AS following
-)
-SELECT account_id FROM waiting WHERE test_mode = $1
-"""
-
-
-async def waiting(connection: Executor, *, test_mode: bool) -> list[str]:
-    """Return the accounts whose entries of a mode have no number yet."""
-    return [record["account_id"] for record in await connection.fetch(_WAITING, test_mode)]
-
-
-_LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended($1 || CASE WHEN $2 THEN '/test' ELSE '/live' END, 0))"
-
-
-async def lock(connection: Executor, *, account_id: str, test_mode: bool) -> bool:
-    """Become the only one to number this account's entries until the transaction ends; False if somebody else is."""
-    return bool(await connection.fetchval(_LOCK, account_id, test_mode))
+    ``asyncpg.UniqueViolationError`` is raised for one that is in the books already.
+    """
+    if not entry.transfers:
+        return
+    rows = [
+        (
+            *(entry.entry_id, line, test_mode, entry.recipe, entry.invoice_id, entry.payment_id, entry.refund_id),
+            *(entry.dispute_id, entry.charged_back_total),
+            *(each.debit, each.credit, each.amount, each.currency, now),
+        )
+        for line, each in enumerate(entry.transfers, 1)
+    ]
+    statement.insert("ledger_transfers", _TRANSFER_COLUMNS, *rows)
+    statement.insert("ledger_unnumbered", ("test_mode", "created_at", "entry_id"), (test_mode, now, entry.entry_id))
 
 
 _UNNUMBERED: Final = """
@@ -101,19 +67,6 @@ async def unnumbered(connection: Executor, *, account_id: str, test_mode: bool, 
     return [Waiting(**record) for record in await connection.fetch(_UNNUMBERED, account_id, test_mode, limit)]
 
 
-_TAKE: Final = """
-DELETE FROM ledger_unnumbered
-WHERE account_id = $1 AND test_mode = $2 AND created_at <= $3 AND entry_id = ANY($4::text[])
-"""
-
-
-async def take(
-    connection: Executor, entry_ids: list[str], *, account_id: str, test_mode: bool, until: datetime
-) -> None:
-    """Let entries wait no more: they are about to be numbered. ``until`` is the latest one's time."""
-    await connection.execute(_TAKE, account_id, test_mode, until, entry_ids)
-
-
 _HEAD: Final = """
 SELECT number, entry_id, created_at, hash, balances FROM ledger_journal
 WHERE account_id = $1 AND test_mode = $2 ORDER BY number DESC LIMIT 1
@@ -126,28 +79,75 @@ async def head(connection: Executor, *, account_id: str, test_mode: bool) -> Lin
     return None if record is None else Line(**record)
 
 
-_APPEND: Final = """
-INSERT INTO ledger_journal (account_id, test_mode, number, entry_id, created_at, hash, balances)
-SELECT $1, $2, line.*
-FROM unnest($3::bigint[], $4::text[], $5::timestamptz[], $6::bytea[], $7::text[]::json[]) AS line
+# Entry by entry, by their key (``OFFSET 0``): whatever the planner believes of a table that grows by the second.
+_TAIL: Final = """
+WITH waiting AS MATERIALIZED (
+    SELECT created_at AS waiting_since, entry_id FROM ledger_unnumbered
+    WHERE account_id = $1 AND test_mode = $2 ORDER BY created_at, entry_id LIMIT $3
+), head AS MATERIALIZED (
+    SELECT number AS head_number, hash AS head_hash, balances AS head_balances FROM ledger_journal
+    WHERE account_id = $1 AND test_mode = $2 ORDER BY number DESC LIMIT 1
+)
+SELECT waiting.waiting_since, head.*, moved.*
+FROM waiting LEFT JOIN head ON true
+CROSS JOIN LATERAL (
+    SELECT * FROM ledger_transfers t WHERE t.account_id = $1 AND t.entry_id = waiting.entry_id OFFSET 0) AS moved
+ORDER BY waiting.waiting_since, waiting.entry_id, moved.line
 """
 
 
-async def append(connection: Executor, lines: list[Line], *, account_id: str, test_mode: bool) -> None:
-    """Write lines at the journal's end."""
-    await connection.execute(
-        _APPEND,
-        account_id,
-        test_mode,
-        [line.number for line in lines],
-        [line.entry_id for line in lines],
-        [line.created_at for line in lines],
-        [line.hash for line in lines],
-        [line.balances for line in lines],
+class Tail(Value, frozen=True, kw_only=True):
+    """Where the journal ends, and the entries that have no number yet, as they will stand behind it."""
+
+    number: int
+    """The last line's; 0 for an empty journal."""
+    hash: bytes | None
+    balances: str | None
+    entries: list[Posted]
+    until: datetime
+    """The latest entry's time."""
+
+
+async def tail(executor: Executor, *, account_id: str, test_mode: bool, limit: int) -> Tail | None:
+    """Return the journal's end and what waits behind it, the oldest first; None where nothing does.
+
+    An entry that waits and has no rows is left out.
+    """
+    records = await executor.fetch(_TAIL, account_id, test_mode, limit)
+    if not records:
+        return None
+    first, last = records[0], records[-1]
+    return Tail(
+        number=first["head_number"] or 0,
+        hash=first["head_hash"],
+        balances=first["head_balances"],
+        entries=_entries(records),
+        until=last["waiting_since"],
     )
 
 
-# By an array, here and below: whatever the planner believes of tables that grow by the second, it walks the key.
+async def append(executor: Executor, lines: list[Line], *, account_id: str, test_mode: bool, until: datetime) -> bool:
+    """Write lines at the journal's end, and let their entries wait no more; False where another worker was first.
+
+    ``until`` is the latest entry's time. Nothing is written where the journal has got a line of one of these numbers.
+    """
+    statement = Statement(account_id)
+    mode, end = statement.value(test_mode), statement.value(until)
+    statement.add(
+        f"DELETE FROM ledger_unnumbered WHERE account_id = $1 AND test_mode = {mode} AND created_at <= {end}"
+        f" AND entry_id = ANY({statement.value([line.entry_id for line in lines])}::text[])"
+    )
+    columns = ("test_mode", "number", "entry_id", "created_at", "hash", "balances")
+    rows = [(test_mode, each.number, each.entry_id, each.created_at, each.hash, each.balances) for each in lines]
+    statement.insert("ledger_journal", columns, *rows)
+    try:
+        await write(executor, statement.text, *statement.values)
+    except asyncpg.UniqueViolationError:
+        return False
+    return True
+
+
+# By an array: whatever the planner believes of tables that grow by the second, it walks the key.
 _UNNUMBERED_SUMS: Final = """
 SELECT debit, credit, currency, sum(amount)::bigint AS amount FROM ledger_transfers
 WHERE account_id = $1 AND entry_id = ANY(ARRAY(
@@ -207,7 +207,7 @@ _NUMBERED: Final = "SELECT entry_id FROM ledger_journal WHERE account_id = $1 AN
 
 
 async def numbered(connection: Executor, entry_ids: list[str], *, account_id: str) -> set[str]:
-    """Return which of these entries stand in the journal, of whichever mode."""
+    """Return which of these entries are in the journal, in either mode."""
     return {record["entry_id"] for record in await connection.fetch(_NUMBERED, account_id, entry_ids)}
 
 
@@ -225,6 +225,10 @@ def _row(record: asyncpg.Record) -> Row:
         test_mode=record["test_mode"],
         recipe=record["recipe"],
         invoice_id=record["invoice_id"],
+        payment_id=record["payment_id"],
+        refund_id=record["refund_id"],
+        dispute_id=record["dispute_id"],
+        charged_back_total=record["charged_back_total"],
         created_at=record["created_at"],
         transfer=_transfer(record),
     )
@@ -232,8 +236,8 @@ def _row(record: asyncpg.Record) -> Row:
 
 def _transfer(record: asyncpg.Record) -> Transfer:
     return Transfer(
-        debit=Purse(record["debit"]),
-        credit=Purse(record["credit"]),
+        debit=LedgerAccount(record["debit"]),
+        credit=LedgerAccount(record["credit"]),
         amount=record["amount"],
         currency=record["currency"],
     )
@@ -242,12 +246,14 @@ def _transfer(record: asyncpg.Record) -> Transfer:
 def balances_json(balances: Balances) -> str:
     """Return balances as the journal keeps them."""
     nested: dict[str, dict[str, int]] = {}
-    for (purse, currency), amount in sorted(balances.items()):
-        nested.setdefault(purse, {})[currency] = amount
+    for (ledger_account, currency), amount in sorted(balances.items()):
+        nested.setdefault(ledger_account, {})[currency] = amount
     return msgspec.json.encode(nested).decode()
 
 
-def balances_from(text: str) -> dict[tuple[Purse, str], int]:
+def balances_from(text: str) -> dict[tuple[LedgerAccount, str], int]:
     """Return balances that the journal has kept."""
     nested = msgspec.json.decode(text, type=dict[str, dict[str, int]])
-    return {(Purse(purse), currency): amount for purse, kept in nested.items() for currency, amount in kept.items()}
+    return {
+        (LedgerAccount(each), currency): amount for each, kept in nested.items() for currency, amount in kept.items()
+    }

@@ -1,6 +1,6 @@
 """Proving the books: every line of the journal is made again from the rows, and must come out the same.
 
-Each line is held against the one before it, as that one stands and as it should stand, so that one wrong line is told
+Each line is compared with the one before it, as that one is and as it should be, so that one wrong line is reported
 once and does not make all after it look wrong.
 """
 
@@ -14,7 +14,7 @@ from kassa.ledger import queries
 from kassa.ledger.chain import GENESIS, chained
 from kassa.ledger.model import Balances, Posted, applied
 from kassa.ledger.queries import Line
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 BATCH: Final = 1000
 
@@ -27,12 +27,12 @@ class Report(Value, frozen=True, kw_only=True):
     rows: int
     """Transfers, those without a number included."""
     head: str | None = None
-    """The last line's hash, in hex: who notes it elsewhere can tell later that no line has gone or changed since."""
+    """The last line's hash, in hex: noted elsewhere, it shows later whether a line was removed or changed since."""
     problems: tuple[str, ...] = ()
 
 
 class _Chain:
-    """What the next line may follow from: the line before as it stands, and as it should stand if that differs."""
+    """What the next line may follow from: the line before as it is, and as it should be if that differs."""
 
     def __init__(self, account_id: str, *, test_mode: bool) -> None:
         self._account_id = account_id
@@ -76,7 +76,7 @@ class _Chain:
 
 
 def _stated(line: Line) -> list[Balances]:
-    """Return the balances that a line states; none where somebody has made them unreadable."""
+    """Return the balances that a line states; none where they were made unreadable."""
     try:
         return [queries.balances_from(line.balances)]
     except (ValueError, msgspec.DecodeError):

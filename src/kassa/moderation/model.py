@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Literal
 
 from kassa import money
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 
 class Subject(StrEnum):
@@ -126,7 +126,7 @@ class Decision(Value, frozen=True, kw_only=True):
 def verdict(rules: Sequence[Rule], success: Success, others: Mapping[str, int]) -> Hold | None:
     """Return why a payment is held, or None where it passes.
 
-    ``others`` tells for each velocity rule how many payments of the same subject there were in its time before.
+    ``others`` says for each velocity rule how many payments of the same subject there were in its time before.
     """
     caught = [rule for rule in rules if _catches(rule, success, others)]
     if not caught:

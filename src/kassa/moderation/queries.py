@@ -7,7 +7,7 @@ import msgspec
 
 from kassa.db.pool import Executor
 from kassa.moderation.model import Decision, Rule, Subject, Success, Terms, VelocityRule, Verdict
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 INVOICE_LIFETIME_MAX: Final = timedelta(days=2)
 """No payment is begun longer than this after its invoice's creation."""
@@ -34,13 +34,13 @@ async def insert_rule(executor: Executor, rule: Rule, *, account_id: str, now: d
     await executor.execute(_INSERT_RULE, account_id, rule.rule_id, terms, now)
 
 
-_DELETE_RULE: Final = "DELETE FROM moderation_rules WHERE account_id = $1 AND rule_id = $2"
+_DELETE_RULE: Final = "DELETE FROM moderation_rules WHERE account_id = $1 AND rule_id = $2 RETURNING terms"
 
 
-async def delete_rule(executor: Executor, rule_id: str, *, account_id: str) -> bool:
-    """Take a rule away; False where there is none."""
-    done: str = await executor.execute(_DELETE_RULE, account_id, rule_id)
-    return done == "DELETE 1"
+async def delete_rule(executor: Executor, rule_id: str, *, account_id: str) -> Rule | None:
+    """Take a rule away and return it; None where there is none."""
+    terms = await executor.fetchval(_DELETE_RULE, account_id, rule_id)
+    return None if terms is None else Rule(rule_id=rule_id, terms=_terms.decode(terms))
 
 
 # Velocity -------------------------------------------------------------------------------------------------------------
@@ -90,21 +90,11 @@ async def lock(connection: Executor, subject: str) -> None:
 # Decisions ------------------------------------------------------------------------------------------------------------
 
 _DECISION: Final = ", ".join(Decision.__struct_fields__)
-_INSERT_DECISION: Final = f"""
-INSERT INTO moderation_decisions (account_id, {_DECISION}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-"""
-
-
-async def insert_decision(connection: Executor, decision: Decision, *, account_id: str) -> None:
-    """Write a decision. Raises ``asyncpg.UniqueViolationError`` where the payment has been decided on."""
-    await connection.execute(_INSERT_DECISION, account_id, *msgspec.structs.astuple(decision))
-
-
 _IS_DECIDED: Final = "SELECT true FROM moderation_decisions WHERE account_id = $1 AND decision_id = $2"
 
 
 async def is_decided(executor: Executor, decision_id: str, *, account_id: str) -> bool:
-    """Tell whether there is a decision of this id."""
+    """Return whether there is a decision of this id."""
     return await executor.fetchval(_IS_DECIDED, account_id, decision_id) is not None
 
 
@@ -121,7 +111,7 @@ async def decisions(executor: Executor, invoice_id: str, *, account_id: str) -> 
 
 
 class SentBack(Value, frozen=True, kw_only=True):
-    """Money that went back otherwise than asked, in minor units."""
+    """Money that went back in another amount or currency than was asked for, in minor units."""
 
     asked_amount: int
     asked_currency: str
@@ -148,7 +138,7 @@ class Waiting(Value, frozen=True, kw_only=True):
     reason: str | None
     """The rules that hold it, or what went wrong with its money, in words."""
     sent_back: list[SentBack]
-    """What of it went back otherwise than asked, and nobody has settled."""
+    """What of it went back in another amount or currency than was asked for, and is not settled."""
 
 
 _sent_back: Final = msgspec.json.Decoder(list[SentBack])
@@ -157,23 +147,25 @@ _WAITING: Final = f"""
 SELECT i.account_id, i.invoice_id, i.test_mode, i.reference_id, i.status, i.resolution, i.currency, i.payment_amount,
     p.processed_currency, p.processed_amount, i.updated_at,
     CASE WHEN i.status = 'process_error' THEN d.note
-        WHEN EXISTS (SELECT 1 FROM payments x WHERE {_OF_INVOICE} AND x.status = 'refund_failed'
-                AND x.processed_amount > x.charged_back_amount)
+        WHEN EXISTS (SELECT 1 FROM refunds x WHERE {_OF_INVOICE} AND x.status = 'refund_error')
+            THEN 'another amount was sent back than was asked for'
+        WHEN EXISTS (SELECT 1 FROM refunds x WHERE {_OF_INVOICE} AND x.status = 'refund_failed'
+                AND x.reason <> 'requested' AND x.provider_amount > (
+                    SELECT coalesce(sum(z.provider_amount), 0) FROM disputes z
+                    WHERE z.account_id = $1 AND z.payment_id = x.payment_id AND z.status <> 'won')
+                AND NOT EXISTS (
+                    SELECT 1 FROM refunds y WHERE y.account_id = $1 AND y.payment_id = x.payment_id
+                    AND y.reason <> 'requested' AND y.created_at > x.created_at))
             THEN 'the provider would not send its money back'
-        WHEN EXISTS (SELECT 1 FROM payments x WHERE {_OF_INVOICE} AND x.status = 'refund_error')
-            OR EXISTS (SELECT 1 FROM refunds x WHERE {_OF_INVOICE} AND x.status = 'refund_error')
-            THEN 'money was sent back otherwise than asked'
-        WHEN EXISTS (SELECT 1 FROM payments x WHERE {_OF_INVOICE} AND x.charged_back_amount > 0)
-            THEN 'money that nobody wanted was charged back'
+        WHEN EXISTS (SELECT 1 FROM disputes x WHERE {_OF_INVOICE} AND (x.unexpected OR x.status = 'won'))
+            THEN 'money that is not the merchant''s was disputed'
+        WHEN EXISTS (SELECT 1 FROM invoice_events x WHERE {_OF_INVOICE} AND x.kind = 'attempt.contradicted')
+            THEN 'the provider says now that it has not taken the money'
         ELSE 'more went back than was taken' END AS reason,
     (SELECT json_agg(wrong) FROM (
         SELECT x.provider_amount AS asked_amount, x.provider_currency AS asked_currency,
             x.returned_amount AS amount, x.returned_currency AS currency
         FROM refunds x WHERE {_OF_INVOICE} AND x.status = 'refund_error' AND x.returned_amount IS NOT NULL
-        UNION ALL
-        SELECT greatest(x.processed_amount - x.charged_back_amount, 0), x.processed_currency,
-            x.returned_amount, x.returned_currency
-        FROM payments x WHERE {_OF_INVOICE} AND x.status = 'refund_error' AND x.returned_amount IS NOT NULL
     ) AS wrong) AS sent_back
 FROM invoices i
 LEFT JOIN payments p ON p.account_id = i.account_id AND p.payment_id = i.payment_id

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
+import msgspec
 from babel import Locale
 
 from kassa import money
 from kassa.errors import AmountRefused, Invalid, UnknownCurrency
-from kassa.moderation.model import AmountRule, CountryRule, Subject, Terms, VelocityRule
+from kassa.moderation.model import AmountRule, CountryRule, Rule, Subject, Terms, VelocityRule
 
 MINUTES_MAX: Final = 31 * 24 * 60
 """A velocity rule looks back a month at most."""
@@ -23,7 +24,7 @@ MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
     "country": ("countries",),
     "velocity": ("by", "count", "more_than", "minutes"),
 }
-"""What each kind of rule is told."""
+"""What each kind of rule is given."""
 
 
 def read(kind: str, texts: Mapping[str, str]) -> Terms:
@@ -40,6 +41,14 @@ def read(kind: str, texts: Mapping[str, str]) -> Terms:
         raise Invalid(errors)
     given = {name: texts[name].strip() for name in members}
     return _READERS[kind](given)
+
+
+def members(rule: Rule) -> dict[str, object]:
+    """Return a rule's kind and members as ``read`` takes them: an amount is a decimal of its currency."""
+    found: dict[str, object] = msgspec.to_builtins(rule.terms)
+    if isinstance(rule.terms, AmountRule):
+        found["at_least"] = money.to_text(rule.terms.at_least, rule.terms.currency)
+    return found
 
 
 def _amount(given: Mapping[str, str]) -> Terms:

@@ -17,10 +17,11 @@ from kassa.observability.terminal import Terminal
 Rendering = Callable[[WrappedLogger, str, EventDict], bytes]
 
 
-def configure(level: str) -> None:
+def configure(level: str, *, worker: int | None = None) -> None:
     """Send every log line, our own and the libraries', to standard error: JSON, or readable when that is a terminal.
 
-    ``level`` is a name of ``logging``'s; an unknown one counts as ``info``.
+    ``level`` is a name of ``logging``'s; an unknown one counts as ``info``. ``worker`` is the number of the worker
+    process that says it, where there are several.
     """
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     terminal = Terminal.of_environment() if sys.stderr.isatty() else None
@@ -30,7 +31,7 @@ def configure(level: str) -> None:
         _local_time if terminal else structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     # Text without locals: a frame of the card gate holds a card.
-    shown: list[Processor] = [add_known, structlog.processors.format_exc_info, mask]
+    shown: list[Processor] = [*_naming(worker), add_known, structlog.processors.format_exc_info, mask]
     rendered: Rendering = terminal or _json_line
     _take_libraries_lines([*shown, lambda *line: rendered(*line).decode()], shared, number)
     # Ours go their own way: there is one a request, and logging's machinery costs more than the line itself.
@@ -40,6 +41,17 @@ def configure(level: str) -> None:
         wrapper_class=_harmless(structlog.make_filtering_bound_logger(number)),
         cache_logger_on_first_use=True,
     )
+
+
+def _naming(worker: int | None) -> list[Processor]:
+    """Return the step that puts on a line which worker process says it, where there are several."""
+    if worker is None:
+        return []
+
+    def name(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {**event, "worker": worker}
+
+    return [name]
 
 
 _local_time = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
@@ -60,7 +72,7 @@ def _harmless(bound: type[Any]) -> type[Any]:
 
 
 class _Forgiving:
-    """A stream for lines, whose trouble is nobody else's: where the disk is full a line is lost, and no payment is."""
+    """A stream for log lines that never raises: where the disk is full a line is lost, and no payment is."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -85,7 +97,7 @@ def _take_libraries_lines(shown: list[Processor], shared: list[Processor], numbe
     root.setLevel(max(number, logging.INFO))
     for name in ("uvicorn", "asyncio", "asyncpg", "aiohttp"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # It warns of every migration that it applies; ours tells the same.
+    # It warns of every migration that it applies; our own line says the same.
     logging.getLogger("pogo_core").setLevel(logging.ERROR)
 
 

@@ -89,22 +89,25 @@ callback_request_seconds = Histogram(
     registry=registry,
 )
 
-reconciliation_cases_open = Gauge(
-    "kassa_reconciliation_cases_open",
+reconciliation_discrepancies_open = Gauge(
+    "kassa_reconciliation_discrepancies_open",
     "Differences between the providers' books and ours that are still open, by mode.",
     ("mode",),
+    multiprocess_mode="mostrecent",
     registry=registry,
 )
 reconciliation_problems = Gauge(
     "kassa_reconciliation_problems",
     "Provider accounts whose last comparison of books could not be made, by mode.",
     ("mode",),
+    multiprocess_mode="mostrecent",
     registry=registry,
 )
 reconciliation_last_run = Gauge(
     "kassa_reconciliation_last_run_timestamp_seconds",
     "When books were last compared to the end, by mode and its clock.",
     ("mode",),
+    multiprocess_mode="mostrecent",
     registry=registry,
 )
 
@@ -187,18 +190,40 @@ BACKLOG: Final = (
     oldest_ledger_entry_age_seconds,
     oldest_unknown_outcome_age_seconds,
 )
-"""What the database tells."""
+"""Gauges that are read from the database."""
 
 pool_connections = Gauge(
     "kassa_db_pool_connections",
     "This process's connections to the database.",
     ("pool", "state"),
+    multiprocess_mode="livesum",
     registry=registry,
 )
-pool_connections_max = Gauge("kassa_db_pool_connections_max", "How many there may be.", ("pool",), registry=registry)
-pool_waiting = Gauge("kassa_db_pool_waiting", "Who waits for a free one.", ("pool",), registry=registry)
+pool_connections_max = Gauge(
+    "kassa_db_pool_connections_max",
+    "How many there may be.",
+    ("pool",),
+    multiprocess_mode="livesum",
+    registry=registry,
+)
+pool_waiting = Gauge(
+    "kassa_db_pool_waiting",
+    "Who waits for a free one.",
+    ("pool",),
+    multiprocess_mode="livesum",
+    registry=registry,
+)
 clock_skew_seconds = Gauge(
-    "kassa_clock_skew_seconds", "How far this machine's clock is ahead of the database's.", registry=registry
+    "kassa_clock_skew_seconds",
+    "How far this machine's clock is ahead of the database's.",
+    # Only the process that is asked sets it: the others add their zeros.
+    multiprocess_mode="livesum",
+    registry=registry,
+)
+worker_ends_total = Counter(
+    "kassa_worker_process_ends",
+    "Worker processes that ended without being asked to, and were replaced.",
+    registry=registry,
 )
 
 

@@ -45,7 +45,7 @@ class Observed:
         self._surface = surface
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request and tell how it went; an error that no room caught becomes the contract's 500."""
+        """Answer a request and log it; an error that nothing caught becomes the contract's 500."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         request_id = _request_id(scope)

@@ -9,7 +9,7 @@ from structlog.typing import EventDict, WrappedLogger
 _COLOURS: Final = {"grey": "90", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1"}
 _BY_LEVEL: Final = {"debug": "grey", "warning": "yellow", "error": "red", "critical": "red"}
 _BY_STATUS: Final = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
-_NOT_SHOWN: Final = ("level", "logger", "request_id", "test_mode", "surface")
+_NOT_SHOWN: Final = ("level", "logger", "request_id", "test_mode", "surface", "worker")
 _NOT_OF_EVENTS: Final = ("account_id", "payment_id", "callback_id", "refund_id", "status", "provider")
 """What a business event's name and invoice say already, or lead to."""
 _SENTENCES: Final = {"migrations applied": "{count} migrations applied"}

@@ -59,12 +59,12 @@ def configure(environ: Mapping[str, str] = os.environ) -> None:
 
 
 def on() -> bool:
-    """Tell whether spans are made."""
+    """Return whether spans are made."""
     return _tracing is not None
 
 
 def within() -> bool:
-    """Tell whether a span is open that is recorded: statements and requests elsewhere are recorded within one only.
+    """Return whether a span is open that is recorded: statements and requests elsewhere are recorded within one only.
 
     A worker that polls would send little else.
     """

@@ -1,7 +1,7 @@
-"""Which addresses a stranger may make Kassa connect to: the public ones, and what the operator opened.
+"""Which addresses Kassa may be made to connect to by others: public ones, and what the operator opened.
 
-The table is explicit, because the standard library's ``is_global`` (Python 3.11) says yes to multicast, 6to4, NAT64 and
-other ways back inside. Sources: IANA's special-purpose registries for IPv4 and IPv6.
+The table is explicit, because the standard library's ``is_global`` (Python 3.11) admits multicast, 6to4, NAT64 and
+others that lead to private networks. Sources: IANA's special-purpose registries for IPv4 and IPv6.
 """
 
 import socket
@@ -66,7 +66,7 @@ class Reach(Enum):
     GUARDED = "guarded"
     """Public addresses on the ports of the settings, and what the operator opened."""
     OPENED = "opened"
-    """Nothing but what the operator opened: for plain HTTP where the rest of the world needs TLS."""
+    """Only what the operator opened: for plain HTTP where all others need TLS."""
 
 
 class AddressTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,12 +90,12 @@ class AddressTable(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def opens(self, address: Address) -> bool:
-        """Tell whether the operator opened this address explicitly."""
+        """Return whether the operator opened this address explicitly."""
         plain = unmapped(address)
         return any(plain in network for network in self.opened if network.version == plain.version)
 
     def permits(self, address: Address, port: int, reach: Reach) -> bool:
-        """Tell whether a request may connect to this address and port."""
+        """Return whether a request may connect to this address and port."""
         match reach:
             case Reach.ANYWHERE:
                 return True
@@ -106,7 +106,7 @@ class AddressTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether an address is one that the whole internet shares."""
+    """Return whether an address is a public unicast address."""
     match unmapped(address):
         case IPv4Address() as v4:
             return not any(v4 in network for network in _NOT_PUBLIC_V4)
@@ -122,7 +122,7 @@ def unmapped(address: Address) -> Address:
 
 
 def literal(host: str) -> Address | None:
-    """Return the address that a host spells, in any way that the system's resolver reads, or None for a name.
+    """Return the address of a literal host, in any notation that the system's resolver reads, or None for a name.
 
     ``2130706433``, ``0x7f.1``, ``0177.0.0.1`` and ``127.1`` are all 127.0.0.1; so is ``localhost`` (RFC 6761).
     """

@@ -1,4 +1,4 @@
-"""From names to sockets: each address that a name has is checked, and once more the one that is connected to."""
+"""From names to sockets: all addresses of a name are checked, and the one that is connected to once more."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,8 @@ import ssl
 import threading
 from collections.abc import Callable
 from ipaddress import ip_address
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -15,30 +17,42 @@ from kassa.errors import AddressRefused, ConnectionFailed
 from kassa.outbound.addresses import Address
 from kassa.outbound.causes import cause_of
 
-LOOK_UPS_MAX = 32
-"""Names looked up at once in each session: one that hangs keeps a thread for as long as the system's resolver tries."""
+LOOKUPS_MAX = 32
+"""Concurrent look-ups in each session: one that hangs keeps a thread for as long as the system's resolver tries."""
+
+IDLE_SECONDS = 2.0
+"""How long a connection is kept for the next request: for less than any server that keeps them at all."""
 
 Permits = Callable[[Address, int], bool]
-"""Tells whether an address and port may be connected to."""
-_Question = tuple[str, int, socket.AddressFamily]
+"""Returns whether an address and port may be connected to."""
+_Lookup = tuple[str, int, socket.AddressFamily]
 
 _ANSWER_HEADERS_MAX = 128
 _CONNECTIONS_UNLIMITED = 0
-"""A limit here would let slow servers hold up others; whoever sends bounds what is in flight."""
+"""A limit here would let slow servers delay others; callers limit their own concurrent requests."""
 
 
-def open_session(permits: Permits) -> aiohttp.ClientSession:
-    """Return a session that connects only where ``permits`` says yes, and anew for each request, which it sends once.
+class Sending:
+    """One try to send a request."""
 
-    A kept connection could be one that the server is just closing, and then nobody knows whether it got the request.
+    reused = False
+    """Whether it went over a connection that an earlier request had opened."""
+
+
+def open_session(permits: Permits, *, keeps: bool = False) -> aiohttp.ClientSession:
+    """Return a session that connects only where ``permits`` says yes, and sends each request once.
+
+    It connects anew for each request unless it ``keeps`` connections, for a moment and the same scheme, host and port.
+    One that is kept leads to the address that was checked when it was opened, whatever the name says since. It could be
+    one that the server is just closing, and then no one knows whether it got the request.
     """
-    connector = aiohttp.TCPConnector(
+    connector = _Connector(
         resolver=CheckedResolver(permits),
         use_dns_cache=False,
         socket_factory=lambda info: _checked_socket(info, permits),
-        force_close=True,
         limit=_CONNECTIONS_UNLIMITED,
         ssl=_tls(),
+        **({"keepalive_timeout": IDLE_SECONDS} if keeps else {"force_close": True}),
     )
     return aiohttp.ClientSession(
         connector=connector,
@@ -48,11 +62,35 @@ def open_session(permits: Permits) -> aiohttp.ClientSession:
         trust_env=False,
         max_headers=_ANSWER_HEADERS_MAX,
         middlewares=(_once,),
+        trace_configs=[_noting_reuse()] if keeps else None,
     )
 
 
+class _Connector(aiohttp.TCPConnector):
+    """A connector that uses no connection again on which something came that no request had asked for.
+
+    The next request would take it for its answer.
+    """
+
+    async def _get(self, key: Any, traces: Any) -> Any:
+        while (found := await super()._get(key, traces)) is not None:
+            if found.protocol is not None and not found.protocol.should_close:
+                return found
+            found.close()
+        return None
+
+
+def _noting_reuse() -> aiohttp.TraceConfig:
+    async def note(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+        context.trace_request_ctx.reused = True
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_reuseconn.append(note)
+    return config
+
+
 async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Tell of a broken connection in an error of ours: at its own the client sends a PUT again, with its card (P1)."""
+    """Raise our own error for a broken connection: on its own errors the client repeats a PUT, with its card (P1)."""
     try:
         return await send(request)
     except aiohttp.ClientConnectorError:
@@ -62,74 +100,74 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
 
 
 class CheckedResolver(AbstractResolver):
-    """The system's resolver, which refuses a name as soon as one of its addresses may not be connected to."""
+    """The system's resolver; it refuses a name if any of its addresses may not be connected to."""
 
     def __init__(self, permits: Permits) -> None:
         self._permits = permits
-        # Of each session's own: names that merchants gave do not hold up those of providers.
-        self._look_ups = LookUps(LOOK_UPS_MAX)
+        # One for each session: merchants' names cannot delay those of providers.
+        self._lookups = Lookups(LOOKUPS_MAX)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """Return a name's addresses. Raises ``AddressRefused``, or ``OSError`` where there is no such name."""
-        found = await self._look_ups.ask(host, port, family)
+        found = await self._lookups.find(host, port, family)
         for address in found:
             _check(address, port, self._permits)
         return [_result(host, address, port) for address in found]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: it holds no resources."""
 
 
-class LookUps:
-    """The questions to the system's resolver that are under way: one a name, however many wait, and so many at once.
+class Lookups:
+    """The running look-ups: one for each name, shared by all callers, and a limited number at once.
 
     Each has a daemon thread, which cannot be stopped and keeps its place until the resolver gives up. An executor's
-    threads would hold up the end of the process, too.
+    threads would also delay the end of the process.
     """
 
     def __init__(self, most: int) -> None:
         self._places = asyncio.Semaphore(most)
-        self._under_way: dict[_Question, asyncio.Future[list[str] | OSError]] = {}
+        self._under_way: dict[_Lookup, asyncio.Future[list[str] | OSError]] = {}
 
-    async def ask(self, host: str, port: int, family: socket.AddressFamily) -> list[str]:
+    async def find(self, host: str, port: int, family: socket.AddressFamily) -> list[str]:
         """Return a name's addresses; the caller's deadline ends the wait, also for a place. Raises ``OSError``."""
-        question = (host, port, family)
-        while question not in self._under_way:
+        lookup = (host, port, family)
+        while lookup not in self._under_way:
             await self._places.acquire()
-            if question in self._under_way:
+            if lookup in self._under_way:
                 self._places.release()
             else:
-                self._start(question)
-        found = await asyncio.shield(self._under_way[question])
+                self._start(lookup)
+        found = await asyncio.shield(self._under_way[lookup])
         if isinstance(found, OSError):
             raise OSError(*found.args)
         return found
 
-    def _start(self, question: _Question) -> None:
+    def _start(self, lookup: _Lookup) -> None:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[str] | OSError] = loop.create_future()
-        self._under_way[question] = future
+        self._under_way[lookup] = future
 
-        def settle(found: list[str] | OSError) -> None:
-            del self._under_way[question]
+        def finish(found: list[str] | OSError) -> None:
+            del self._under_way[lookup]
             self._places.release()
             future.set_result(found)
 
         def run() -> None:
-            found = _resolve(question)
-            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile, nobody waits
-                loop.call_soon_threadsafe(settle, found)
+            found = _resolve(lookup)
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+                loop.call_soon_threadsafe(finish, found)
 
         try:
             threading.Thread(target=run, name="kassa-dns", daemon=True).start()
-        except RuntimeError:  # the system gives no more threads
-            loop.call_soon(settle, OSError("The name cannot be resolved: no thread is left"))
+        except RuntimeError:  # the system has no threads left
+            loop.call_soon(finish, OSError("The name cannot be resolved: no thread is left"))
 
 
-def _resolve(question: _Question) -> list[str] | OSError:
-    host, port, family = question
+def _resolve(lookup: _Lookup) -> list[str] | OSError:
+    host, port, family = lookup
     try:
         infos = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as reason:

@@ -1,7 +1,7 @@
-"""A merchant's own colour on a page: a small style sheet of its own, with text that can be read on and in that colour.
+"""A merchant's own colour on a page, as a small style sheet in which text stays readable.
 
-The pages' policy allows no style in the page itself, so a colour comes as a file whose name is the colour: six
-hexadecimal digits and nothing else, which leaves nothing to inject. WCAG 2.2 asks text for a contrast of 4.5 (1.4.3).
+The pages' policy allows no inline style, so a colour is a file whose name is the colour: six hexadecimal digits and
+nothing else, which leaves nothing to inject. WCAG 2.2 requires a contrast of 4.5 for text (1.4.3).
 """
 
 import re

@@ -30,12 +30,12 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
 
 @cache
 def manifest() -> dict[str, Asset]:
-    """Return every file there is, by its name in the folder."""
+    """Return every file, by its name in the folder."""
     return {path.name: _asset(path) for path in sorted(FOLDER.iterdir()) if path.suffix in TYPES}
 
 
 def route() -> Route:
-    """Return the route that serves the files; both the base and the gate mount it."""
+    """Return the route that serves the files, under the base and the gate alike."""
     by_path = {asset.path: asset for asset in manifest().values()}
 
     async def serve(request: Request) -> Response:

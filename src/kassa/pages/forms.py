@@ -36,7 +36,7 @@ async def read(request: Request, most: int) -> bytes:
 
 
 async def returned(request: Request) -> dict[str, str]:
-    """Return what a browser brought back from a provider's page, by GET or POST: query and form as one."""
+    """Return the query and form of a return from a provider's page, by GET or POST, as one."""
     params = dict(request.query_params)
     if request.method == "POST":
         params |= _parameters(await read(request, RETURN_MAX))

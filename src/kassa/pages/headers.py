@@ -1,4 +1,4 @@
-"""The headers of every page for payers: what its browser may load, where it may send, who may frame it."""
+"""The security headers of every page for payers."""
 
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -32,7 +32,7 @@ def security(*, https: bool, form_targets: Iterable[str] = ()) -> dict[str, str]
 
 
 def origin_of(url: str) -> str:
-    """Return the origin of a URL. Raises ``ValueError`` where it is none, or could break out of the policy."""
+    """Return the origin of a URL. Raises ``ValueError`` where it is not http(s) or could break out of the policy."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme not in {"http", "https"} or not host or not set(host) <= _HOST_CHARACTERS:

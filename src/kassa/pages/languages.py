@@ -1,4 +1,4 @@
-"""Languages: which one a payer gets, and its texts, read from the ``.po`` files beside this module.
+"""Languages: which one a payer gets, and its texts, from the ``.po`` files beside this module.
 
 A new language is a new folder with the files ``FILES`` in it; nothing else has to change.
 """
@@ -19,11 +19,11 @@ from kassa.errors import Message
 
 FOLDER = Path(__file__).parent / "locales"
 FILES = ("kassa.po", "demo.po")
-"""A language's texts: of the pages for payers, and of the demo's own. Where both have one, the first file's counts."""
+"""A language's texts: of the payers' pages, and of the demo. Where both have one, the first file's counts."""
 DEFAULT = "en"
 COOKIE = "kassa_locale"
 PARAMETERS = ("locale", "lang", "language")
-"""Query parameters that ask for a language (contract#links), the first one wins."""
+"""Query parameters that choose a language (contract#links); the first one wins."""
 
 _ALIASES = {"ua": "uk"}
 _RANGE = re.compile(r"\s*([A-Za-z*]{1,8})[A-Za-z0-9-]*\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")
@@ -62,7 +62,7 @@ def translations(code: str) -> GNUTranslations:
 
 
 def translated(text: str, code: str) -> str:
-    """Return what is wrong with a value in a language; what is no ``Message`` stays as it is."""
+    """Return a ``Message`` in a language; other text stays as it is."""
     if not isinstance(text, Message):
         return text
     template = translations(code).gettext(text.template)
@@ -76,9 +76,9 @@ def known(tag: str | None) -> str | None:
     return code if code in languages() else None
 
 
-def choose(*, asked: str | None, cookie: str | None, invoice: str | None, accepted: str | None) -> str:
-    """Return the payer's language: asked for by the address, chosen before, said by the merchant, the browser's."""
-    return known(asked) or known(cookie) or known(invoice) or _accepted(accepted) or DEFAULT
+def choose(*, wanted: str | None, cookie: str | None, invoice: str | None, accepted: str | None) -> str:
+    """Return the first known language, of the address (``wanted``), cookie, invoice or browser; else English."""
+    return known(wanted) or known(cookie) or known(invoice) or _accepted(accepted) or DEFAULT
 
 
 def _accepted(header: str | None) -> str | None:

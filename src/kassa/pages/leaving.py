@@ -1,25 +1,25 @@
-"""Leaving a payment that waits for its payer: giving it up for another card, and what to know before."""
+"""Leaving a payment that waits for its payer: giving it up for another card, and what the payer is shown before."""
 
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from kassa.accounts.model import Account
-from kassa.invoices.model import CHALLENGE_LIMIT, Invoice
-from kassa.pages import way_back
+from kassa.invoices.rules.attempt import Payment
+from kassa.invoices.rules.invoice import CHALLENGE_LIMIT, Invoice
+from kassa.pages import return_links
+from kassa.pages.branding import merchant_name
+from kassa.pages.formatting import moment
 from kassa.pages.languages import translations
-from kassa.pages.look import merchant
-from kassa.pages.outcome import Way
+from kassa.pages.outcome import Link
 from kassa.pages.stages import Stage
-from kassa.pages.wording import moment
-from kassa.payments.model import Payment
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 _PLACE: Final = "{time}"
 
 
 class Note(StrEnum):
-    """What a payer has to know who did something else than the page asked for; the word in the page's address."""
+    """What a payer is shown who did something else than the page expects; the value of ``note`` in its address."""
 
     OTHER_CARD = "other-card"
     """They entered another card while the first one's payment was open."""
@@ -36,12 +36,12 @@ class Deadline(Value, frozen=True, kw_only=True):
     after: str
 
 
-def note(asked: str, current: Stage, language: str) -> str:
-    """Return the sentence that an address asks for, while it is true."""
+def note(wanted: str, current: Stage, language: str) -> str:
+    """Return the sentence for a ``note``, while it is true; empty otherwise."""
     _ = translations(language).gettext
     if current not in {Stage.CONFIRM, Stage.PENDING}:
         return ""
-    match asked:
+    match wanted:
         case Note.OTHER_CARD:
             return _("The card you have just entered was not charged: another payment for this order is still open.")
         case Note.STILL_OPEN:
@@ -50,30 +50,30 @@ def note(asked: str, current: Stage, language: str) -> str:
             return ""
 
 
-def give_up(invoice: Invoice, payment: Payment | None, url: str, *, language: str, now: datetime) -> Way | None:
+def give_up(invoice: Invoice, payment: Payment | None, url: str, *, language: str, now: datetime) -> Link | None:
     """Return the form that cancels a cancellable attempt, by POST to ``url``."""
     if payment is None:
         return None
     _ = translations(language).gettext
     again = invoice.session_id is not None and invoice.attempts_left > 0 and now < invoice.expires_at
     label = _("Use another card") if again else _("Cancel the payment")
-    return Way(url=url, label=label, fields={"number": str(payment.number)})
+    return Link(url=url, label=label, fields={"number": str(payment.attempt_number)})
 
 
-def off_the_form(invoice: Invoice, account: Account, language: str) -> Way | None:
-    """Return the link off the card page, which ends nothing: the invoice can be paid until it expires."""
-    url = way_back.leaving(invoice, account)
+def off_the_form(invoice: Invoice, account: Account, language: str) -> Link | None:
+    """Return the link that leaves the card page. It ends nothing: the invoice can be paid until it expires."""
+    url = return_links.leave_url(invoice, account)
     if url is None:
         return None
     _ = translations(language).gettext
-    host = way_back.foreign_host(url, invoice, account)
+    host = return_links.foreign_host(url, invoice, account)
     if host is not None:
-        return Way(url=url, label=_("Continue to %(host)s") % {"host": host})
-    return Way(url=url, label=_("Cancel and return to %(merchant)s") % {"merchant": merchant(invoice, account)})
+        return Link(url=url, label=_("Continue to %(host)s") % {"host": host})
+    return Link(url=url, label=_("Cancel and return to %(merchant)s") % {"merchant": merchant_name(invoice, account)})
 
 
 def deadline(invoice: Invoice, payment: Payment | None, language: str) -> Deadline | None:
-    """Return until when a payer has to wait whose payment cannot be cancelled."""
+    """Return until when the payer of a payment that cannot be cancelled has to wait."""
     if payment is None:
         return None
     challenge_until = payment.created_at + CHALLENGE_LIMIT

@@ -1,7 +1,6 @@
-"""Merchants' logos on pages for payers, served by us under a name that changes with their content.
+"""Merchants' logos on pages for payers, served under a name that changes with their content.
 
-The file is the merchant's own, and an SVG may hold scripts: an ``<img>`` runs none, and neither does its address when
-it is opened by itself, because of the policy that it comes with.
+An SVG may hold scripts: an ``<img>`` runs none, and its own policy forbids them where the file is opened by itself.
 """
 
 import re
@@ -37,7 +36,7 @@ def route(platform: Platform) -> Route:
 
     async def serve(request: Request) -> Response:
         try:
-            with platform.paces.misses.guessing(request.client.host if request.client else ""):
+            with platform.rate_limits.misses.guessing(request.client.host if request.client else ""):
                 content = await _content(platform, request.path_params["tag"], request.path_params["name"])
         except (NotFound, TooMany) as error:
             return Response(status_code=error.status)

@@ -1,4 +1,4 @@
-"""What every page but the card form says: a heading, a sentence, the facts, and the way on."""
+"""What every page but the card form shows: a heading, a sentence, the facts, and a link."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,31 +6,33 @@ from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
 from kassa.accounts.model import Account
-from kassa.invoices.model import Invoice
+from kassa.invoices.rules.attempt import Payment
+from kassa.invoices.rules.invoice import Invoice
+from kassa.invoices.rules.records import RefundStatus
+from kassa.invoices.rules.snapshot import Snapshot
+from kassa.pages.branding import merchant_name
+from kassa.pages.formatting import moment
 from kassa.pages.languages import translations
-from kassa.pages.look import merchant
 from kassa.pages.prices import converted_from, payable
 from kassa.pages.reasons import Gettext, cause, reason, wallet_reason
+from kassa.pages.return_links import foreign_host, home, return_url
 from kassa.pages.stages import Stage, overdue
-from kassa.pages.way_back import foreign_host, home, way_back
-from kassa.pages.wording import moment
-from kassa.payments.model import Payment, PaymentStatus
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 Tone = Literal["good", "bad", "wait"]
 Sign = Literal["tick", "mark", "clock", "spinner", "back"]
-"""The picture above the heading. Only the spinner moves, and only while there is an answer to wait for."""
+"""The picture above the heading. Only the spinner moves, and only while an answer is pending."""
 
 RETURN_AFTER_SECONDS = 10
 
-_GOING_BACK = {PaymentStatus.REFUND_PENDING, PaymentStatus.REFUNDED}
-_STUCK = {PaymentStatus.REFUND_FAILED, PaymentStatus.REFUND_ERROR}
+_GOING_BACK = {RefundStatus.REFUND_PENDING, RefundStatus.REFUNDED}
+_STUCK = {RefundStatus.REFUND_FAILED, RefundStatus.REFUND_ERROR}
 _SIGNS: dict[Tone, Sign] = {"good": "tick", "bad": "mark", "wait": "clock"}
 _MOVED = {Stage.PAID, Stage.RETURNED}
 
 
-class Way(Value, frozen=True, kw_only=True):
-    """A link that leads on, or a form that does."""
+class Link(Value, frozen=True, kw_only=True):
+    """A link, or a form that is posted."""
 
     url: str
     label: str
@@ -57,26 +59,25 @@ class Outcome(Value, frozen=True, kw_only=True):
     amount: str = ""
     """The headline under the heading, where money has moved."""
     facts: tuple[Fact, ...] = ()
-    way: Way | None = None
+    link: Link | None = None
     returning: tuple[str, ...] = ()
-    """Where the payer is taken along the way by itself: what the page says, by the seconds that are left."""
+    """Where the page follows ``link`` by itself: its text for each number of seconds left, from 0."""
 
 
-def provider_way(payment: Payment, label: str) -> Way | None:
-    """Return the way to the provider's page that an attempt waits on, or None where it has none."""
+def provider_link(payment: Payment, label: str) -> Link | None:
+    """Return the link to the provider's page that an attempt waits on, or None where it has none."""
     if payment.action is None:
         return None
     params = payment.action_params or {}
     if payment.action_method == "POST":
-        return Way(url=payment.action, label=label, fields=params)
+        return Link(url=payment.action, label=label, fields=params)
     joint = "&" if urlsplit(payment.action).query else "?"
-    return Way(url=f"{payment.action}{joint}{urlencode(params)}" if params else payment.action, label=label)
+    return Link(url=f"{payment.action}{joint}{urlencode(params)}" if params else payment.action, label=label)
 
 
-def told(
+def describe(
     current: Stage,
-    invoice: Invoice,
-    payment: Payment | None,
+    snapshot: Snapshot,
     account: Account,
     *,
     now: datetime,
@@ -84,14 +85,15 @@ def told(
     card: str = "",
     service: str = "",
 ) -> Outcome:
-    """Return what the page of a stage says.
+    """Return what the page of a stage shows.
 
-    ``card`` is how the card is named, only to who entered it; ``service`` is the payment service's name.
+    ``card`` is the card's display name, for the payer who entered it; ``service`` is the payment service's.
     """
+    invoice, payment = snapshot.invoice, snapshot.payment
     gettext = translations(language).gettext
-    name = merchant(invoice, account)
-    tone, heading, text = _words(current, invoice, payment, gettext)
-    back = way_back(invoice, account, current)
+    name = merchant_name(invoice, account)
+    tone, heading, text = _texts(current, snapshot, gettext)
+    back = return_url(invoice, account, current)
     url = back or home(account)
     if overdue(current, payment, now=now):
         text = gettext(
@@ -107,7 +109,7 @@ def told(
         text=text % {"merchant": name, "service": service or gettext("the payment service")},
         amount=payable(invoice, language, amount) if current in _MOVED and not _checked(invoice) else "",
         facts=_facts(current, invoice, amount, card, gettext, language),
-        way=Way(url=url, label=_label(foreign, name, gettext)) if url else None,
+        link=Link(url=url, label=_label(foreign, name, gettext)) if url else None,
         returning=_returning(language) if back and foreign is None and current is Stage.PAID else (),
     )
 
@@ -137,7 +139,7 @@ def _amount(current: Stage, invoice: Invoice) -> int:
 
 
 def _checked(invoice: Invoice) -> bool:
-    """Tell whether the card is checked alone, and no money taken."""
+    """Return whether the card is only verified, and no money taken."""
     return invoice.payment_flow == "verify"
 
 
@@ -147,12 +149,13 @@ def _label(foreign: str | None, name: str, _: Gettext) -> str:
     return _("Back to %(merchant)s") % {"merchant": name}
 
 
-def _words(current: Stage, invoice: Invoice, payment: Payment | None, _: Gettext) -> tuple[Tone, str, str]:
+def _texts(current: Stage, snapshot: Snapshot, _: Gettext) -> tuple[Tone, str, str]:
+    invoice = snapshot.invoice
     match current:
         case Stage.PAYABLE:
             return "wait", _("Not paid yet"), _("This order is waiting for payment.")
         case Stage.CONFIRM | Stage.PENDING:
-            return "wait", *_waiting(current, invoice, _)
+            return "wait", *_waiting_texts(current, invoice, _)
         case Stage.REVIEW:
             return (
                 "wait",
@@ -166,14 +169,14 @@ def _words(current: Stage, invoice: Invoice, payment: Payment | None, _: Gettext
         case Stage.RETURNED:
             return "wait", _("Payment returned"), _("The money for this order has been returned to you.")
         case Stage.FAILED if _checked(invoice):
-            return "bad", _("The card could not be verified"), _failure(invoice, payment, _)
+            return "bad", _("The card could not be verified"), _failure(snapshot, _)
         case Stage.FAILED:
-            return "bad", _("Payment failed"), _failure(invoice, payment, _)
+            return "bad", _("Payment failed"), _failure(snapshot, _)
         case Stage.EXPIRED:
-            return "bad", _("This payment has expired"), _expiry(payment, _)
+            return "bad", _("This payment has expired"), _expiry(snapshot, _)
 
 
-def _waiting(current: Stage, invoice: Invoice, _: Gettext) -> tuple[str, str]:
+def _waiting_texts(current: Stage, invoice: Invoice, _: Gettext) -> tuple[str, str]:
     by_card = invoice.session_id is not None
     if current is Stage.CONFIRM and by_card:
         return (
@@ -191,12 +194,14 @@ def _waiting(current: Stage, invoice: Invoice, _: Gettext) -> tuple[str, str]:
     )
 
 
-def _failure(invoice: Invoice, payment: Payment | None, _: Gettext) -> str:
-    if payment is not None and payment.status in _GOING_BACK:
+def _failure(snapshot: Snapshot, _: Gettext) -> str:
+    invoice, payment = snapshot.invoice, snapshot.payment
+    back = snapshot.gone_back(payment)
+    if back is not None and back.status in _GOING_BACK:
         return _("The shop didn't accept this payment. Your money is on its way back to you.")
-    if payment is not None and payment.status in _STUCK:
+    if back is not None and back.status in _STUCK:
         return _("The shop didn't accept this payment, and we couldn't return it yet. Please contact the shop.")
-    resolution = payment.told_resolution if payment else invoice.resolution
+    resolution = payment.public_resolution if payment else invoice.resolution
     if invoice.session_id is None:
         again = _("Go back to the shop to order again.")
         return f"{wallet_reason(resolution, _)} {again}"
@@ -206,12 +211,14 @@ def _failure(invoice: Invoice, payment: Payment | None, _: Gettext) -> str:
     return f"{cause(resolution, _)} {over}"
 
 
-def _expiry(payment: Payment | None, _: Gettext) -> str:
+def _expiry(snapshot: Snapshot, _: Gettext) -> str:
+    payment = snapshot.payment
+    back = snapshot.gone_back(payment)
     if payment is not None and payment.live:
         return _("Time ran out while your bank was deciding. If it takes the money, the shop will be notified.")
-    if payment is not None and payment.status in _STUCK:
+    if back is not None and back.status in _STUCK:
         return _("The payment came too late for this order, and we couldn't return it yet. Please contact the shop.")
-    if payment is not None and payment.status in _GOING_BACK:
+    if payment is not None and back is not None and back.status in _GOING_BACK:
         if payment.card is None:
             return _("The payment came too late for this order. Your money is on its way back to you.")
         return _("Your bank approved the payment too late for this order. Your money is on its way back to your card.")

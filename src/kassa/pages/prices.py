@@ -1,20 +1,20 @@
-"""What a payer pays, in the currency that it is taken in, and what that was converted from."""
+"""What a payer pays, in the currency that is charged, and what it was converted from."""
 
 from babel.numbers import format_decimal
 
-from kassa.invoices.conversion import due
-from kassa.invoices.model import Invoice
-from kassa.pages.wording import money
+from kassa.invoices.rules.conversion import due
+from kassa.invoices.rules.invoice import Invoice
+from kassa.pages.formatting import money
 
 
 def payable(invoice: Invoice, language: str, amount: int | None = None) -> str:
-    """Return what the payer pays, or a part of it in the invoice's minor units, as it is taken from him."""
+    """Return what the payer pays, or ``amount`` of it in the invoice's minor units, in the currency that is charged."""
     minor, currency = due(invoice, invoice.payment_amount if amount is None else amount)
     return money(minor, currency, language)
 
 
 def converted_from(invoice: Invoice, language: str, amount: int | None = None) -> str | None:
-    """Return the invoice's own amount and the rate, such as ``€100.00, 1 EUR = 1.082 USD``; None where it is no other.
+    """Return the price and rate, such as ``€100.00, 1 EUR = 1.082 USD``, or None where nothing was converted.
 
     The rate is the exact one, however long it is.
     """

@@ -1,6 +1,6 @@
-"""Why a payment did not go through, in words that help a payer; the merchant reads the exact resolution.
+"""Why a payment failed, in sentences that help a payer; the merchant reads the exact resolution.
 
-Where a bank suspects theft or fraud the payer is told no more than that it refused, so that nobody can test cards here.
+Where a bank suspects theft or fraud the payer only reads that it declined, so that cards cannot be tested here.
 """
 
 from collections.abc import Callable
@@ -10,15 +10,15 @@ Gettext = Callable[[str], str]
 
 def reason(resolution: str, _: Gettext) -> str:
     """Return what happened and what to do about it."""
-    return " ".join(_told(resolution, _))
+    return " ".join(_cause_and_advice(resolution, _))
 
 
 def cause(resolution: str, _: Gettext) -> str:
-    """Return what happened, for a payer who can do nothing about it any more."""
-    return _told(resolution, _)[0]
+    """Return what happened, for a payer who can do nothing about it."""
+    return _cause_and_advice(resolution, _)[0]
 
 
-def _told(resolution: str, _: Gettext) -> tuple[str, str]:
+def _cause_and_advice(resolution: str, _: Gettext) -> tuple[str, str]:
     match resolution:
         case "insufficient_funds":
             return _("Your card has insufficient funds."), _("Try another card, or top this one up and try again.")
@@ -47,7 +47,7 @@ def _told(resolution: str, _: Gettext) -> tuple[str, str]:
 
 
 def wallet_reason(resolution: str, _: Gettext) -> str:
-    """Return what happened at a payment service's own page, where no card of ours was used and none can be tried."""
+    """Return what happened at a payment service's own page, where no card was entered here."""
     match resolution:
         case "insufficient_funds":
             return _("Your wallet has insufficient funds.")

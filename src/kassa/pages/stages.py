@@ -1,50 +1,42 @@
-"""Where a payer stands with an invoice: the one word that decides which page is shown."""
+"""The stage of an invoice for its payer, which decides which page is shown. Pure."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from kassa.catalogue.fields import TEST_FLOW
-from kassa.invoices.model import Invoice, Status
-from kassa.payments.model import Payment
+from kassa.invoices.rules.attempt import Payment
+from kassa.invoices.rules.invoice import Invoice, Status
 
 EXPIRED = "expired"
 USUAL_WAIT = timedelta(seconds=20)
-"""An answer that takes longer than this is worth a word to the payer."""
+"""Where an answer takes longer than this, the page says so."""
 
 
 class Stage(StrEnum):
-    """What the payer can do, or what has become of it."""
+    """What the payer can do, or how the payment ended."""
 
     PAYABLE = "payable"
     CONFIRM = "confirm"
-    """The payer has to visit a page: his bank's for 3-D Secure, or the payment service's."""
+    """The payer has to visit a page: their bank's for 3-D Secure, or the payment service's."""
     PENDING = "pending"
-    """The provider has been asked and the answer is not known."""
+    """The provider was sent the payment, and its answer is not known."""
     REVIEW = "review"
-    """Something else was taken than was asked for: a person looks at it."""
+    """The payment is held for a person's review."""
     PAID = "paid"
     RETURNED = "returned"
     FAILED = "failed"
     EXPIRED = "expired"
 
 
-USUAL_WAIT = timedelta(seconds=20)
-"""An answer that takes longer than this is worth a word to the payer."""
-
-
 def stage(invoice: Invoice, payment: Payment | None, *, now: datetime) -> Stage:
-    """Return where the payer stands; ``payment`` is the latest attempt."""
+    """Return the stage; ``payment`` is the latest attempt."""
     match invoice.status:
-        case Status.CREATED | Status.PROCESSING | Status.PROCESS_PENDING:
+        case Status.CREATED | Status.PROCESS_PENDING:
             return _open(invoice, payment, now=now)
         case Status.PROCESS_ERROR:
             return Stage.REVIEW
         case Status.PROCESS_FAILED | Status.VERIFY_FAILED:
             return Stage.EXPIRED if invoice.resolution == EXPIRED else Stage.FAILED
-        case Status.EXPIRED:
-            return Stage.EXPIRED
-        case Status.TERMINATED:
-            return Stage.FAILED
         case Status.REFUNDED | Status.CHARGED_BACK:
             return Stage.RETURNED
         case _:
@@ -61,11 +53,11 @@ def _open(invoice: Invoice, payment: Payment | None, *, now: datetime) -> Stage:
 
 
 def unsettled(current: Stage, payment: Payment | None) -> bool:
-    """Tell whether the page may change by itself, so that its script should look again."""
+    """Return whether the page may change by itself, so that its script should poll."""
     late = current is Stage.EXPIRED and payment is not None and payment.live
     return late or current in {Stage.CONFIRM, Stage.PENDING, Stage.REVIEW}
 
 
 def overdue(current: Stage, payment: Payment | None, *, now: datetime) -> bool:
-    """Tell whether the payer has waited for the provider's answer longer than usual."""
+    """Return whether the provider's answer takes longer than usual."""
     return current is Stage.PENDING and payment is not None and now - payment.updated_at >= USUAL_WAIT

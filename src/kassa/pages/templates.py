@@ -1,4 +1,4 @@
-"""The templates, once for each language, and the one way to make a page of them."""
+"""The templates in each language, and rendering them."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -9,16 +9,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from kassa.pages.assets import manifest
+from kassa.pages.formatting import clock, moment, money
 from kassa.pages.headers import security
 from kassa.pages.languages import languages, translations
-from kassa.pages.wording import clock, moment, money
 
 FOLDER = Path(__file__).parent / "templates"
 
 
 @cache
 def environment(language: str) -> Environment:
-    """Return the templates in one language. Everything that is put into them is escaped."""
+    """Return the templates in one language. All values are escaped."""
     made = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -51,8 +51,8 @@ def page(
 ) -> HTMLResponse:
     """Return a page with its headers.
 
-    ``site`` is the base URL that it is served under, and ``state`` the word by which its script sees that the page has
-    changed: it is sent as a header, so that asking for it (HEAD) costs next to nothing.
+    ``site`` is the base URL that it is served under. ``state`` changes whenever the page does; it is sent as a
+    header, so that the page's script can poll it (HEAD) cheaply.
     """
     parts = urlsplit(site)
     html = environment(language).get_template(template).render(prefix=parts.path.rstrip("/"), state=state, **values)

@@ -1,4 +1,4 @@
-"""A provider whose every request is counted and timed, by what came of it."""
+"""A provider whose requests are counted and timed, by outcome."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ P = ParamSpec("P")
 Answer = TypeVar("Answer")
 
 REQUESTS: Final = ("pay", "resume", "status", "refund", "cancel", "statement")
-"""The verbs that ask the provider, and those of its capabilities; ``receive`` only reads."""
+"""The verbs that call the provider, the optional ones included; ``receive`` does not."""
 
 _OUTCOMES: Final[dict[type[Any], str]] = {
     protocol.Accepted: "ok",
@@ -26,11 +26,11 @@ _OUTCOMES: Final[dict[type[Any], str]] = {
     protocol.Absent: "absent",
 }
 _UNKNOWN: Final = "unknown"
-"""Silence, an answer that makes no sense, and a request that was given up: nothing is known of the outcome."""
+"""The outcome where there is no answer, none that makes sense, or the request was given up."""
 
 
 class Metered:
-    """The verbs that a provider has, and no others: by those it is known what it can do."""
+    """A provider's verbs, and no others: its optional verbs are recognised by being there."""
 
     def __init__(self, provider: Provider) -> None:
         self.code = provider.code

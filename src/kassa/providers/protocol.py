@@ -1,21 +1,18 @@
 """What a payment provider is to Kassa: five verbs on frozen values that answer with an outcome.
 
-A provider translates and nothing else: it holds no state and touches no database. ``pay`` and ``refund`` carry Kassa's
-own id as idempotency key, so the provider can be asked about it even when its answer was lost. Where the answer is
-silence or garbage the verb raises ``ProviderSilent`` or ``ProviderGarbled``: the outcome is unknown, and Kassa asks,
-it never repeats. A provider may have more: ``cancel`` closes an attempt that waits for its payer (``Cancels``), and
-``statement`` shows what it booked (``Statements``).
+A provider only translates: it holds no state and uses no database. ``pay`` and ``refund`` carry Kassa's own id as
+idempotency key, so that the outcome can be polled even when an answer was lost. Where there is
+no answer, or none that makes sense, the verb raises ``ProviderSilent`` or ``ProviderGarbled``: the outcome is unknown,
+and Kassa polls it and never repeats the request. A provider may have more verbs: ``cancel`` closes an attempt that
+waits for its payer (``Cancels``), and ``statement`` shows what it booked (``Statements``).
 """
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
-import msgspec
-
-
-class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """A frozen value, named fields only."""
+from kassa.values import Value
 
 
 class Credentials(Value, frozen=True, kw_only=True):
@@ -47,7 +44,7 @@ class Card(Value, frozen=True, kw_only=True):
 
 
 class Charge(Value, frozen=True, kw_only=True):
-    """One attempt to take money, as the provider is asked for it."""
+    """One attempt to take money."""
 
     payment_id: str
     """The idempotency key: a second ``pay`` with it changes nothing and answers as the first did."""
@@ -58,35 +55,35 @@ class Charge(Value, frozen=True, kw_only=True):
     currency: str
     description: str | None
     fields: Mapping[str, str]
-    """What the payer or the merchant entered for the service, such as a wallet's phone number."""
+    """The service's fields as the payer or the merchant entered them, such as a wallet's phone number."""
     return_url: str
     """Where the payer's browser comes back to after 3-D Secure or a wallet's page."""
     notify_url: str
     """Where the provider's notifications go."""
     expires_at: datetime
-    """The payer has until then."""
+    """Until when the payer may pay."""
     client_ip: str
     locale: str | None = None
-    """The language that the payer reads, such as ``uk``; None where it is not known."""
+    """The payer's language, such as ``uk``; None where it is not known."""
     merchant_name: str | None = None
     """The name that the payer knows the merchant by."""
     reference: str | None = None
     """The merchant's own name for the order."""
     invoice_id: str | None = None
     verify_only: bool = False
-    """Check the instrument and take nothing."""
+    """Only check the instrument, and take nothing."""
 
 
 class Attempt(Value, frozen=True, kw_only=True):
-    """An earlier ``pay`` that the provider is asked about."""
+    """An earlier ``pay``, to be polled."""
 
     payment_id: str
     external_id: str | None
-    """The provider's own id, where it has ever told one."""
+    """The provider's own id, if it is known."""
 
 
 class Refund(Value, frozen=True, kw_only=True):
-    """One return of money."""
+    """One refund."""
 
     refund_id: str
     """The idempotency key."""
@@ -97,7 +94,7 @@ class Refund(Value, frozen=True, kw_only=True):
 
 
 class Redirect(Value, frozen=True, kw_only=True, tag=True):
-    """The payer must visit a page of the provider's or the issuer's."""
+    """The payer has to visit a page of the provider or the issuer."""
 
     external_id: str
     action: str
@@ -107,23 +104,48 @@ class Redirect(Value, frozen=True, kw_only=True, tag=True):
 
 
 class Pending(Value, frozen=True, kw_only=True, tag=True):
-    """Nothing is decided yet; ask again."""
+    """There is no result yet; poll again."""
 
     external_id: str | None = None
 
 
+class DisputeStatus(StrEnum):
+    """Where a dispute has come to."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+class Dispute(Value, frozen=True, kw_only=True):
+    """Money that the payer's bank has taken back (a chargeback)."""
+
+    amount: int
+    """Minor units, more than 0."""
+    status: DisputeStatus = DisputeStatus.OPEN
+    """``won``: the money is at the provider again."""
+    reason: str = "general"
+    """A word of the provider's, such as ``fraudulent``."""
+    external_id: str | None = None
+    """The provider's own id of it."""
+    deadline: datetime | None = None
+    """Until when the merchant may contest it."""
+
+
 class Accepted(Value, frozen=True, kw_only=True, tag=True):
-    """The money was taken; or returned, for a refund; or found to be there, for a verification."""
+    """The money was taken; for a refund, returned; for a verification, the card is good."""
 
     external_id: str
     amount: int
-    """Minor units, as the provider booked them; for a verification, as it was asked."""
+    """Minor units, as the provider booked them; for a verification, as requested."""
     currency: str
     rrn: str | None = None
     """Retrieval reference number, 12 digits."""
     approval_code: str | None = None
-    charge_backs: tuple[int, ...] = ()
-    """What the payer's bank has taken back of it until now: each charge-back in minor units, the oldest first."""
+    booked_at: datetime | None = None
+    """When the provider took it, where it says so: what decides whether a payer was in time."""
+    disputes: tuple[Dispute, ...] = ()
+    """What the payer's bank has taken back of it until now, the oldest first; a dispute keeps its place for ever."""
 
 
 class Declined(Value, frozen=True, kw_only=True, tag=True):
@@ -135,37 +157,39 @@ class Declined(Value, frozen=True, kw_only=True, tag=True):
 
 
 class Absent(Value, frozen=True, kw_only=True, tag=True):
-    """The provider has never heard of this id."""
+    """The provider does not know this id."""
 
 
 Outcome = Redirect | Pending | Accepted | Declined | Absent
 
 
 class Notice(Value, frozen=True, kw_only=True):
-    """What a genuine notification is about. What it claims is not believed: it wakes a question."""
+    """What a genuine notification is about. What it claims is not believed: it wakes a poll."""
 
     payment_id: str
-    charge_back: bool = False
-    """It says that the payer's bank took money back: then a payment that has ended is asked about as well."""
+    refund_id: str | None = None
+    """It is about a refund of the payment: then that is polled, even if it has ended."""
+    dispute: bool = False
+    """It is about a dispute: then a payment that has ended is polled as well."""
 
 
 class Provider(Protocol):
-    """The five verbs. Implementations are stateless apart from their connection pool."""
+    """The five verbs. Implementations have no state but their connection pool."""
 
     code: ClassVar[str]
-    """The word in ``original_data.provider_code``."""
+    """The value of ``original_data.provider_code``."""
 
     async def pay(self, credentials: Credentials, charge: Charge, card: Card | None) -> Outcome:
-        """Ask for the money, once. ``card`` is None for methods whose page is the provider's."""
+        """Take the money, once. ``card`` is None for methods with a page of the provider's."""
 
     async def resume(self, credentials: Credentials, attempt: Attempt, params: Mapping[str, str]) -> Outcome:
-        """Go on after the payer came back with ``params``, the return's query and form: they never decide."""
+        """Return the outcome after the payer came back with ``params``, from query and form, which prove nothing."""
 
     async def status(self, credentials: Credentials, asked: Attempt | Refund) -> Outcome:
-        """Ask what became of an attempt, or of a refund."""
+        """Return the outcome of an attempt or a refund."""
 
     async def refund(self, credentials: Credentials, refund: Refund) -> Outcome:
-        """Return money; idempotent by ``refund_id``, so asking again is safe and tells the outcome."""
+        """Refund; idempotent by ``refund_id``, so repeating it is safe and returns the outcome."""
 
     def receive(self, credentials: Credentials, headers: Mapping[str, str], body: bytes) -> Notice:
         """Read a notification. Raises ``Unauthorized`` for a wrong signature, ``BadRequest`` for garbage."""
@@ -173,22 +197,23 @@ class Provider(Protocol):
 
 @runtime_checkable
 class Cancels(Protocol):
-    """What a provider may have beside the verbs: an attempt that waits for its payer can be closed before they decide.
+    """An optional verb: an attempt that waits for its payer can be closed.
 
-    Only a provider that keeps this promise declares it: once ``cancel`` has answered ``Declined``, the page that the
-    payer was sent to can take no money any more, wherever it is open. Another card is charged because of that answer.
+    Only a provider that guarantees this has it: once ``cancel`` has returned ``Declined``, the page that the payer was
+    sent to can take no money any more, wherever it is open. Kassa charges another card because of that answer.
     """
 
     async def cancel(self, credentials: Credentials, attempt: Attempt) -> Outcome:
-        """Close an attempt, and return what became of it; repeating it changes nothing.
+        """Close an attempt, and return its outcome; repeating it changes nothing.
 
         ``Declined``: it is closed, nothing was taken or will be. ``Accepted`` or ``Pending``: too late, the payer had
-        decided. ``Redirect``: it is still open. An unknown answer is raised, as by the other verbs.
+        confirmed. ``Redirect``: it is still open. Raises for an unknown outcome, as the other verbs do.
         """
 
 
-Movement = Literal["purchase", "refund", "charge_back"]
-"""What happened to money: the provider took it, gave it back, or the payer's bank took it back."""
+Movement = Literal["purchase", "refund", "refund_reversal", "charge_back", "chargeback_reversal"]
+"""What happened to money: the provider took it, gave it back, got that back because it did not reach the payer; the
+payer's bank took it back, or gave it back because the merchant won the dispute."""
 
 
 class StatementLine(Value, frozen=True, kw_only=True):
@@ -196,12 +221,13 @@ class StatementLine(Value, frozen=True, kw_only=True):
 
     movement: Movement
     ref: str
-    """The id under which Kassa asked for it: ``payment_id`` for a purchase, ``refund_id`` for a refund.
+    """The id under which Kassa requested it: ``payment_id`` for a purchase, ``refund_id`` for a refund.
 
-    Nobody asks for a charge-back: its own is ``{payment_id}:{total}``, what was charged back in all, with it.
+    No one asks for a chargeback: its own is ``{payment_id}:{total}``, what was charged back in all, with it. Reversals
+    do not lower that, and have the ref of what they undo.
     """
     payment_id: str
-    """The payment's; a refund's or charge-back's is that whose money went back."""
+    """The payment; for a refund or chargeback, the one whose money went back."""
     external_id: str
     """The provider's own id of the movement."""
     amount: int
@@ -215,17 +241,17 @@ class Statement(Value, frozen=True, kw_only=True):
 
     lines: tuple[StatementLine, ...]
     next: str | None
-    """Where the next page begins, in the provider's own words; None: there is none."""
+    """The provider's cursor of the next page; None: there is none."""
 
 
 @runtime_checkable
 class Statements(Protocol):
-    """What a provider may have beside the verbs: its own books, to compare with ours."""
+    """An optional verb: the provider's own books, to compare with ours."""
 
     async def statement(
         self, credentials: Credentials, since: datetime, until: datetime, after: str | None
     ) -> Statement:
         """Return the money that moved from ``since`` to before ``until``, the page that begins at ``after``.
 
-        It may show some more at both ends. Every movement is shown once, however many are added meanwhile.
+        It may include some more at both ends. Every movement is on one page only, however many are added meanwhile.
         """

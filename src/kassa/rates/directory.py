@@ -1,4 +1,4 @@
-"""Which rate a payer pays at, read on each conversion and kept half a second, as accounts are."""
+"""The rate that a payer pays, cached for half a second, as accounts are."""
 
 from decimal import Decimal
 from typing import Final
@@ -29,7 +29,7 @@ class Rates:
     async def rate(self, base: str, quote: str, *, spread: Decimal, test_mode: bool) -> Decimal | None:
         """Return how much of ``quote`` a payer pays for one unit of ``base``, the spread (percent) included.
 
-        1 for a currency in itself; None where nobody tells a rate, or in live mode only one that is too old.
+        1 for equal currencies; None where there is no rate, or in live mode only an outdated one.
         """
         if base == quote:
             return Decimal(1)

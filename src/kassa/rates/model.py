@@ -1,6 +1,6 @@
-"""Exchange rates: what sources tell, which of it counts, and what an amount comes to in another currency. Pure.
+"""Exchange rates: the sources' quotes, which of them count, and converting an amount. Pure.
 
-A rate says how much of ``quote`` one unit of ``base`` is. All arithmetic is exact; it is rounded once, at its end.
+A rate is how much of ``quote`` one unit of ``base`` is. All arithmetic is exact; it is rounded once, at the end.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,16 +11,16 @@ from fractions import Fraction
 from typing import Final
 
 from kassa.money import exponent
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 DIGITS: Final = 12
-"""How many significant digits an effective rate has: far more than any source tells, and exact in every JSON reader."""
+"""Significant digits of an effective rate: more than any source publishes, and exact in every JSON reader."""
 
 _ROUNDED_UP: Final = Context(prec=DIGITS, rounding=ROUND_UP)
 
 
 class Source(StrEnum):
-    """Who tells rates."""
+    """The sources of rates."""
 
     MANUAL = "manual"
     """The operator, for one pair and direction."""
@@ -33,11 +33,11 @@ class Source(StrEnum):
 
 
 BANKS: Final[Mapping[Source, str]] = {Source.ECB: "EUR", Source.NBU: "UAH", Source.CBR: "RUB"}
-"""Every bank with its own currency, through which its other rates cross; the order says who is asked first."""
+"""Every bank with its own currency, through which its other rates cross, in order of preference."""
 
 
 class Quote(Value, frozen=True, kw_only=True):
-    """One rate as a source tells it: one unit of ``base`` is ``rate`` of ``quote``."""
+    """One rate as its source publishes it: one unit of ``base`` is ``rate`` of ``quote``."""
 
     source: Source
     base: str
@@ -46,7 +46,7 @@ class Quote(Value, frozen=True, kw_only=True):
     valid_from: datetime
     """A bank's day, or the moment when a manual rate was set."""
     valid_until: datetime | None = None
-    """Exclusive; None where nobody said: then a bank's rate ages, and a manual one stays."""
+    """Exclusive; None where it is open: then a bank's rate ages, and a manual one stays."""
 
 
 class Table(Value, frozen=True, kw_only=True):
@@ -57,9 +57,9 @@ class Table(Value, frozen=True, kw_only=True):
     """What one unit of each currency is worth in the bank's own."""
 
     def middle(self, base: str, quote: str) -> Fraction | None:
-        """Return the rate without a spread, or None where nobody tells one.
+        """Return the rate without a spread, or None where there is none.
 
-        A manual rate comes first; then a bank for its own currency; then a bank that tells both, the ECB before others.
+        A manual rate comes first; then a bank for its own currency; then a bank with both, the ECB before others.
         """
         if (base, quote) in self.manual:
             return self.manual[base, quote]
@@ -92,16 +92,16 @@ def table(quotes: Iterable[Quote], *, now: datetime, days_max: Mapping[Source, i
 
 
 def effective(middle: Fraction, spread: Decimal) -> Decimal:
-    """Return the rate that a payer pays at: the spread, in percent, is added to what an invoice comes to for him.
+    """Return the rate that the payer pays: ``spread`` percent above the middle rate.
 
-    Rounded up to 12 significant digits. So spread and rounding are both in the house's favour.
+    Rounded up to 12 significant digits, so spread and rounding are both in the merchant's favour.
     """
     exact = middle * (1 + Fraction(spread) / 100)
     return _ROUNDED_UP.divide(Decimal(exact.numerator), Decimal(exact.denominator)).normalize()
 
 
 def convert(minor: int, rate: Decimal | Fraction, base: str, quote: str) -> int:
-    """Return what minor units of ``base`` come to in minor units of ``quote``, rounded half to the even one."""
+    """Convert minor units of ``base`` to minor units of ``quote``, rounding half to even."""
     if base == quote:
         return minor
     return round(Fraction(minor) * Fraction(rate) * Fraction(10) ** (exponent(quote) - exponent(base)))

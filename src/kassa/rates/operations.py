@@ -16,25 +16,25 @@ from kassa.rates.model import Quote, Source
 from kassa.rates.sources import cbr, ecb, nbu
 
 ANSWER_SECONDS: Final = 20.0
-"""How long a bank may take to tell its rates."""
+"""How long a bank may take to answer."""
 
 READERS: Final[Mapping[Source, Callable[[bytes], list[Quote]]]] = {
     Source.ECB: ecb.read,
     Source.NBU: nbu.read,
     Source.CBR: cbr.read,
 }
-"""How each bank's answer is read."""
+"""The reader of each bank's answer."""
 
 
 async def load_bundled(executor: Executor, *, now: datetime) -> None:
-    """Write the ECB's rates that come with Kassa, so that test mode converts on a laptop without a network."""
+    """Write the ECB's rates that are bundled with Kassa, so that test mode converts without a network."""
     await queries.save(executor, ecb.bundled(), now=now)
 
 
 async def update(pool: Pool, outbound: Outbound, settings: Settings, source: Source, *, now: datetime) -> list[Quote]:
-    """Ask a bank for its rates and write them.
+    """Fetch a bank's rates and write them.
 
-    Raises ``RatesUnreadable``, or what the request failed with; then nothing is written and the last rates stand.
+    Raises ``RatesUnreadable``, or the request's error; then nothing is written and the last rates stay valid.
     """
     answer = await outbound.request(
         "GET", _address(settings, source), headers={}, body=b"", timeout_seconds=ANSWER_SECONDS, guarded=False
@@ -52,7 +52,7 @@ async def add(
 ) -> Quote:
     """Set a manual rate for a pair, in one direction, in place of the one before it.
 
-    Raises ``Invalid`` for currencies that are none or the same, for a rate that is none and an end that has passed.
+    Raises ``Invalid`` for unknown or equal currencies, for a rate that is not positive and for an end in the past.
     """
     named = {"FROM": base, "TO": quote}
     errors = {name: "This is not a currency." for name, code in named.items() if not money.is_currency(code)}
@@ -72,7 +72,7 @@ async def add(
 
 
 async def remove(pool: Pool, *, base: str, quote: str, now: datetime) -> None:
-    """End a pair's manual rate; banks are asked again. Raises ``NotFound`` where there is none."""
+    """End a pair's manual rate, so that banks' rates count again. Raises ``NotFound`` where there is none."""
     if not await queries.end_manual(pool, base=base, quote=quote, now=now):
         raise NotFound(f"There is no manual rate from {base} to {quote}.")
 

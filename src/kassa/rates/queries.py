@@ -28,13 +28,13 @@ async def latest(executor: Executor, *, now: datetime) -> list[Quote]:
 
 
 async def save(executor: Executor, quotes: Sequence[Quote], *, now: datetime) -> None:
-    """Write rates; one that is there for the same source, pair and moment takes the new value."""
+    """Write rates; an existing one of the same source, pair and moment gets the new value."""
     await executor.execute(
         """
         INSERT INTO exchange_rates AS e (source, base, quote, rate, valid_from, valid_until, recorded_at)
         SELECT source, base, quote, rate, valid_from, valid_until, $7
         FROM unnest($1::text[], $2::text[], $3::text[], $4::numeric[], $5::timestamptz[], $6::timestamptz[])
-            AS told (source, base, quote, rate, valid_from, valid_until)
+            AS given (source, base, quote, rate, valid_from, valid_until)
         ON CONFLICT (source, valid_from, base, quote) DO UPDATE
             SET rate = excluded.rate, valid_until = excluded.valid_until, recorded_at = excluded.recorded_at
             WHERE (e.rate, e.valid_until) IS DISTINCT FROM (excluded.rate, excluded.valid_until)
@@ -50,7 +50,7 @@ async def save(executor: Executor, quotes: Sequence[Quote], *, now: datetime) ->
 
 
 async def end_manual(executor: Executor, *, base: str, quote: str, now: datetime) -> bool:
-    """End a pair's manual rates; tell whether there was one."""
+    """End a pair's manual rates; return whether there was one."""
     done: str = await executor.execute(
         """
         UPDATE exchange_rates SET valid_until = $3

@@ -1,8 +1,7 @@
-"""One comparison: the provider's statement of a period, page by page, with our books of it, and the other way round.
+"""One comparison: the provider's statement of a period is read and kept, page by page, and joined with our books.
 
-First each line of the statement is looked for in our books, whenever we booked it; then each movement of our books in
-the period is looked for among those lines. So a movement that the two sides booked on two sides of midnight is found
-both ways, and neither the statement nor our books are ever in memory.
+A movement that the two sides booked on two sides of midnight is found both ways: lines are read a little past both ends
+of the period, and, where our books have a movement that these do not show, back to the beginning of its payment.
 """
 
 from collections import Counter
@@ -12,31 +11,35 @@ from typing import Final
 
 from kassa import ids
 from kassa.accounts.model import Account, Route
-from kassa.errors import Invalid, ProviderGarbled
+from kassa.errors import Invalid, NotFound, ProviderGarbled
 from kassa.platform import Platform
-from kassa.providers.protocol import StatementLine, Statements, Value
+from kassa.providers.protocol import StatementLine, Statements
 from kassa.reconciliation import operations, queries
-from kassa.reconciliation.cases import queries as cases
-from kassa.reconciliation.model import MARGIN, Difference, Kind, Ours, Period, Seen, check, compare, counterpart
+from kassa.reconciliation.discrepancies import queries as discrepancies
+from kassa.reconciliation.model import MARGIN, Difference, Period, check
+from kassa.reconciliation.statements import queries as statements
+from kassa.reconciliation.statements.queries import KEPT, Books
+from kassa.reconciliation.turns import queries as turns
+from kassa.values import Value
 
-ENTRIES: Final = 500
-"""How many entries of the journal are read at a time."""
+ENTRIES: Final = 1_000
+"""How many movements of either side are joined at a time."""
 PAGES_MAX: Final = 100_000
 """A statement that is longer does not end."""
 
 
 class Result(Value, frozen=True, kw_only=True):
-    """What a comparison found. ``kinds`` counts the differences, also those that a person has closed."""
+    """What a comparison found. ``kinds`` counts the differences, also those that an operator has closed."""
 
     lines: int
     entries: int
     kinds: dict[str, int]
     asked: int
-    """New cases about whose payment the provider is being asked."""
+    """New discrepancies about whose payment the provider is about to be asked."""
     closed: int
-    """Cases in which the books agree now."""
+    """Discrepancies in which the books agree now."""
     open: int
-    """Cases of this provider account that are open after it, of whatever time."""
+    """Discrepancies of this provider account that are open after it, of whatever time."""
 
 
 async def compared(
@@ -52,17 +55,40 @@ async def compared(
     provider = platform.providers.get(route.provider)
     if not isinstance(provider, Statements):
         return None
-    latest = platform.clock.now(test_mode=route.credentials.test_mode) - MARGIN
+    test_mode = route.credentials.test_mode
+    latest = platform.clock.now(test_mode=test_mode) - MARGIN
     period = Period(since=since, until=latest if until is None else min(until, latest))
     if period.since >= period.until:
         raise Invalid({"since": "This value should be before the end of the period, and more than 15 minutes ago."})
-    return await Comparison(platform, account, route, provider).run(period)
+    books = Books(
+        account_id=account_id,
+        provider_account_id=provider_account_id,
+        test_mode=test_mode,
+        run=await statements.begin(platform.pool, provider_account_id, account_id=account_id),
+        takes_unknown=provider_account_id == await _first(platform, account_id, test_mode=test_mode),
+    )
+    return await Comparison(platform, account, route, provider, books).run(period)
+
+
+async def _first(platform: Platform, account_id: str, *, test_mode: bool) -> str | None:
+    """Return the first provider account of a mode that can be compared: what is about no payment is its to show."""
+    for each in await turns.schedules(platform.pool, account_id=account_id):
+        if each.test_mode == test_mode and _shows_statements(platform, each.provider):
+            return each.provider_account_id
+    return None
+
+
+def _shows_statements(platform: Platform, provider: str) -> bool:
+    try:
+        return isinstance(platform.providers.get(provider), Statements)
+    except NotFound:
+        return False
 
 
 class Comparison:
     """One comparison under way."""
 
-    def __init__(self, platform: Platform, account: Account, route: Route, provider: Statements) -> None:
+    def __init__(self, platform: Platform, account: Account, route: Route, provider: Statements, books: Books) -> None:
         self._platform = platform
         self._account = account
         self._credentials = route.credentials
@@ -72,73 +98,50 @@ class Comparison:
             test_mode=route.credentials.test_mode,
         )
         self._provider = provider
-        self._seen = Seen()
-        self._parts: dict[str, StatementLine] = {}
-        """Of charge-backs that we booked together, by their ref: a line that is one of them and not the last."""
-        self._lines = self._entries = self._asked = 0
+        self._books = books
+        self._lines = self._asked = 0
         self._kinds: Counter[str] = Counter()
 
     async def run(self, period: Period) -> Result:
         """Compare, both ways."""
-        begun_at = self._now()
+        begun_at, pool = self._now(), self._platform.pool
         read_since = period.since - MARGIN
-        await self._read(Period(since=read_since, until=period.until + MARGIN), told_until=period.until)
+        await self._read(Period(since=read_since, until=period.until + MARGIN))
         # What the provider booked long before we learned of it is on an older part of its statement.
-        earliest = read_since
-        async for ours in self._unseen(period):
-            earliest = min(earliest, ours.asked_at)
+        earliest = await self._earliest(period, read_since)
         if earliest < read_since:
-            await self._read(Period(since=earliest - MARGIN, until=read_since), told_until=period.until)
-        async for ours in self._unseen(period):
-            part = self._parts.get(ours.ref)
-            await self._see(Difference(kind=Kind.AMOUNT if part else Kind.MISSING_THERE, ours=ours, line=part))
+            await self._read(Period(since=earliest - MARGIN, until=read_since))
+            read_since = earliest - MARGIN
+        async for difference in self._differences(period, read_since):
+            await self._see(difference)
+        closed = await operations.close_agreed(pool, self._books, period, begun_at=begun_at, now=self._now())
+        await statements.drop(pool, self._books, booked_before=self._now() - KEPT, seen_before=self._seen_at() - KEPT)
         return Result(
             lines=self._lines,
-            entries=self._entries,
+            entries=await self._entries(period),
             kinds=dict(self._kinds),
             asked=self._asked,
-            closed=await operations.close_agreed(
-                self._platform.pool,
-                self._account,
-                period,
-                provider_account_id=self._credentials.provider_account_id,
-                begun_at=begun_at,
-                now=self._now(),
-            ),
-            open=await cases.open_count(
-                self._platform.pool,
-                account_id=self._account.account_id,
-                provider_account_id=self._credentials.provider_account_id,
+            closed=closed,
+            open=await discrepancies.open_count(
+                pool,
+                account_id=self._books.account_id,
+                provider_account_id=self._books.provider_account_id,
             ),
         )
 
-    async def _read(self, period: Period, *, told_until: datetime) -> None:
-        """Look for each line of the statement in our books; what is younger may not have reached us yet."""
-        eldest = await queries.eldest(self._platform.pool, self._merchant)
+    async def _read(self, period: Period) -> None:
+        """Keep the lines of the statement that are about this account, or about no one's payments and ours to show."""
+        pool = self._platform.pool
+        eldest = await queries.eldest(pool, self._merchant)
         async for lines in self._pages(period):
             sharing = await self._sharing(lines)
-            known = await self._known(lines)
-            for line in lines:
-                tag = ids.tag_of(line.payment_id, "pay")
-                if tag != self._account.tag and (tag in sharing or eldest != self._credentials.provider_account_id):
-                    continue  # another account's, or nobody's and for another account to tell
-                ours = counterpart(known.get(line.payment_id, []), line)
-                if ours is not None and ours.provider_account_id != self._credentials.provider_account_id:
-                    continue
-                self._lines += 1
-                self._seen.add(line.movement, line.ref)
-                kind = compare(ours, line)
-                if ours is not None and ours.ref != line.ref:
-                    self._part(ours, line, kind)
-                if kind is not None and line.booked_at < told_until:
-                    await self._see(Difference(kind=kind, ours=ours, line=line))
-
-    def _part(self, ours: Ours, line: StatementLine, kind: Kind | None) -> None:
-        """Note a charge-back's line that does not end where our entry does."""
-        if kind is None:
-            self._parts[ours.ref] = line
-        else:
-            self._seen.add(ours.movement, ours.ref)
+            ours = [
+                line
+                for line in lines
+                if (tag := ids.tag_of(line.payment_id, "pay")) == self._account.tag
+                or (tag not in sharing and eldest == self._books.provider_account_id)
+            ]
+            self._lines += await statements.keep(pool, self._books, ours, seen_at=self._seen_at())
 
     async def _pages(self, period: Period) -> AsyncIterator[list[StatementLine]]:
         after: str | None = None
@@ -157,45 +160,48 @@ class Comparison:
         wanted = sorted(tag for tag in tags if tag is not None)
         return await queries.sharing(self._platform.pool, self._merchant, wanted) if wanted else set()
 
-    async def _known(self, lines: list[StatementLine]) -> dict[str, list[Ours]]:
-        payment_ids = sorted({line.payment_id for line in lines})
-        found = await queries.of_payments(self._platform.pool, payment_ids, account_id=self._account.account_id)
-        known: dict[str, list[Ours]] = {}
-        for ours in found:
-            known.setdefault(ours.payment_id, []).append(ours)
-        return known
+    async def _earliest(self, period: Period, since: datetime) -> datetime:
+        """Return when the oldest payment or refund began whose movement is not on the statement as it was read."""
+        async for difference in self._differences(period, since):
+            if difference.ours is not None and difference.ours.booked_at is not None:
+                since = min(since, difference.ours.asked_at)
+        return since
 
-    async def _unseen(self, period: Period) -> AsyncIterator[Ours]:
-        """Yield the movements of our books in a period that the statement has not shown."""
-        self._entries, after, rest = 0, 0, period
-        while True:
-            found, place = await queries.booked(
-                self._platform.pool,
-                self._credentials.provider_account_id,
-                rest,
-                account_id=self._account.account_id,
-                test_mode=self._credentials.test_mode,
-                after=after,
-                limit=ENTRIES,
+    async def _differences(self, period: Period, read_since: datetime) -> AsyncIterator[Difference]:
+        """Yield what differs in a period, and what the lines that were read before it differ in from our books."""
+        async for stretch in self._stretches(Period(since=read_since, until=period.until), period.since):
+            for difference in await queries.differences(
+                self._platform.pool, self._books, stretch, entries_since=period.since
+            ):
+                yield difference
+
+    async def _entries(self, period: Period) -> int:
+        """Return how many movements of the period our books have."""
+        return sum(
+            [
+                await queries.entries(self._platform.pool, self._books, stretch)
+                async for stretch in self._stretches(period, period.since)
+            ]
+        )
+
+    async def _stretches(self, period: Period, entries_since: datetime) -> AsyncIterator[Period]:
+        rest = period
+        while rest.since < rest.until:
+            stretch = await queries.stretch(
+                self._platform.pool, self._books, rest, entries_since=entries_since, movements=ENTRIES
             )
-            for ours in found:
-                self._entries += 1
-                if not self._seen.has(ours.movement, ours.ref):
-                    yield ours
-            if place is None:
-                return
-            rest, after = Period(since=place.created_at, until=period.until), place.number
+            yield stretch
+            rest = Period(since=stretch.until, until=period.until)
 
     async def _see(self, difference: Difference) -> None:
         self._kinds[difference.kind] += 1
         self._asked += await operations.see(
-            self._platform.pool,
-            self._account,
-            difference,
-            provider_account_id=self._credentials.provider_account_id,
-            test_mode=self._credentials.test_mode,
-            now=self._now(),
+            self._platform.pool, self._account, self._books, difference, now=self._now()
         )
 
     def _now(self) -> datetime:
         return self._platform.clock.now(test_mode=self._credentials.test_mode)
+
+    def _seen_at(self) -> datetime:
+        """Return the moment by the clock that no one moves."""
+        return self._platform.clock.now(test_mode=False)

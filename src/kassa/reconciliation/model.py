@@ -1,42 +1,37 @@
 """What is compared, and what can be wrong: our books and the provider's, movement by movement.
 
-A movement is money that was taken (``purchase``), given back (``refund``) or taken back by the payer's bank
-(``charge_back``). By our books it is a transfer of the provider's purse (``BOOKED``); by the provider's it is a line of
-its statement. Each difference is a case for a person; one that more asking may end wakes the question as well
-(``askable``), and nothing else is changed.
+A movement is money that was taken (``purchase``), refunded (``refund``) or taken back by the payer's bank
+(``charge_back``), and what undoes the latter two. By our books it is a transfer of the ledger account ``provider``
+(``BOOKED``); by the provider's it is a line of its statement. Each difference is a discrepancy for an operator. One
+that the provider's answer may end (``askable``) makes the payment or refund due as well; nothing else is changed.
 
-A provider may have told us of several charge-backs by their sum, so one entry of ours may be several lines of a
-statement. Both are named by what was charged back in all with them, and the two books agree where an entry ends with a
-line.
+A provider may have reported several chargebacks by their sum, so one entry of ours may be several lines of a statement.
+Both are named by what was charged back in all with them, and the two books agree where an entry ends with a line.
 """
 
 import re
 import zlib
-from array import array
-from bisect import bisect_left
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, assert_never
 
-import msgspec
-
 from kassa.errors import ProviderGarbled
-from kassa.ids import Prefix
-from kassa.payments.model import FAILED, TAKEN, UNDECIDED, PaymentStatus
-from kassa.providers.protocol import Movement, StatementLine, Value
-from kassa.refunds.model import RefundStatus
+from kassa.invoices.rules.attempt import FAILED, TAKEN, UNDECIDED, PaymentStatus
+from kassa.invoices.rules.records import RefundStatus
+from kassa.providers.protocol import Movement, StatementLine
+from kassa.values import Value
 
 MARGIN: Final = timedelta(minutes=15)
 """How far apart the two books' times of one movement may be; what is younger than that is not compared yet."""
 
 OVERLAP: Final = timedelta(days=2)
-"""How much of what was compared before each night compares again: a case that has ended is closed so."""
+"""How much of what was compared before each night compares again: a discrepancy that has ended is closed so."""
 
 FIRST: Final = timedelta(days=3)
 """How far back a provider account's first night goes."""
 
 RETRY: Final = timedelta(minutes=15)
-"""When a run comes again that the provider did not let end, and one that made us ask about payments."""
+"""When a run comes again that the provider did not let end, and one that made payments due to be synced."""
 
 NIGHT_BEGINS: Final = timedelta(hours=2)
 NIGHT_SECONDS: Final = 4 * 3600
@@ -44,22 +39,31 @@ NIGHT_SECONDS: Final = 4 * 3600
 
 TEXT_LENGTH_MAX: Final = 255
 
-BOOKED: Final[dict[str, tuple[Movement, Prefix, str]]] = {
-    "processed": ("purchase", "pay", ""),
-    "suspended": ("purchase", "pay", ""),
-    "unwanted": ("purchase", "pay", ""),
-    "returned": ("refund", "pay", "-late"),
-    "returned_otherwise": ("refund", "pay", "-late"),
-    "refunded": ("refund", "ref", ""),
-    "refunded_otherwise": ("refund", "ref", ""),
-    "refunded_late": ("refund", "ref", ""),
-    "charged_back": ("charge_back", "pay", ""),
-    "charged_back_unwanted": ("charge_back", "pay", ""),
+BOOKED: Final[dict[str, Movement]] = {
+    "processed": "purchase",
+    "suspended": "purchase",
+    "unexpected": "purchase",
+    "refund_sent": "refund",
+    "refund_mismatched": "refund",
+    "refund_sent_after_failure": "refund",
+    "refund_failed_after_success": "refund_reversal",
+    "charged_back": "charge_back",
+    "charged_back_unexpected": "charge_back",
+    "dispute_won": "chargeback_reversal",
+    "dispute_won_unexpected": "chargeback_reversal",
 }
-"""The recipes by which money comes from a provider or goes back to it: the movement, whose id its entries have behind
-the recipe's name, and what its ref has behind that."""
+"""The recipes by which money comes from a provider or goes back to it, and the movement that its statement calls it."""
 
-_CHARGE_BACK: Final = re.compile(r"(.+):([1-9][0-9]{0,17})")
+INWARDS: Final[frozenset[Movement]] = frozenset({"purchase", "refund_reversal", "chargeback_reversal"})
+"""Movements by which a provider holds more of our money; by the others it holds less."""
+
+OF_REFUNDS: Final[frozenset[Movement]] = frozenset({"refund", "refund_reversal"})
+"""Movements whose ref is a refund's id."""
+
+OF_CHARGEBACKS: Final[frozenset[Movement]] = frozenset({"charge_back", "chargeback_reversal"})
+"""Movements whose ref is the payment's id and what was charged back of it in all."""
+
+_CHARGEBACK: Final = re.compile(r"(.+):([1-9][0-9]{0,17})")
 
 
 class Kind(StrEnum):
@@ -83,11 +87,11 @@ class Ours(Value, frozen=True, kw_only=True):
     movement: Movement
     ref: str
     payment_id: str
-    provider_account_id: str
+    """Empty where an entry names no payment."""
     asked_at: datetime
     """When the payment or refund began: the provider cannot have booked anything of it before."""
-    status: PaymentStatus | RefundStatus
-    """The refund's, if it is one that a merchant asked for; else the payment's."""
+    status: PaymentStatus | RefundStatus | None
+    """The refund's, if the movement is one's; else the payment's. None for an entry whose payment does not exist."""
     external_id: str | None
     """The provider's id of the movement, where we know it."""
     amount: int | None
@@ -97,15 +101,17 @@ class Ours(Value, frozen=True, kw_only=True):
 
 
 class Difference(Value, frozen=True, kw_only=True):
-    """One movement that the two books tell differently."""
+    """One movement that the two books show differently."""
 
     kind: Kind
     ours: Ours | None
     line: StatementLine | None
+    booked_at: datetime
+    """When the later of the two sides booked it."""
 
     @property
     def named(self) -> Ours | StatementLine:
-        """Whichever tells what it is about."""
+        """Whichever side says what it is about."""
         if self.line is not None:
             return self.line
         if self.ours is None:
@@ -120,70 +126,8 @@ class Period(Value, frozen=True, kw_only=True):
     until: datetime
 
 
-class Seen:
-    """Which movements a statement had, in 8 bytes each: millions of them fit, and one is as good as never mistaken."""
-
-    def __init__(self) -> None:
-        self._marks = array("q")
-        self._sorted = True
-
-    def add(self, movement: Movement, ref: str) -> None:
-        """Note a movement."""
-        self._marks.append(hash((movement, ref)))
-        self._sorted = False
-
-    def has(self, movement: Movement, ref: str) -> bool:
-        """Tell whether a movement was noted."""
-        if not self._sorted:
-            self._marks = array("q", sorted(self._marks))
-            self._sorted = True
-        mark = hash((movement, ref))
-        place = bisect_left(self._marks, mark)
-        return place < len(self._marks) and self._marks[place] == mark
-
-
-def counterpart(known: list[Ours], line: StatementLine) -> Ours | None:
-    """Return what we know of a line's movement, out of all that we know of its payment."""
-    alike = [ours for ours in known if ours.movement == line.movement]
-    found = next((ours for ours in alike if ours.ref == line.ref), None)
-    if found is not None or line.movement != "charge_back" or not alike:
-        return found
-    begins, ends = _stretch(line.ref, line.amount)
-    for ours in alike:
-        began, ended = _stretch(ours.ref, ours.amount) if ours.amount is not None else (0, 0)
-        if began < ends < ended or began == begins < ended:
-            return ours
-    return msgspec.structs.replace(alike[0], ref=line.ref, amount=None, currency=None, booked_at=None)
-
-
-def _stretch(ref: str, amount: int) -> tuple[int, int]:
-    """Return what was charged back in all before a charge-back, and with it."""
-    total = int(ref.rpartition(":")[2])
-    return total - amount, total
-
-
-def compare(ours: Ours | None, line: StatementLine) -> Kind | None:
-    """Return how a line of the statement differs from what we know, or None where it does not."""
-    if ours is None:
-        return Kind.MISSING_HERE
-    if ours.booked_at is None:
-        return Kind.STATUS
-    if ours.external_id not in (None, line.external_id):
-        return Kind.TRANSACTION
-    if ours.currency != line.currency or _differ(ours, line):
-        return Kind.AMOUNT
-    return None
-
-
-def _differ(ours: Ours, line: StatementLine) -> bool:
-    if ours.amount is None or line.movement != "charge_back":
-        return ours.amount != line.amount
-    # It may be one of several that we booked together: their last tells whether they were as much.
-    return _stretch(line.ref, line.amount)[1] > _stretch(ours.ref, ours.amount)[1]
-
-
 def askable(difference: Difference) -> bool:
-    """Tell whether the provider's answer about the payment or refund may end a difference."""
+    """Return whether the provider's answer about the payment or refund may end a difference."""
     if difference.kind is not Kind.STATUS or difference.ours is None:
         return False
     status = difference.ours.status
@@ -193,9 +137,11 @@ def askable(difference: Difference) -> bool:
         case "refund" if isinstance(status, RefundStatus):
             return status in (RefundStatus.REFUND_PENDING, RefundStatus.REFUND_FAILED)
         case "refund":
-            return status is PaymentStatus.REFUND_PENDING
-        case "charge_back":
+            return False
+        case "charge_back" | "chargeback_reversal":
             return status in TAKEN | UNDECIDED | FAILED
+        case "refund_reversal":
+            return status is RefundStatus.REFUNDED
         case _:
             assert_never(difference.ours.movement)
 
@@ -207,10 +153,16 @@ def check(line: StatementLine) -> StatementLine:
             raise ProviderGarbled("The statement has a line that cannot be read.")
     if line.amount < 0 or line.booked_at.tzinfo is None:
         raise ProviderGarbled("The statement has a line that cannot be read.")
-    named = _CHARGE_BACK.fullmatch(line.ref)
-    if line.movement == "charge_back" and (named is None or named[1] != line.payment_id or int(named[2]) < line.amount):
-        raise ProviderGarbled("The statement has a charge-back that cannot be read.")
+    total = charged_back_total(line)
+    if line.movement in OF_CHARGEBACKS and (total is None or total < line.amount):
+        raise ProviderGarbled("The statement has a chargeback that cannot be read.")
     return line
+
+
+def charged_back_total(line: StatementLine) -> int | None:
+    """Return what was charged back of a payment in all with a line, in minor units; None for other movements."""
+    named = _CHARGEBACK.fullmatch(line.ref) if line.movement in OF_CHARGEBACKS else None
+    return int(named[2]) if named is not None and named[1] == line.payment_id else None
 
 
 def next_night(provider_account_id: str, now: datetime) -> datetime:

@@ -1,1 +1,1 @@
-"""The merchant's accounts at providers, and the services that each of them stands behind."""
+"""The merchant's accounts at providers, and the services that each of them covers."""

@@ -1,1 +1,1 @@
-"""Which of the catalogue's services an account has, on what terms, and whether anybody stands behind them."""
+"""Which of the catalogue's services an account has, on what terms, and whether any provider covers them."""

@@ -87,7 +87,7 @@ async def count(executor: Executor, *, account_id: str) -> int:
 async def backings(
     executor: Executor, *, account_id: str, codes: Sequence[str], providers: Sequence[str]
 ) -> dict[str, Backing]:
-    """Return in which modes an account at one of the providers stands behind services, for those with any, by code."""
+    """Return in which modes an account at one of the providers covers services, for those with any, by code."""
     rows = await executor.fetch(
         """
         SELECT r.service, bool_or(p.test_mode) AS test, bool_or(NOT p.test_mode) AS live

@@ -10,7 +10,7 @@ import msgspec
 from kassa import money
 from kassa.accounts.model import AccountService
 from kassa.errors import AmountRefused, Invalid
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 RATE_DECIMALS_MAX: Final = 4
 LIFETIME_MAX: Final = 366 * 24 * 60

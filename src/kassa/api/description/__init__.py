@@ -1,4 +1,4 @@
-"""What the API says of itself, made from the route table and the types of the wire: for machines and for people."""
+"""The API's description as OpenAPI and as a page, made from the route table and the types of the wire."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -17,13 +17,13 @@ from kassa.api.description.schemas import Schema
 from kassa.jsonapi.answers import answer
 from kassa.platform import Platform
 
-# Only what is the same for everyone: the length of a compressed page that holds a secret and repeats what the request
-# says would give the secret away piece by piece (BREACH), so no page about an invoice is compressed.
+# Only what is the same for everyone is compressed: the compressed length of a page that holds a secret and repeats a
+# part of the request would reveal the secret bit by bit (BREACH).
 _COMPRESSED: Final = [Middleware(GZipMiddleware, compresslevel=6)]
 
 
 def routes(platform: Platform, described: Sequence[BaseRoute], gate: Mapping[str, Operation]) -> list[BaseRoute]:
-    """Return the routes ``/openapi.json`` and ``/docs``, which tell what ``described`` serves, and the card gate."""
+    """Return the routes ``/openapi.json`` and ``/docs``, which describe ``described`` and the card gate."""
     base_url, gate_url = platform.settings.base_url or "", platform.settings.gate_url or ""
 
     @cache

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from kassa.api.description.operation import FORM_TYPE
 from kassa.api.description.schemas import Schema
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 LANGUAGES: Final = {"curl": "curl", "python": "Python", "php": "PHP", "javascript": "JavaScript"}
-"""Names of the languages, by the word that a highlighter knows them by, in the order in which they are shown."""
+"""Names of the languages, by the code that highlighters use, in the order in which they are shown."""
 
 
 class Call(Value, frozen=True, kw_only=True):
-    """What is sent, before it is written in a language."""
+    """A request, before it is written in a language."""
 
     method: str
     url: str
@@ -82,9 +82,9 @@ _PYTHON: Final = {
 def _python(call: Call) -> str:
     parts = [json.dumps(call.url), *([_PYTHON[call.scheme]] if call.scheme else [])]
     if call.media_type == FORM_TYPE:
-        parts.append(f"data={_literal(dict(bracketed(call.body)), _PYTHON_WORDS, 1)}")
+        parts.append(f"data={_literal(dict(bracketed(call.body)), _PYTHON_SYNTAX, 1)}")
     elif call.media_type is not None:
-        parts.append(f"json={_literal(call.body, _PYTHON_WORDS, 1)}")
+        parts.append(f"json={_literal(call.body, _PYTHON_SYNTAX, 1)}")
     arguments = ",\n    ".join(parts)
     shown = "answer.json()" if call.json_answer else "answer.text"
     imports = "import os\n\nimport requests" if call.scheme else "import requests"
@@ -106,11 +106,11 @@ def _php(call: Call) -> str:
         options.append("CURLOPT_HTTPAUTH => CURLAUTH_BEARER")
     options += [_PHP[call.scheme]] if call.scheme else []
     if call.media_type == FORM_TYPE:
-        fields = _literal(dict(bracketed(call.body)), _PHP_WORDS, 1)
+        fields = _literal(dict(bracketed(call.body)), _PHP_SYNTAX, 1)
         options.append(f"CURLOPT_POSTFIELDS => http_build_query({fields})")
     elif call.media_type is not None:
         options.append(f"CURLOPT_HTTPHEADER => ['Content-Type: {call.media_type}']")
-        options.append(f"CURLOPT_POSTFIELDS => json_encode({_literal(call.body, _PHP_WORDS, 1)})")
+        options.append(f"CURLOPT_POSTFIELDS => json_encode({_literal(call.body, _PHP_SYNTAX, 1)})")
     listed = ",\n    ".join(options)
     shown = "print_r(json_decode($answer, true));" if call.json_answer else "echo $answer;"
     return (
@@ -145,7 +145,7 @@ def _javascript(call: Call) -> str:
     )
 
 
-class Words(Value, frozen=True, kw_only=True):
+class Syntax(Value, frozen=True, kw_only=True):
     """How a language writes a literal."""
 
     begin: str
@@ -154,24 +154,24 @@ class Words(Value, frozen=True, kw_only=True):
     constants: Mapping[bool | None, str]
 
 
-_PYTHON_WORDS: Final = Words(begin="{", end="}", arrow=": ", constants={True: "True", False: "False", None: "None"})
-_PHP_WORDS: Final = Words(begin="[", end="]", arrow=" => ", constants={True: "true", False: "false", None: "null"})
+_PYTHON_SYNTAX: Final = Syntax(begin="{", end="}", arrow=": ", constants={True: "True", False: "False", None: "None"})
+_PHP_SYNTAX: Final = Syntax(begin="[", end="]", arrow=" => ", constants={True: "true", False: "false", None: "null"})
 
 
-def _literal(value: Any, words: Words, depth: int) -> str:
-    """Return a value of JSON as Python or PHP writes it, indented as what stands ``depth`` levels deep."""
-    text = _php_text if words is _PHP_WORDS else _json
+def _literal(value: Any, syntax: Syntax, depth: int) -> str:
+    """Return a JSON value as Python or PHP writes it, indented for ``depth`` levels."""
+    text = _php_text if syntax is _PHP_SYNTAX else _json
     if isinstance(value, bool) or value is None:
-        return words.constants[value]
+        return syntax.constants[value]
     if isinstance(value, str):
         return text(value)
     if not isinstance(value, Mapping | list):
         return str(value)
     if isinstance(value, list):
-        parts, begin, end = [_literal(each, words, depth + 1) for each in value], "[", "]"
+        parts, begin, end = [_literal(each, syntax, depth + 1) for each in value], "[", "]"
     else:
-        parts = [f"{text(name)}{words.arrow}{_literal(each, words, depth + 1)}" for name, each in value.items()]
-        begin, end = words.begin, words.end
+        parts = [f"{text(name)}{syntax.arrow}{_literal(each, syntax, depth + 1)}" for name, each in value.items()]
+        begin, end = syntax.begin, syntax.end
     if not parts:
         return begin + end
     inner = "".join(f"{'    ' * (depth + 1)}{part},\n" for part in parts)

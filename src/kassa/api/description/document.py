@@ -7,11 +7,20 @@ from typing import Any, Final
 
 from starlette.routing import BaseRoute, Mount
 
-from kassa.api.description import refusals, schemas, words
-from kassa.api.description.operation import FORM_TYPE, HTML_TYPE, Asks, Caller, Described, Gives, Operation, Parameter
+from kassa.api.description import errors, schemas, texts
+from kassa.api.description.operation import (
+    FORM_TYPE,
+    HTML_TYPE,
+    Answer,
+    Caller,
+    Described,
+    Operation,
+    Parameter,
+    RequestBody,
+)
 from kassa.api.description.schemas import Schema
-from kassa.invoices import wire
-from kassa.jsonapi.answers import BareErrors, InvalidErrors, ToldErrors
+from kassa.invoices.document import wire
+from kassa.jsonapi.answers import DetailedErrors, InvalidErrors, PlainErrors
 
 _PAGE: Final = {HTML_TYPE: {"schema": {"type": "string"}}}
 _SCHEMES: Final = {
@@ -21,10 +30,10 @@ _SCHEMES: Final = {
 
 
 def describe(base_url: str, routes: Iterable[BaseRoute], gate_url: str, gate: Mapping[str, Operation]) -> Schema:
-    """Return the description of every route in a table that says what it does, and of the card gate's, by path."""
-    told = list(described(routes))
+    """Return the description of all described ``routes``, and of the card gate's by path."""
+    found = list(described(routes))
     paths: Schema = {}
-    for path, operation in told:
+    for path, operation in found:
         paths.setdefault(path, {})[operation.method.lower()] = _operation(path, operation)
     for path, operation in gate.items():
         there = {"servers": [{"url": gate_url}]}
@@ -34,18 +43,18 @@ def describe(base_url: str, routes: Iterable[BaseRoute], gate_url: str, gate: Ma
         "info": {
             "title": "Kassa API",
             "version": version("kassa"),
-            "description": words.INTRODUCTION,
+            "description": texts.INTRODUCTION,
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": base_url}],
-        "tags": [{"name": caller.value, "description": words.CALLERS[caller]} for caller in Caller],
+        "tags": [{"name": caller.value, "description": texts.CALLERS[caller]} for caller in Caller],
         "paths": paths,
         "webhooks": {"callback": {"post": _callback()}},
         "components": {
-            "schemas": _schemas([*(operation for _, operation in told), *gate.values()]),
-            "responses": refusals.responses(),
+            "schemas": _schemas([*(operation for _, operation in found), *gate.values()]),
+            "responses": errors.responses(),
             "securitySchemes": {
-                name: {**scheme, "description": words.CALLERS[caller]} for caller, (name, scheme) in _SCHEMES.items()
+                name: {**scheme, "description": texts.CALLERS[caller]} for caller, (name, scheme) in _SCHEMES.items()
             },
         },
     }
@@ -68,16 +77,16 @@ def _operation(path: str, operation: Operation) -> Schema:
         "tags": [operation.caller.value],
         "summary": operation.summary,
     }
-    if operation.words:
-        made["description"] = operation.words
-    if parameters := [*operation.parameters, *refusals.common_parameters(operation)]:
+    if operation.description:
+        made["description"] = operation.description
+    if parameters := [*operation.parameters, *errors.common_parameters(operation)]:
         made["parameters"] = [_parameter(each) for each in parameters]
-    if operation.asks is not None:
-        made["requestBody"] = _body(operation.asks)
-    headers = words.REPLAYED if refusals.takes_key(operation) else {}
-    made["responses"] = {str(each.status.value): {**_answer(each), **headers} for each in operation.gives}
-    for status in refusals.expected(operation):
-        made["responses"][str(status.value)] = _refusal(status, operation)
+    if operation.body is not None:
+        made["requestBody"] = _body(operation.body)
+    headers = texts.REPLAYED if errors.takes_key(operation) else {}
+    made["responses"] = {str(each.status.value): {**_answer(each), **headers} for each in operation.answers}
+    for status in errors.expected(operation):
+        made["responses"][str(status.value)] = _error(status, operation)
     made["security"] = [{_SCHEMES[operation.caller][0]: []}] if operation.caller in _SCHEMES else []
     return made
 
@@ -91,7 +100,7 @@ def _parameter(parameter: Parameter) -> Schema:
     made: Schema = {
         "name": parameter.name,
         "in": parameter.place,
-        "description": parameter.words,
+        "description": parameter.description,
         "schema": dict(parameter.schema),
     }
     if parameter.place == "path":
@@ -101,27 +110,27 @@ def _parameter(parameter: Parameter) -> Schema:
     return made
 
 
-def _body(asks: Asks) -> Schema:
-    content: Schema = {"schema": _asked(asks)}
-    if asks.example is not None:
-        content["example"] = asks.example
-    if FORM_TYPE in asks.media_types:
-        content["encoding"] = dict.fromkeys(schemas.nested(asks.type), words.BRACKETS)
+def _body(body: RequestBody) -> Schema:
+    content: Schema = {"schema": _body_schema(body)}
+    if body.example is not None:
+        content["example"] = body.example
+    if FORM_TYPE in body.media_types:
+        content["encoding"] = dict.fromkeys(schemas.nested(body.type), texts.BRACKETS)
     return {
-        "required": asks.type is not None and not asks.may_be_empty,
-        "content": dict.fromkeys(asks.media_types, content),
+        "required": body.type is not None and not body.may_be_empty,
+        "content": dict.fromkeys(body.media_types, content),
     }
 
 
-def _asked(asks: Asks) -> Schema:
-    if asks.type is None:
+def _body_schema(body: RequestBody) -> Schema:
+    if body.type is None:
         return {}
-    members = schemas.reference(asks.type)
-    if asks.public_key:
-        members = {"type": "object", "allOf": [members], **words.PUBLIC_KEY_MEMBER}
-    if asks.resource is None:
+    members = schemas.reference(body.type)
+    if body.public_key:
+        members = {"type": "object", "allOf": [members], **texts.PUBLIC_KEY_MEMBER}
+    if body.resource is None:
         return members
-    kind = {"enum": list(dict.fromkeys([asks.resource, asks.resource.removesuffix("s")]))}
+    kind = {"enum": list(dict.fromkeys([body.resource, body.resource.removesuffix("s")]))}
     resource = {
         "type": "object",
         "properties": {"type": kind, "attributes": members},
@@ -130,37 +139,37 @@ def _asked(asks: Asks) -> Schema:
     return {"type": "object", "properties": {"data": resource}, "required": ["data"]}
 
 
-def _answer(gives: Gives) -> Schema:
-    made: Schema = {"description": gives.words}
-    if gives.status is HTTPStatus.SEE_OTHER:
-        made["headers"] = words.LOCATION
-    if gives.media_type is None:
+def _answer(answer: Answer) -> Schema:
+    made: Schema = {"description": answer.description}
+    if answer.status is HTTPStatus.SEE_OTHER:
+        made["headers"] = texts.LOCATION
+    if answer.media_type is None:
         return made
-    if gives.type is not None:
-        content: Schema = {"schema": schemas.reference(gives.type)}
-        if gives.example is not None:
-            content["example"] = gives.example
-        made["content"] = {gives.media_type: content}
+    if answer.type is not None:
+        content: Schema = {"schema": schemas.reference(answer.type)}
+        if answer.example is not None:
+            content["example"] = answer.example
+        made["content"] = {answer.media_type: content}
     else:
-        made["content"] = {gives.media_type: {"schema": {"type": "string"}}}
+        made["content"] = {answer.media_type: {"schema": {"type": "string"}}}
     return made
 
 
-def _refusal(status: HTTPStatus, operation: Operation) -> Schema:
+def _error(status: HTTPStatus, operation: Operation) -> Schema:
     if operation.pages:
-        return {"description": words.ON_PAGES.get(status, words.REFUSALS[status]), "content": _PAGE}
+        return {"description": texts.ON_PAGES.get(status, texts.ERRORS[status]), "content": _PAGE}
     if status is not HTTPStatus.CONFLICT or operation.conflict is None:
-        return {"$ref": f"#/components/responses/{refusals.name(status)}"}
+        return {"$ref": f"#/components/responses/{errors.name(status)}"}
     body = {
         "type": "object",
         "properties": {
-            "errors": {"type": "array", "items": {"$ref": f"{schemas.PREFIX}Told"}},
+            "errors": {"type": "array", "items": {"$ref": f"{schemas.PREFIX}DetailedError"}},
             "data": schemas.reference(operation.conflict),
         },
         "required": ["errors"],
     }
-    headers = {"headers": words.UNDER_WAY} if refusals.takes_key(operation) else {}
-    meaning = f"{operation.conflict_words} {words.SAME_KEY if headers else ''}".strip()
+    headers = {"headers": texts.UNDER_WAY} if errors.takes_key(operation) else {}
+    meaning = f"{operation.on_conflict} {texts.SAME_KEY if headers else ''}".strip()
     return {"description": meaning, **headers, "content": {"application/json": {"schema": body}}}
 
 
@@ -168,19 +177,19 @@ def _callback() -> Schema:
     return {
         "operationId": "callback",
         "summary": "What Kassa sends to the merchant at every change of an invoice's status",
-        "description": words.CALLBACKS,
-        "parameters": [_parameter(each) | {"required": True} for each in words.SIGNATURES],
+        "description": texts.CALLBACKS,
+        "parameters": [_parameter(each) | {"required": True} for each in texts.SIGNATURES],
         "requestBody": {"content": {"application/json": {"schema": schemas.reference(wire.Document)}}},
         "responses": {"2XX": {"description": "Received. Any other answer, or none, brings it again later."}},
     }
 
 
 def _schemas(operations: Iterable[Operation]) -> Schema:
-    asked: list[Any] = []
-    given: list[Any] = [wire.Document, BareErrors, ToldErrors, InvalidErrors]
+    read: list[Any] = []
+    written: list[Any] = [wire.Document, PlainErrors, DetailedErrors, InvalidErrors]
     for operation in operations:
-        if operation.asks is not None and operation.asks.type is not None:
-            asked.append(operation.asks.type)
-        given += [each.type for each in operation.gives if each.type is not None]
-        given += [operation.conflict] if operation.conflict is not None else []
-    return {**schemas.read(asked), **schemas.written(given)}
+        if operation.body is not None and operation.body.type is not None:
+            read.append(operation.body.type)
+        written += [each.type for each in operation.answers if each.type is not None]
+        written += [operation.conflict] if operation.conflict is not None else []
+    return {**schemas.read(read), **schemas.written(written)}

@@ -1,4 +1,4 @@
-"""The requests and answers that the description shows."""
+"""The requests and answers in the description."""
 
 import json
 from importlib.resources import files
@@ -19,13 +19,18 @@ def page(name: str) -> dict[str, Any]:
 
 
 def refunded(name: str, request: str) -> dict[str, Any]:
-    """Return a paid invoice that is an example after the refund that another example asks for."""
-    found, asked = load(name), load(request)["data"]["attributes"]
+    """Return an example invoice after the refund of an example request."""
+    found, sent = load(name), load(request)["data"]["attributes"]
     shown = found["data"]["attributes"]
     done = shown["updated"] + 3600
-    shown |= {"status": "partially_refunded", "refunded_amount": asked["amount"], "refunded_fee": 0, "refunded": done}
+    shown |= {
+        "status": "partially_refunded",
+        "refunded_amount": sent["amount"],
+        "refunded_fee": 0,
+        "refunded": done,
+    }
     shown["updated"] = done + 1
-    refund = {"id": "ref_HeSWnW3xkQ0bZt7a", **asked, "currency": shown["currency"], "status": "refunded"}
-    refund |= {"refunded_amount": asked["amount"], "fee": 0}
+    refund = {"id": "ref_HeSWnW3xkQ0bZt7a", **sent, "currency": shown["currency"], "status": "refunded"}
+    refund |= {"refunded_amount": sent["amount"], "fee": 0}
     shown["refunds"] = [{**refund, "resolution": "ok", "created": done, "updated": done}]
     return found

@@ -1,4 +1,4 @@
-"""What one route says of itself, to people and machines: the value that stands beside it in the route table."""
+"""The description of one route, beside it in the route table."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 JSON_TYPES: Final = ("application/json", "application/vnd.api+json")
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
@@ -19,7 +19,7 @@ HTML_TYPE: Final = "text/html"
 
 
 class Caller(StrEnum):
-    """Who calls, and so which group the route is shown in."""
+    """Who calls a route; the description is grouped by it."""
 
     PRIVATE = "Private API"
     """A merchant's server, with the account's id and API key."""
@@ -32,70 +32,69 @@ class Caller(StrEnum):
 
 
 class Parameter(Value, frozen=True, kw_only=True):
-    """A value in the path, the query or the head of a request."""
+    """A value in the path, the query or the headers of a request."""
 
     name: str
-    words: str
-    """What it means."""
+    description: str
     place: Literal["path", "query", "header"] = "query"
     schema: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"type": "string"})
     example: str | int | None = None
 
 
-class Asks(Value, frozen=True, kw_only=True):
+class RequestBody(Value, frozen=True, kw_only=True):
     """A request's body."""
 
     type: Any
-    """The struct that its members are read into by ``api.fields``, or None for a body that only its caller knows."""
+    """The struct that ``jsonapi.fields`` reads its members into, or None for a body that only its caller knows."""
     resource: str | None = None
-    """The JSON:API type around the members; None where they stand at the top."""
+    """The JSON:API type around the members; None where they are at the top level."""
     public_key: bool = False
-    """Whether the account's public key stands among the members."""
+    """Whether the account's public key is one of the members."""
     media_types: tuple[str, ...] = JSON_TYPES
     example: Mapping[str, Any] | None = None
     may_be_empty: bool = False
-    """Whether the request may come without it."""
+    """Whether the body may be left out."""
 
 
-class Gives(Value, frozen=True, kw_only=True):
-    """A good answer."""
+class Answer(Value, frozen=True, kw_only=True):
+    """A successful answer."""
 
     type: Any
     """The struct that is written, or None for a page and for a redirect."""
     status: HTTPStatus = HTTPStatus.OK
     media_type: str | None = JSON_TYPES[0]
     """None for an answer without a body."""
-    words: str = "Done."
+    description: str = "Done."
     example: Mapping[str, Any] | None = None
 
 
 class Operation(Value, frozen=True, kw_only=True):
-    """What a route does, takes, gives and refuses; ``document`` adds what all routes of a caller have in common."""
+    """What a route does, takes, returns and refuses; ``document`` adds what all routes of a caller have in common."""
 
     method: Literal["GET", "POST"]
     caller: Caller
     summary: str
-    words: str = ""
+    description: str = ""
     parameters: tuple[Parameter, ...] = ()
-    asks: Asks | None = None
-    gives: tuple[Gives, ...]
+    body: RequestBody | None = None
+    answers: tuple[Answer, ...]
     conflict: Any = None
     """The type of the existing object in the body of a 409."""
-    conflict_words: str = ""
+    on_conflict: str = ""
     """What a 409 means here."""
-    refuses: tuple[HTTPStatus, ...] = ()
-    """Refusals beyond those that follow from caller and body."""
+    errors: tuple[HTTPStatus, ...] = ()
+    """Error statuses beyond those that follow from caller and body."""
     pages: bool = False
-    """Whether it answers people: what it refuses is told on a page as well."""
+    """Whether it answers with pages, errors included."""
 
 
 class Described(Route):
-    """A route that says what it does."""
+    """A route with its description."""
 
     def __init__(
         self, path: str, endpoint: Callable[[Request], Awaitable[Response]] | Starlette, operation: Operation
     ) -> None:
-        # An application refuses other methods by itself, in its own shape.
+        # An application answers other methods by itself.
         methods = None if isinstance(endpoint, Starlette) else [operation.method]
         super().__init__(path, endpoint, methods=methods)
         self.operation = operation

@@ -1,4 +1,4 @@
-"""The reading page: the API's description as one HTML page, which needs no scripts and loads nothing from elsewhere."""
+"""The API's description as one HTML page, which needs no scripts and loads nothing from elsewhere."""
 
 import html
 import re
@@ -56,7 +56,7 @@ def read(document: Schema) -> HTMLResponse:
 
 
 class Html(str):
-    """Text that is HTML already, so that templates do not escape it again."""
+    """Text that is already HTML, so that templates do not escape it again."""
 
     __slots__ = ()
 

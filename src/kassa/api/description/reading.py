@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from kassa.api.description import calls
 from kassa.api.description.schemas import PREFIX, Schema
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 _RESPONSES: Final = "#/components/responses/"
 
@@ -18,14 +18,14 @@ class Member(Value, frozen=True, kw_only=True):
     depth: int
     kind: str
     required: bool
-    words: str
+    description: str
 
 
 class Sample(Value, frozen=True, kw_only=True):
     """A request's body, or an answer."""
 
     title: str
-    words: str
+    description: str
     members: list[Member]
     example: str | None
 
@@ -37,12 +37,12 @@ class Entry(Value, frozen=True, kw_only=True):
     method: str
     path: str
     summary: str
-    words: str
+    description: str
     parameters: list[Member]
-    asks: Sample | None
+    body: Sample | None
     calls: dict[str, str]
     """The call in each of ``calls.LANGUAGES``."""
-    gives: list[Sample]
+    answers: list[Sample]
     errors: list[tuple[str, str]]
     """What may go wrong: status and meaning."""
 
@@ -64,43 +64,43 @@ def _entry(document: Schema, method: str, path: str, operation: Schema) -> Entry
         method=method,
         path=operation["servers"][0]["url"] + path if "servers" in operation else path,
         summary=operation["summary"],
-        words=operation.get("description", ""),
+        description=operation.get("description", ""),
         parameters=[
             Member(
                 name=each["name"],
                 depth=0,
                 kind=f"{_kind(each['schema'])}, {each['in']}",
                 required=each.get("required", False),
-                words=each["description"],
+                description=each["description"],
             )
             for each in operation.get("parameters", [])
         ],
-        asks=_sample(document, "Body", "", body["content"], plain=True) if body else None,
+        body=_sample(document, "Body", "", body["content"], plain=True) if body else None,
         calls=calls.samples(document, method, path, operation),
-        gives=[
+        answers=[
             _sample(document, status, each["description"], each.get("content", {}), plain=False)
             for status, each in good.items()
         ],
-        errors=[(status, _refusal(document, each)) for status, each in bad.items()],
+        errors=[(status, _error(document, each)) for status, each in bad.items()],
     )
 
 
-def _sample(document: Schema, title: str, words: str, content: Schema, *, plain: bool) -> Sample:
+def _sample(document: Schema, title: str, description: str, content: Schema, *, plain: bool) -> Sample:
     first: Schema = next(iter(content.values()), {"schema": {}})
     example = first.get("example")
     return Sample(
         title=title,
-        words=words or f"{' or '.join(content)}",
+        description=description or f"{' or '.join(content)}",
         members=list(_members(document, first["schema"], plain=plain)),
         example=json.dumps(example, indent=2, ensure_ascii=False) if example else None,
     )
 
 
-def _refusal(document: Schema, response: Schema) -> str:
+def _error(document: Schema, response: Schema) -> str:
     if "$ref" in response:
         response = document["components"]["responses"][response["$ref"].removeprefix(_RESPONSES)]
-    words: str = response["description"]
-    return words
+    description: str = response["description"]
+    return description
 
 
 def _members(document: Schema, schema: Schema, *, plain: bool, depth: int = 0) -> Iterator[Member]:
@@ -115,13 +115,13 @@ def _members(document: Schema, schema: Schema, *, plain: bool, depth: int = 0) -
             depth=depth,
             kind=_kind(member, plain=plain),
             required=name in required,
-            words=member.get("description", ""),
+            description=member.get("description", ""),
         )
         yield from _members(document, member, plain=plain, depth=depth + 1)
 
 
 def _resolved(document: Schema, schema: Schema) -> Schema:
-    """Return the object that a schema stands for: behind its name, among its choices, or in its list."""
+    """Return the object schema behind a reference, a choice or a list."""
     while True:
         if "$ref" in schema:
             schema = document["components"]["schemas"][schema["$ref"].removeprefix(PREFIX)]

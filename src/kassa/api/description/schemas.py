@@ -1,4 +1,4 @@
-"""JSON schemas of the wire's types: of answers as they are written, of requests as ``api.fields`` reads them."""
+"""JSON schemas of the wire's types: of answers as they are written, of requests as ``jsonapi.fields`` reads them."""
 
 import ast
 import inspect
@@ -21,19 +21,19 @@ _EMPTY_LIST: Final = {"type": "array", "maxItems": 0}
 
 
 def written(types: Iterable[Any]) -> dict[str, Schema]:
-    """Return the schemas of what answers hold, by name: every member is there unless its type says UNSET."""
+    """Return the schemas of answers, by name: every member is there unless its type is UNSET."""
     return {name: _written(schema) for name, schema in _components(types).items()}
 
 
 def read(types: Iterable[Any]) -> dict[str, Schema]:
-    """Return the schemas of what requests may hold, with all that ``fields.read`` lets pass beside the plain types."""
+    """Return the schemas of requests, with all that ``fields.read`` accepts beside the plain types."""
     wanted = list(types)
     needed = {each.__name__: fields.required(each) for each in _structs(wanted)}
     return {name: _read(schema, needed, needed.get(name, frozenset())) for name, schema in _components(wanted).items()}
 
 
 def reference(kind: Any) -> Schema:
-    """Return the schema that names a type's own."""
+    """Return the reference to a type's schema."""
     return {"$ref": f"{PREFIX}{kind.__name__}"}
 
 
@@ -58,10 +58,10 @@ def _components(types: Iterable[Any]) -> dict[str, Schema]:
     wanted = list(types)
     _, found = msgspec.json.schema_components(wanted, ref_template=f"{PREFIX}{{name}}")
     for each in _structs(wanted):
-        words = _words(each)
+        descriptions = _descriptions(each)
         for member in msgspec.structs.fields(each):
-            if member.name in words:
-                found[each.__name__]["properties"][member.encode_name]["description"] = words[member.name]
+            if member.name in descriptions:
+                found[each.__name__]["properties"][member.encode_name]["description"] = descriptions[member.name]
     return found
 
 
@@ -76,8 +76,8 @@ def _structs(types: Iterable[Any]) -> Iterator[type[msgspec.Struct]]:
 
 
 @cache
-def _words(kind: type[msgspec.Struct]) -> Mapping[str, str]:
-    """Return what a struct's members mean, by name: the texts that stand below them in its source."""
+def _descriptions(kind: type[msgspec.Struct]) -> Mapping[str, str]:
+    """Return the descriptions of a struct's members, by name: the docstrings below them in its source."""
     found: dict[str, str] = {}
     for each in reversed(kind.__mro__):
         if not issubclass(each, msgspec.Struct) or each is msgspec.Struct:
@@ -86,8 +86,8 @@ def _words(kind: type[msgspec.Struct]) -> Mapping[str, str]:
         assert isinstance(definition, ast.ClassDef)  # noqa: S101 - a struct is a class
         for member, text in pairwise(definition.body):
             match member, text:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as words)):
-                    found[name] = inspect.cleandoc(words)
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as description)):
+                    found[name] = inspect.cleandoc(description)
                 case _:
                     pass
     return found
@@ -119,8 +119,8 @@ def _read(schema: Schema, needed: Mapping[str, frozenset[str]], required: frozen
         taken = [wide for option in options for wide in _taken(option, needed, alone=len(options) == 1)]
         if name not in required:
             taken.append(_NULL)
-        words = {"description": member["description"]} if "description" in member else {}
-        made["properties"][name] = _joined([{"anyOf": taken, **words}])
+        description = {"description": member["description"]} if "description" in member else {}
+        made["properties"][name] = _joined([{"anyOf": taken, **description}])
     made["required"] = [name for name in schema["properties"] if name in required]
     return made
 
@@ -140,7 +140,7 @@ def _taken(option: Schema, needed: Mapping[str, frozenset[str]], *, alone: bool)
 
 
 def _described(schema: Schema) -> Schema:
-    """Return a schema's first words: what it is called and the first sentence about it."""
+    """Return a schema's title and the first paragraph of its description."""
     kept = {name: value for name, value in schema.items() if name not in {"properties", "required"}}
     if "description" in kept:
         kept["description"] = kept["description"].split("\n\n")[0].replace("\n", " ")
@@ -148,7 +148,7 @@ def _described(schema: Schema) -> Schema:
 
 
 def _joined(options: list[Schema]) -> Schema:
-    """Return one schema for any of several: ``{"type": [...]}`` where they do not get in each other's way."""
+    """Return one schema for any of several: ``{"type": [...]}`` where they do not conflict."""
     if len(options) == 1 and "anyOf" in options[0]:
         outer = {name: value for name, value in options[0].items() if name != "anyOf"}
         return {**_joined(options[0]["anyOf"]), **outer}

@@ -9,13 +9,13 @@ from starlette.responses import Response
 from kassa import ids, money
 from kassa.accounts.model import Account
 from kassa.api import auth
-from kassa.api.description.operation import Caller, Gives, Operation, Parameter
+from kassa.api.description.operation import Answer, Caller, Operation, Parameter
 from kassa.api.query import flag, lists
 from kassa.db.view import account_view
-from kassa.invoices.wire import Links, Wire
+from kassa.invoices.document.shapes import Links, Wire
 from kassa.jsonapi.answers import answer
 from kassa.ledger import operations as ledger
-from kassa.ledger.model import Balances, Purse
+from kassa.ledger.model import Balances, LedgerAccount
 from kassa.platform import Platform
 
 PATH: Final = "/api/account/balances"
@@ -64,16 +64,16 @@ READ_BALANCES: Final = Operation(
     method="GET",
     caller=Caller.PRIVATE,
     summary="Read the account's balances",
-    words="The balances at this moment, with everything that is booked.",
+    description="The balances at this moment, with everything that is booked.",
     parameters=(
         Parameter(
             name="test_mode",
-            words="True for test mode; live mode otherwise. May also be written ``filter[test_mode]``.",
+            description="True for test mode; live mode otherwise. May also be written ``filter[test_mode]``.",
             schema={"enum": ["true", "false", "1", "0", ""]},
         ),
     ),
-    gives=(Gives(type=BalancesDocument, words="The balances."),),
-    refuses=(HTTPStatus.BAD_REQUEST,),
+    answers=(Answer(type=BalancesDocument, description="The balances."),),
+    errors=(HTTPStatus.BAD_REQUEST,),
 )
 
 
@@ -102,9 +102,9 @@ def _resource(platform: Platform, account: Account, balances: Balances, *, test_
             currency_accounts={
                 currency: CurrencyAccount(
                     account_id=ids.derived_id("comca", account.tag, key, account.tag, currency),
-                    active_balance=_amount(balances, Purse.ACTIVE, currency),
-                    pending_balance=_amount(balances, Purse.PENDING, currency),
-                    reserved_balance=_amount(balances, Purse.RESERVED, currency),
+                    active_balance=_amount(balances, LedgerAccount.ACTIVE, currency),
+                    pending_balance=_amount(balances, LedgerAccount.PENDING, currency),
+                    reserved_balance=_amount(balances, LedgerAccount.RESERVED, currency),
                     overdraft_limit=money.to_fixed(0, currency),
                 )
                 for currency in (account.currency, *others)
@@ -114,5 +114,5 @@ def _resource(platform: Platform, account: Account, balances: Balances, *, test_
     )
 
 
-def _amount(balances: Balances, purse: Purse, currency: str) -> str:
-    return money.to_fixed(balances.get((purse, currency), 0), currency)
+def _amount(balances: Balances, ledger_account: LedgerAccount, currency: str) -> str:
+    return money.to_fixed(balances.get((ledger_account, currency), 0), currency)

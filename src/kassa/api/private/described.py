@@ -1,46 +1,46 @@
-"""What the private API says of its routes."""
+"""The descriptions of the private API's routes."""
 
 from http import HTTPStatus
 from typing import Any, Final
 
 from kassa.api.description import examples
-from kassa.api.description.operation import Asks, Caller, Gives, Operation, Parameter
-from kassa.invoices import wire
-from kassa.invoices.asked import Asked
+from kassa.api.description.operation import Answer, Caller, Operation, Parameter, RequestBody
+from kassa.invoices.creating.request import CreateInvoice
+from kassa.invoices.document import wire
 from kassa.invoices.listing.document import ListDocument
 from kassa.invoices.listing.model import SIZE_DEFAULT, SIZE_MAX
-from kassa.invoices.model import Status
+from kassa.invoices.rules.invoice import Status
 
 INVOICE_ID: Final = Parameter(
     name="invoice_id",
     place="path",
-    words="The invoice's id.",
+    description="The invoice's id.",
     schema={"type": "string", "minLength": 1},
     example="cpi_HeSWMM9LvQonCcQc",
 )
 INCLUDE: Final = Parameter(
-    name="include", words="``customer`` adds ``included`` with the customer.", example="customer"
+    name="include", description="``customer`` adds ``included`` with the customer.", example="customer"
 )
 
 CREATE_INVOICE: Final = Operation(
     method="POST",
     caller=Caller.PRIVATE,
     summary="Create an invoice",
-    words="Creates an invoice for an order. Send the payer to ``flow_data.action`` or to ``hpp_url``. The first"
+    description="Creates an invoice for an order. Send the payer to ``flow_data.action`` or to ``hpp_url``. The first"
     " callback is queued together with the invoice.",
-    asks=Asks(type=Asked, resource="payment-invoices", example=examples.load("private_request")),
-    gives=(
-        Gives(
+    body=RequestBody(type=CreateInvoice, resource="payment-invoices", example=examples.load("private_request")),
+    answers=(
+        Answer(
             type=wire.Document,
             status=HTTPStatus.CREATED,
-            words="The new invoice.",
+            description="The new invoice.",
             example=examples.load("private_created"),
         ),
     ),
     conflict=wire.Resource,
-    conflict_words="An invoice with this ``reference_id`` already exists; it is in ``data``, and ``detail`` names the"
+    on_conflict="An invoice with this ``reference_id`` already exists; it is in ``data``, and ``detail`` names the"
     " members that differ.",
-    refuses=(HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT),
+    errors=(HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT),
 )
 
 READ_INVOICE: Final = Operation(
@@ -48,13 +48,13 @@ READ_INVOICE: Final = Operation(
     caller=Caller.PRIVATE,
     summary="Read an invoice",
     parameters=(INVOICE_ID, INCLUDE),
-    gives=(Gives(type=wire.Document, words="The invoice.", example=examples.load("private_processed")),),
-    refuses=(HTTPStatus.NOT_FOUND,),
+    answers=(Answer(type=wire.Document, description="The invoice.", example=examples.load("private_processed")),),
+    errors=(HTTPStatus.NOT_FOUND,),
 )
 
 
-def _filter(name: str, words: str, **schema: Any) -> Parameter:
-    return Parameter(name=f"filter{name}", words=words, schema=schema or {"type": "string"})
+def _filter(name: str, description: str, **schema: Any) -> Parameter:
+    return Parameter(name=f"filter{name}", description=description, schema=schema or {"type": "string"})
 
 
 # An empty value counts as an absent one.
@@ -65,8 +65,8 @@ LIST_INVOICES: Final = Operation(
     method="GET",
     caller=Caller.PRIVATE,
     summary="List invoices, newest first",
-    words="``links.next`` leads to older invoices. A ``filter[reference_id]`` without a match answers 404: no such"
-    " invoice exists, and it is safe to create it. Unknown and repeated filters are refused with 400.",
+    description="``links.next`` leads to older invoices. A ``filter[reference_id]`` without a match answers 404: no"
+    " such invoice exists, and it is safe to create it. Unknown and repeated filters are refused with 400.",
     parameters=(
         _filter("[reference_id]", "The merchant's own id of the invoice.", type="string", minLength=1),
         _filter("[status]", "The invoice's status.", enum=[status.value for status in Status]),
@@ -79,19 +79,19 @@ LIST_INVOICES: Final = Operation(
         _filter("[created][to]", "Created at or before.", **_MOMENT),
         _filter("[updated][from]", "Changed at or after.", **_MOMENT),
         _filter("[updated][to]", "Changed at or before.", **_MOMENT),
-        Parameter(name="page[before]", words="Only invoices older than the one with this id.", schema=_CURSOR),
+        Parameter(name="page[before]", description="Only invoices older than the one with this id.", schema=_CURSOR),
         Parameter(
             name="page[after]",
-            words="Only invoices newer than the one with this id; not together with ``page[before]``.",
+            description="Only invoices newer than the one with this id; not together with ``page[before]``.",
             schema=_CURSOR,
         ),
         Parameter(
             name="page[size]",
-            words="Invoices on a page.",
+            description="Invoices on a page.",
             schema={"type": "integer", "minimum": 1, "maximum": SIZE_MAX, "default": SIZE_DEFAULT},
         ),
         INCLUDE,
     ),
-    gives=(Gives(type=ListDocument, words="A page of invoices.", example=examples.page("private_processed")),),
-    refuses=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
+    answers=(Answer(type=ListDocument, description="A page of invoices.", example=examples.page("private_processed")),),
+    errors=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
 )

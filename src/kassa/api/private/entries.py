@@ -11,24 +11,24 @@ from starlette.responses import Response
 
 from kassa import ids, money
 from kassa.api import auth
-from kassa.api.description.operation import Caller, Gives, Operation, Parameter
+from kassa.api.description.operation import Answer, Caller, Operation, Parameter
 from kassa.api.query import flag, lists, moment, whole, wrong
 from kassa.db.view import account_view
 from kassa.errors import BadRequest
-from kassa.invoices.wire import Amount, Reference, Relation, Wire
+from kassa.invoices.document.shapes import Amount, Reference, Relation, Wire
 from kassa.jsonapi.answers import answer
 from kassa.ledger.listing import reading
 from kassa.ledger.listing.model import SIZE_DEFAULT, SIZE_MAX, Filters, Listed, Page
 from kassa.ledger.listing.reading import Found
-from kassa.ledger.model import Balances, Purse, Transfer
+from kassa.ledger.model import Balances, LedgerAccount, Transfer
 from kassa.platform import Platform
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 PATH: Final = "/api/ledger-entries"
 
 _PAGE: Final = frozenset({"page[before]", "page[after]", "page[size]"})
 _FILTERS: Final = frozenset(
-    {"filter[test_mode]", "filter[purse]", "filter[currency]", "filter[invoice]"}
+    {"filter[test_mode]", "filter[ledger_account]", "filter[currency]", "filter[invoice]"}
     | {"filter[created][from]", "filter[created][to]"}
 )
 _NUMBER_MAX: Final = 10**18
@@ -37,8 +37,8 @@ _NUMBER_MAX: Final = 10**18
 class Move(Wire, frozen=True, kw_only=True):
     """One movement: the debit side and the credit side of one amount."""
 
-    debit: Purse
-    credit: Purse
+    debit: LedgerAccount
+    credit: LedgerAccount
     amount: Amount
     currency: str
 
@@ -55,7 +55,7 @@ class EntryAttributes(Wire, frozen=True, kw_only=True):
     """Unix seconds."""
     transfers: list[Move]
     balances: dict[str, dict[str, Amount]]
-    """What each purse holds after this entry, by purse and currency."""
+    """What each ledger account holds after this entry, by ledger account and currency."""
 
 
 class EntryRelationships(Wire, frozen=True, kw_only=True):
@@ -118,17 +118,17 @@ _MOMENT: Final = {"type": "string", "pattern": r"^(\d{1,11}|\d{4}-\d{2}-\d{2}[T 
 _CURSOR: Final = {"type": "integer", "minimum": 1, "maximum": _NUMBER_MAX}
 
 
-def _parameter(name: str, words: str, **schema: Any) -> Parameter:
-    return Parameter(name=name, words=words, schema=schema)
+def _parameter(name: str, description: str, **schema: Any) -> Parameter:
+    return Parameter(name=name, description=description, schema=schema)
 
 
 LIST_ENTRIES: Final = Operation(
     method="GET",
     caller=Caller.PRIVATE,
     summary="List ledger entries, newest first",
-    words="What happened to the account's money, as double entries, in one mode at a time. An entry is listed within a"
-    " second of its booking and never changes. Numbers have no gaps, so a client that reads on with ``page[after]``"
-    " from the last number it knows misses nothing.",
+    description="What happened to the account's money, as double entries, in one mode at a time. An entry is listed"
+    " within a second of its booking and never changes. Numbers have no gaps, so a client that reads on with"
+    " ``page[after]`` from the last number it knows misses nothing.",
     parameters=(
         _parameter(
             "filter[test_mode]",
@@ -136,13 +136,13 @@ LIST_ENTRIES: Final = Operation(
             type="boolean",
         ),
         _parameter(
-            "filter[purse]",
-            "Entries that moved money of this account of the ledger.",
-            enum=[purse.value for purse in Purse],
+            "filter[ledger_account]",
+            "Entries that moved money of this ledger account.",
+            enum=[each.value for each in LedgerAccount],
         ),
         _parameter(
             "filter[currency]",
-            "Entries in this currency; together with ``filter[purse]``, of that one in this currency.",
+            "Entries in this currency; together with ``filter[ledger_account]``, of that one in this currency.",
             type="string",
         ),
         _parameter("filter[invoice]", "Entries of one invoice.", type="string", pattern="^(cpi_[A-Za-z0-9]{16}|)$"),
@@ -154,8 +154,8 @@ LIST_ENTRIES: Final = Operation(
             "page[size]", "Entries on a page.", type="integer", minimum=1, maximum=SIZE_MAX, default=SIZE_DEFAULT
         ),
     ),
-    gives=(Gives(type=EntryList, words="A page of entries."),),
-    refuses=(HTTPStatus.BAD_REQUEST,),
+    answers=(Answer(type=EntryList, description="A page of entries."),),
+    errors=(HTTPStatus.BAD_REQUEST,),
 )
 
 
@@ -188,7 +188,7 @@ def read(query: QueryParams, *, tag: str) -> Asked:
     return Asked(
         filters=Filters(
             test_mode=flag(given, "filter[test_mode]") or False,
-            purse=_purse(given.get("filter[purse]")),
+            ledger_account=_ledger_account(given.get("filter[ledger_account]")),
             currency=_text(given.get("filter[currency]")),
             invoice_id=_invoice_id(given.get("filter[invoice]"), tag),
             created_from=moment(given, "filter[created][from]"),
@@ -199,10 +199,10 @@ def read(query: QueryParams, *, tag: str) -> Asked:
     )
 
 
-def _purse(value: str | None) -> Purse | None:
-    if value is not None and value not in set(Purse):
-        raise wrong("filter[purse]", f"be one of {', '.join(Purse)}")
-    return None if value is None else Purse(value)
+def _ledger_account(value: str | None) -> LedgerAccount | None:
+    if value is not None and value not in set(LedgerAccount):
+        raise wrong("filter[ledger_account]", f"be one of {', '.join(LedgerAccount)}")
+    return None if value is None else LedgerAccount(value)
 
 
 def _text(value: str | None) -> str | None:
@@ -255,8 +255,8 @@ def _move(transfer: Transfer) -> Move:
 
 def _balances(balances: Balances) -> dict[str, dict[str, Amount]]:
     nested: dict[str, dict[str, Amount]] = {}
-    for (purse, currency), minor in balances.items():
-        nested.setdefault(purse.value, {})[currency] = _amount(minor, currency)
+    for (ledger_account, currency), minor in balances.items():
+        nested.setdefault(ledger_account.value, {})[currency] = _amount(minor, currency)
     return nested
 
 

@@ -13,13 +13,14 @@ from kassa.api.differences import differences
 from kassa.api.idempotent import claim_of
 from kassa.api.private import listing
 from kassa.errors import NotFound
-from kassa.invoices import document, queries
-from kassa.invoices.asked import Asked
-from kassa.invoices.creation import create
+from kassa.invoices.creating.request import CreateInvoice
+from kassa.invoices.creating.terms import PRIVATE_SOURCE, draft
+from kassa.invoices.document import building as document
 from kassa.invoices.listing import reading
 from kassa.invoices.listing.document import listed
-from kassa.invoices.queries import View
-from kassa.invoices.terms import PRIVATE_SOURCE, draw_up
+from kassa.invoices.operations.create import create
+from kassa.invoices.rules.snapshot import Snapshot
+from kassa.invoices.tables import snapshots as queries
 from kassa.jsonapi import fields
 from kassa.jsonapi.answers import answer, conflict
 from kassa.jsonapi.body import attributes, read_json
@@ -36,12 +37,12 @@ class Invoices:
         """POST: 201 with the new invoice, or 409 with the one that has this ``reference_id``."""
         account = await auth.private_account(self._platform, request)
         claim = claim_of(request)
-        if claim is not None and claim.resumed and (standing := await self._find(claim.named("cpi"), account)):
-            return answer(document.private(self._platform, account, standing), HTTPStatus.CREATED)
+        if claim is not None and claim.resumed and (existing := await self._find(claim.named("cpi"), account)):
+            return answer(document.private(self._platform, account, existing), HTTPStatus.CREATED)
         errors: dict[str, str] = {}
         data = await read_json(request, errors, inside="data.attributes")
-        asked = fields.read(Asked, attributes(data, errors, kind="payment-invoices"), errors)
-        invoice, customer = await draw_up(self._platform, account, asked, errors, source=PRIVATE_SOURCE)
+        asked = fields.read(CreateInvoice, attributes(data, errors, kind="payment-invoices"), errors)
+        invoice, customer = await draft(self._platform, account, asked, errors, source=PRIVATE_SOURCE)
         if claim is not None:
             invoice = replace(invoice, invoice_id=claim.named("cpi"))
         view, created = await create(self._platform, account, invoice, customer, client_ip=auth.client_ip(request))
@@ -62,20 +63,20 @@ class Invoices:
     async def page(self, request: Request) -> Response:
         """GET: a page of the list, newest first; 404 for a ``filter[reference_id]`` that hits nothing."""
         account = await auth.private_account(self._platform, request)
-        asked = listing.read(request.query_params, tag=account.tag)
-        found = await reading.read(self._platform, asked.filters, asked.page, account_id=account.account_id)
+        query = listing.read(request.query_params, tag=account.tag)
+        found = await reading.read(self._platform, query.filters, query.page, account_id=account.account_id)
         return answer(
             listed(
                 self._platform,
                 account,
                 found,
-                size=asked.page.size,
-                kept=asked.kept,
-                include_customer=asked.include_customer,
+                size=query.page.size,
+                kept=query.kept,
+                include_customer=query.include_customer,
             )
         )
 
-    async def _find(self, invoice_id: str, account: Account) -> View | None:
+    async def _find(self, invoice_id: str, account: Account) -> Snapshot | None:
         if ids.tag_of(invoice_id, "cpi") != account.tag:
             return None
         return await queries.by_id(self._platform.pool, invoice_id, account_id=account.account_id)

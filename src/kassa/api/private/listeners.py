@@ -1,4 +1,4 @@
-"""The private API's listeners: a copy of an account's callbacks for a while. Ours: none of this family has it."""
+"""The private API's listeners, which get a copy of an account's callbacks for a while. Not in the API family."""
 
 import re
 from http import HTTPStatus
@@ -10,26 +10,26 @@ from starlette.responses import Response
 from kassa import ids
 from kassa.accounts.model import Account
 from kassa.api import auth
-from kassa.api.description.operation import Asks, Caller, Gives, Operation, Parameter
+from kassa.api.description.operation import Answer, Caller, Operation, Parameter, RequestBody
 from kassa.api.idempotent import claim_of
 from kassa.api.query import once, wrong
 from kassa.callbacks import signing
 from kassa.callbacks.listeners import operations
 from kassa.callbacks.listeners.model import COPIES_MAX, LEASE_SECONDS, LISTENERS_MAX, WAIT_SECONDS_MAX, Copy, Listener
 from kassa.errors import Invalid, NotFound
-from kassa.invoices.wire import Links, Wire
+from kassa.invoices.document.shapes import Links, Wire
 from kassa.jsonapi import fields
 from kassa.jsonapi.answers import answer
 from kassa.jsonapi.body import attributes, read_json
 from kassa.platform import Platform
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 _IDS: Final = re.compile(rf"(msg_[A-Za-z0-9]{{16}}(,msg_[A-Za-z0-9]{{16}}){{0,{COPIES_MAX - 1}}})?")
 _SECONDS: Final = re.compile(rf"[0-{WAIT_SECONDS_MAX}]")
 
 
-class AskedListener(Value, frozen=True, kw_only=True):
-    """Whose callbacks are listened to."""
+class ListenerRequest(Value, frozen=True, kw_only=True):
+    """The callbacks to listen to."""
 
     REQUIRED: ClassVar = frozenset({"test_mode"})
 
@@ -42,7 +42,7 @@ class ListenerAttributes(Wire, frozen=True, kw_only=True):
 
     test_mode: bool
     leased_until: int
-    """When it ends unless it is renewed, in unix seconds; each question for callbacks renews it."""
+    """When it ends unless it is renewed, in unix seconds; each request for callbacks renews it."""
 
 
 class ListenerResource(Wire, frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ class CopyAttributes(Wire, frozen=True, kw_only=True):
     headers: dict[str, str]
     """Its signature headers, made now."""
     body: str
-    """Its body, as text: in UTF-8 these are the bytes that the signatures are about."""
+    """Its body, as text: the signatures are over its UTF-8 bytes."""
 
 
 class CopyResource(Wire, frozen=True, kw_only=True):
@@ -91,34 +91,34 @@ LISTEN: Final = Operation(
     method="POST",
     caller=Caller.PRIVATE,
     summary="Listen to callbacks",
-    words=f"Opens a lease of {LEASE_SECONDS} s, which each question for callbacks renews and which ends by itself."
+    description=f"Opens a lease of {LEASE_SECONDS} s, which each request for callbacks renews and which ends by itself."
     " While it lives, every callback of the account in this mode is copied for it, also of invoices without a"
-    " callback_url; the account's own endpoint gets its callbacks as ever. An account has up to"
+    " callback_url; the account's own endpoint gets its callbacks as usual. An account has up to"
     f" {LISTENERS_MAX} leases a mode: one more ends that which was renewed the longest ago.",
-    asks=Asks(type=AskedListener, resource="callback-listeners", example={"test_mode": True}),
-    gives=(Gives(type=ListenerDocument, status=HTTPStatus.CREATED, words="The lease."),),
+    body=RequestBody(type=ListenerRequest, resource="callback-listeners", example={"test_mode": True}),
+    answers=(Answer(type=ListenerDocument, status=HTTPStatus.CREATED, description="The lease."),),
 )
 READ_COPIES: Final = Operation(
     method="GET",
     caller=Caller.PRIVATE,
     summary="Wait for callbacks",
-    words=f"Renews the lease and returns up to {COPIES_MAX} callbacks that were not received yet, as soon as there are"
-    " any. 404 once the lease has ended.",
+    description=f"Renews the lease and returns up to {COPIES_MAX} callbacks that were not received yet, as soon as"
+    " there are any. 404 once the lease has ended.",
     parameters=(
-        Parameter(name="listener_id", place="path", words="The lease's id, ``lis_…``."),
+        Parameter(name="listener_id", place="path", description="The lease's id, ``lis_…``."),
         Parameter(
             name="wait",
-            words=f"Seconds to wait where there are none: 0 to {WAIT_SECONDS_MAX}, by default 0.",
+            description=f"Seconds to wait where there are none: 0 to {WAIT_SECONDS_MAX}, by default 0.",
             schema={"type": "integer", "minimum": 0, "maximum": WAIT_SECONDS_MAX},
         ),
         Parameter(
             name="received",
-            words=f"Up to {COPIES_MAX} ids of callbacks that need not be sent again, separated by commas.",
+            description=f"Up to {COPIES_MAX} ids of callbacks that need not be sent again, separated by commas.",
             schema={"type": "string", "pattern": f"^{_IDS.pattern}$"},
         ),
     ),
-    gives=(Gives(type=CopiesDocument, words="The callbacks."),),
-    refuses=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
+    answers=(Answer(type=CopiesDocument, description="The callbacks."),),
+    errors=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
 )
 
 
@@ -133,12 +133,12 @@ class Listeners:
         account = await auth.private_account(self._platform, request)
         errors: dict[str, str] = {}
         data = await read_json(request, errors, inside="data.attributes")
-        asked = fields.read(AskedListener, attributes(data, errors, kind="callback-listeners"), errors)
+        wanted = fields.read(ListenerRequest, attributes(data, errors, kind="callback-listeners"), errors)
         if errors:
             raise Invalid(errors)
         claim = claim_of(request)
         listener_id = claim.named("lis") if claim else ids.new_id("lis", account.tag)
-        listener = await operations.listen(self._platform, account, listener_id, test_mode=bool(asked.test_mode))
+        listener = await operations.listen(self._platform, account, listener_id, test_mode=bool(wanted.test_mode))
         return answer(ListenerDocument(data=described(listener)), HTTPStatus.CREATED)
 
     async def callbacks(self, request: Request) -> Response:
@@ -170,7 +170,7 @@ def described(listener: Listener) -> ListenerResource:
 async def handed_over(
     platform: Platform, account: Account, listener_id: str, *, received: list[str], seconds: float
 ) -> CopiesDocument:
-    """Return what has come for a listener, signed as it is at this moment. Raises ``NotFound``."""
+    """Return a listener's new callbacks, signed now. Raises ``NotFound``."""
     listener, copies = await operations.wait(platform, account, listener_id, received=received, seconds=seconds)
     keys = await platform.accounts.private_keys(account.account_id, test_mode=listener.test_mode)
     return CopiesDocument(data=[_resource(platform, each, keys) for each in copies])

@@ -10,8 +10,8 @@ from kassa import ids
 from kassa.api.query import flag, lists, moment, whole, wrong
 from kassa.errors import BadRequest, NotFound
 from kassa.invoices.listing.model import SIZE_DEFAULT, SIZE_MAX, Filters, Page
-from kassa.invoices.model import Status
-from kassa.providers.protocol import Value
+from kassa.invoices.rules.invoice import Status
+from kassa.values import Value
 
 _FILTERS: Final = {
     f"filter[{name}]"
@@ -20,29 +20,29 @@ _FILTERS: Final = {
 _PAGE: Final = {"page[before]", "page[after]", "page[size]"}
 
 
-class Asked(Value, frozen=True, kw_only=True):
-    """What a query asks for."""
+class ListQuery(Value, frozen=True, kw_only=True):
+    """The query of an invoice list."""
 
     filters: Filters
     page: Page
     include_customer: bool
     kept: str
-    """All of it but the page, to go on into links."""
+    """The query without the page, to be repeated in links."""
 
 
-def read(query: QueryParams, *, tag: str) -> Asked:
-    """Return what the query asks of the list of the account with this tag.
+def read(query: QueryParams, *, tag: str) -> ListQuery:
+    """Return the query of a list for the account with this tag.
 
-    An empty value is an absent one, but for ``filter[reference_id]``: whoever asks for one order must not take the
-    whole list for it. Raises ``BadRequest`` for a filter or a page that cannot be, and ``NotFound`` for a
-    ``reference_id`` that no invoice can have.
+    An empty value is an absent one, except for ``filter[reference_id]``: a client that looks for one order must not get
+    the whole list. Raises ``BadRequest`` for an invalid filter or page, and ``NotFound`` for a ``reference_id`` that no
+    invoice can have.
     """
     given = _given(query)
     include_customer = includes_customer(query)
     kept = {name: value for name, value in given.items() if name not in _PAGE}
     if include_customer:
         kept["include"] = "customer"
-    return Asked(
+    return ListQuery(
         filters=_filters(given),
         page=_page(given, tag),
         include_customer=include_customer,
@@ -51,7 +51,7 @@ def read(query: QueryParams, *, tag: str) -> Asked:
 
 
 def includes_customer(query: QueryParams) -> bool:
-    """Whether ``include`` names the customer; what else it may name is not ours to include."""
+    """Whether ``include`` names the customer; other names are ignored."""
     return "customer" in query.get("include", "").split(",")
 
 

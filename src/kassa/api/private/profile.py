@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from kassa.accounts.model import Account
 from kassa.api import auth
-from kassa.api.description.operation import Caller, Gives, Operation
-from kassa.invoices.wire import Links, Wire
+from kassa.api.description.operation import Answer, Caller, Operation
+from kassa.invoices.document.shapes import Links, Wire
 from kassa.jsonapi.answers import answer
 from kassa.platform import Platform
 
@@ -58,8 +58,8 @@ READ_PROFILE: Final = Operation(
     method="GET",
     caller=Caller.PRIVATE,
     summary="Read the account's profile",
-    words="Its name and options. Keys are never shown.",
-    gives=(Gives(type=ProfileDocument, words="The account."),),
+    description="Its name and options. Keys are never shown.",
+    answers=(Answer(type=ProfileDocument, description="The account."),),
 )
 
 

@@ -1,4 +1,4 @@
-"""The private API's exchange rates: what the account's payers pay at (contract#private-api)."""
+"""The private API's exchange rates, with the account's spread (contract#private-api)."""
 
 from http import HTTPStatus
 from typing import Final
@@ -11,17 +11,17 @@ from kassa import money
 from kassa.accounts.model import Account
 from kassa.api import auth
 from kassa.api.description import examples
-from kassa.api.description.operation import Caller, Gives, Operation, Parameter
+from kassa.api.description.operation import Answer, Caller, Operation, Parameter
 from kassa.api.query import flag, once
 from kassa.errors import NotFound
-from kassa.invoices.wire import Amount, Wire
+from kassa.invoices.document.shapes import Amount, Wire
 from kassa.jsonapi.answers import answer
 from kassa.platform import Platform
 from kassa.rates.model import to_text
 
 
 class RatesDocument(Wire, frozen=True, kw_only=True):
-    """How much of one currency a unit of the other is: first the one that is asked from, in it the one to."""
+    """A rate by base currency, and in it by quote currency: how much of the quote one unit of the base is."""
 
     data: dict[str, dict[str, Amount]]
 
@@ -30,19 +30,19 @@ READ_RATE: Final = Operation(
     method="GET",
     caller=Caller.PRIVATE,
     summary="Read an exchange rate",
-    words="The ``exchange_rate`` that an invoice created now would get, with the account's spread included.",
+    description="The ``exchange_rate`` that an invoice created now would get, with the account's spread included.",
     parameters=(
-        Parameter(name="base", place="path", words="The currency to convert from: the invoice's.", example="USD"),
-        Parameter(name="quote", place="path", words="The currency to convert to: the service's.", example="EUR"),
+        Parameter(name="base", place="path", description="The currency to convert from: the invoice's.", example="USD"),
+        Parameter(name="quote", place="path", description="The currency to convert to: the service's.", example="EUR"),
         Parameter(
             name="test_mode",
-            words="The mode; live mode uses no outdated rate. By default live, or test while the account can take no"
-            " live payment.",
+            description="The mode; live mode uses no outdated rate. By default live, or test while the account can"
+            " take no live payment.",
             schema={"enum": ["true", "false", "1", "0", ""]},
         ),
     ),
-    gives=(Gives(type=RatesDocument, words="The rate.", example=examples.load("exchange_rate")),),
-    refuses=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
+    answers=(Answer(type=RatesDocument, description="The rate.", example=examples.load("exchange_rate")),),
+    errors=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
 )
 
 
@@ -65,9 +65,9 @@ class ExchangeRates:
             raise NotFound
         return answer(RatesDocument(data={base: {quote: msgspec.Raw(to_text(rate).encode())}}))
 
-    async def _mode(self, account: Account, asked: str | None) -> bool:
-        """Return whether test mode's rate is meant: where nothing is said, it is for who can take no live payment."""
-        said = flag({"test_mode": asked} if asked else {}, "test_mode")
-        if said is not None:
-            return said
+    async def _mode(self, account: Account, given: str | None) -> bool:
+        """Return whether the rate is test mode's: as given, else where the account can take no live payment."""
+        mode = flag({"test_mode": given} if given else {}, "test_mode")
+        if mode is not None:
+            return mode
         return not await self._platform.accounts.offered_currencies(account.account_id, test_mode=False)

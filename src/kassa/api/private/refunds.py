@@ -1,4 +1,4 @@
-"""The private API's refunds: money of an invoice that goes back to its payer (contract#private-api)."""
+"""The private API's refunds (contract#private-api)."""
 
 from http import HTTPStatus
 from typing import Final
@@ -10,40 +10,44 @@ from kassa import ids, money
 from kassa.accounts.model import Account
 from kassa.api import auth
 from kassa.api.description import examples
-from kassa.api.description.operation import Asks, Caller, Gives, Operation
+from kassa.api.description.operation import Answer, Caller, Operation, RequestBody
 from kassa.api.idempotent import claim_of
 from kassa.api.private.described import INVOICE_ID
 from kassa.errors import Invalid, NotFound
-from kassa.invoices import document, queries, wire
-from kassa.invoices.queries import View
-from kassa.invoices.returns import operations
-from kassa.invoices.returns.asked import AskedRefund
-from kassa.invoices.returns.asking import send
+from kassa.invoices.creating.refund_request import RefundRequest
+from kassa.invoices.document import building as document
+from kassa.invoices.document import wire
+from kassa.invoices.operations import refund as operations
+from kassa.invoices.operations.refund import send
+from kassa.invoices.rules.records import Refund
+from kassa.invoices.rules.snapshot import Snapshot
+from kassa.invoices.tables import refunds as refund_queries
+from kassa.invoices.tables import snapshots as queries
 from kassa.jsonapi import fields
 from kassa.jsonapi.answers import answer, conflict
 from kassa.jsonapi.body import attributes, read_json
 from kassa.platform import Platform
-from kassa.refunds import queries as refund_queries
-from kassa.refunds.model import Refund
 
 REFUND_INVOICE: Final = Operation(
     method="POST",
     caller=Caller.PRIVATE,
     summary="Refund an invoice",
-    words="Refunds the whole invoice or a part of it, as often as something is left. A ``reference_id`` names one"
+    description="Refunds the whole invoice or a part of it, as often as something is left. A ``reference_id`` names one"
     " refund for ever. If the status is ``refund_pending``, or ``refunding`` because other refunds are in progress, a"
     " callback brings the outcome.",
     parameters=(INVOICE_ID,),
-    asks=Asks(type=AskedRefund, resource="refund", example=examples.load("refund_request")),
-    gives=(
-        Gives(
-            type=wire.Document, words="The invoice.", example=examples.refunded("private_processed", "refund_request")
+    body=RequestBody(type=RefundRequest, resource="refund", example=examples.load("refund_request")),
+    answers=(
+        Answer(
+            type=wire.Document,
+            description="The invoice.",
+            example=examples.refunded("private_processed", "refund_request"),
         ),
     ),
     conflict=wire.Resource,
-    conflict_words="A refund with this ``reference_id`` already exists; ``data`` is its invoice, and ``detail`` names"
+    on_conflict="A refund with this ``reference_id`` already exists; ``data`` is its invoice, and ``detail`` names"
     " the members that differ.",
-    refuses=(HTTPStatus.NOT_FOUND,),
+    errors=(HTTPStatus.NOT_FOUND,),
 )
 
 
@@ -58,29 +62,29 @@ class Refunds:
         account = await auth.private_account(self._platform, request)
         claim = claim_of(request)
         refund_id = claim.named("ref") if claim else ids.new_id("ref", account.tag)
-        if claim is not None and claim.resumed and (standing := await self._standing(refund_id, account)):
-            return self._answer(account, standing)
+        if claim is not None and claim.resumed and (existing := await self._existing(refund_id, account)):
+            return self._answer(account, existing)
         view = await self._find(request.path_params["invoice_id"], account)
         errors: dict[str, str] = {}
         data = await read_json(request, errors, inside="data.attributes")
-        asked = fields.read(AskedRefund, attributes(data, errors, kind="refund"), errors)
+        asked = fields.read(RefundRequest, attributes(data, errors, kind="refund"), errors)
         if errors:
             raise Invalid(errors)
-        refund, created = await operations.begin(self._platform, account, view.invoice, asked, refund_id=refund_id)
+        refund, created = await operations.request(self._platform, account, view, asked, refund_id=refund_id)
         if created:
             return self._answer(account, await send(self._platform, refund))
         found = document.private(self._platform, account, await self._find(refund.invoice_id, account))
         return conflict(differences(view, asked, refund), found.data)
 
-    def _answer(self, account: Account, view: View) -> Response:
+    def _answer(self, account: Account, view: Snapshot) -> Response:
         return answer(document.private(self._platform, account, view))
 
-    async def _standing(self, refund_id: str, account: Account) -> View | None:
-        """Return the invoice of a refund that an abandoned request has begun."""
+    async def _existing(self, refund_id: str, account: Account) -> Snapshot | None:
+        """Return the invoice of a refund that an abandoned request began."""
         refund = await refund_queries.by_id(self._platform.pool, refund_id, account_id=account.account_id)
         return None if refund is None else await self._find(refund.invoice_id, account)
 
-    async def _find(self, invoice_id: str, account: Account) -> View:
+    async def _find(self, invoice_id: str, account: Account) -> Snapshot:
         view = None
         if ids.tag_of(invoice_id, "cpi") == account.tag:
             view = await queries.by_id(self._platform.pool, invoice_id, account_id=account.account_id)
@@ -89,16 +93,16 @@ class Refunds:
         return view
 
 
-def differences(view: View, asked: AskedRefund, standing: Refund) -> str:
-    """Return the 409's sentence, naming the members in which a repeat differs from the refund that stands.
+def differences(view: Snapshot, asked: RefundRequest, existing: Refund) -> str:
+    """Return the 409's sentence, naming the members in which a repeat differs from the existing refund.
 
-    An amount that is left out is what was left then.
+    An amount that is left out never differs.
     """
-    amount = money.to_decimal(standing.amount, standing.currency)
+    amount = money.to_decimal(existing.amount, existing.currency)
     differing = {
-        "invoice": standing.invoice_id != view.invoice.invoice_id,
+        "invoice": existing.invoice_id != view.invoice.invoice_id,
         "amount": asked.amount is not None and asked.amount != amount,
-        "description": asked.description != standing.description,
+        "description": asked.description != existing.description,
     }
     names = [name for name, differs in differing.items() if differs]
     sentence = "A refund with this reference_id exists already; its invoice is in data."

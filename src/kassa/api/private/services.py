@@ -1,7 +1,7 @@
-"""The private API's services: which the account has, on what terms, and who stands behind them (contract#private-api).
+"""The account's services, their terms, and whether provider accounts cover them (contract#private-api).
 
-``enabled``: the merchant has switched it on. ``available``: an account at a provider that runs here stands behind it in
-some mode. ``active``: a live one does. ``test_mode``: one of test mode does.
+``enabled``: the merchant has switched it on. ``available``: an account at an installed provider covers it in some mode.
+``active``: in live mode. ``test_mode``: in test mode.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from kassa import ids, money
 from kassa.accounts.model import Account, AccountService, Backing
 from kassa.accounts.services import queries
 from kassa.api import auth
-from kassa.api.description.operation import Caller, Gives, Operation, Parameter
+from kassa.api.description.operation import Answer, Caller, Operation, Parameter
 from kassa.errors import BadRequest, NotFound
-from kassa.invoices.wire import Amount, Links, Reference, Relation, Wire
+from kassa.invoices.document.shapes import Amount, Links, Reference, Relation, Wire
 from kassa.jsonapi.answers import answer
 from kassa.platform import Platform
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 PATH: Final = "/api/payment-services"
 SIZE_DEFAULT: Final = 20
@@ -81,7 +81,7 @@ class ServiceDocument(Wire, frozen=True, kw_only=True):
 
 
 class PagesMeta(Wire, frozen=True, kw_only=True):
-    """How long the list is, and where in it this page is."""
+    """The list's length, and the number of this page."""
 
     total: int
     pages: int
@@ -90,7 +90,7 @@ class PagesMeta(Wire, frozen=True, kw_only=True):
 
 
 class PagesLinks(Wire, frozen=True, kw_only=True):
-    """Where the list goes on, relative to the host; those that lead nowhere are left out."""
+    """Links to other pages, relative to the host; those that do not exist are left out."""
 
     first: str
     prev: str | msgspec.UnsetType = msgspec.UNSET
@@ -107,7 +107,7 @@ class ServiceList(Wire, frozen=True, kw_only=True):
 
 
 class Page(Value, frozen=True, kw_only=True):
-    """Which page is asked for."""
+    """The wanted page."""
 
     number: int = 1
     size: int = SIZE_DEFAULT
@@ -117,21 +117,21 @@ LIST_SERVICES: Final = Operation(
     method="GET",
     caller=Caller.PRIVATE,
     summary="List the account's services",
-    words="A page after the last one is empty.",
+    description="A page after the last one is empty.",
     parameters=(
         Parameter(
             name="page[number]",
-            words="The page, from 1.",
+            description="The page, from 1.",
             schema={"type": "integer", "minimum": 1, "maximum": 10**_NUMBER_DIGITS_MAX - 1, "default": 1},
         ),
         Parameter(
             name="page[size]",
-            words="Services on a page.",
+            description="Services on a page.",
             schema={"type": "integer", "minimum": 1, "maximum": SIZE_MAX, "default": SIZE_DEFAULT},
         ),
     ),
-    gives=(Gives(type=ServiceList, words="A page of services."),),
-    refuses=(HTTPStatus.BAD_REQUEST,),
+    answers=(Answer(type=ServiceList, description="A page of services."),),
+    errors=(HTTPStatus.BAD_REQUEST,),
 )
 
 READ_SERVICE: Final = Operation(
@@ -142,13 +142,13 @@ READ_SERVICE: Final = Operation(
         Parameter(
             name="account_service_id",
             place="path",
-            words="The id of the account's service, ``comcps_…``.",
+            description="The id of the account's service, ``comcps_…``.",
             schema={"type": "string", "minLength": 1},
             example="comcps_u1xxlHVw1NyeqmjJ",
         ),
     ),
-    gives=(Gives(type=ServiceDocument, words="The service."),),
-    refuses=(HTTPStatus.NOT_FOUND,),
+    answers=(Answer(type=ServiceDocument, description="The service."),),
+    errors=(HTTPStatus.NOT_FOUND,),
 )
 
 
@@ -161,16 +161,16 @@ class Services:
     async def page(self, request: Request) -> Response:
         """GET: a page of the list."""
         account = await auth.private_account(self._platform, request)
-        asked = _asked(request.query_params)
+        page = _page(request.query_params)
         pool, account_id = self._platform.pool, account.account_id
         total = await queries.count(pool, account_id=account_id)
-        offset = (asked.number - 1) * asked.size
-        found = await queries.page(pool, account_id=account_id, limit=asked.size, offset=offset)
+        offset = (page.number - 1) * page.size
+        found = await queries.page(pool, account_id=account_id, limit=page.size, offset=offset)
         data = await self._resources(account, found)
-        pages = max(1, -(-total // asked.size))
+        pages = max(1, -(-total // page.size))
         return answer(
             ServiceList(
-                meta=PagesMeta(total=total, pages=pages, page=asked.number), links=_links(asked, pages), data=data
+                meta=PagesMeta(total=total, pages=pages, page=page.number), links=_links(page, pages), data=data
             )
         )
 
@@ -196,7 +196,7 @@ class Services:
         return [_resource(account, each, backings.get(each.code, Backing())) for each in found]
 
 
-def _asked(query: QueryParams) -> Page:
+def _page(query: QueryParams) -> Page:
     """Return the page that a query asks for; an empty value is an absent one.
 
     Raises ``BadRequest`` for one that cannot be, and for filters and a mode: this list has none.
@@ -224,14 +224,14 @@ def _whole(given: Mapping[str, str], name: str, *, default: int, most: int) -> i
     return number
 
 
-def _links(asked: Page, pages: int) -> PagesLinks:
+def _links(page: Page, pages: int) -> PagesLinks:
     def link(number: int) -> str:
-        return f"{PATH}?page[number]={number}&page[size]={asked.size}"
+        return f"{PATH}?page[number]={number}&page[size]={page.size}"
 
     return PagesLinks(
         first=link(1),
-        prev=link(min(asked.number - 1, pages)) if asked.number > 1 else msgspec.UNSET,
-        next=link(asked.number + 1) if asked.number < pages else msgspec.UNSET,
+        prev=link(min(page.number - 1, pages)) if page.number > 1 else msgspec.UNSET,
+        next=link(page.number + 1) if page.number < pages else msgspec.UNSET,
         last=link(pages),
     )
 

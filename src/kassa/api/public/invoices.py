@@ -1,4 +1,4 @@
-"""The public API's invoices: what a browser may create with a public key, and read by its id alone.
+"""The public API's invoices: created by browsers with a public key, and read by id alone.
 
 See contract#public-api.
 """
@@ -15,8 +15,9 @@ from kassa.api.differences import differences
 from kassa.api.query import once
 from kassa.checkout import ordering
 from kassa.errors import NotFound, Unauthorized
-from kassa.invoices import document, queries
-from kassa.invoices.queries import View
+from kassa.invoices.document import building as document
+from kassa.invoices.rules.snapshot import Snapshot
+from kassa.invoices.tables import snapshots as queries
 from kassa.jsonapi.answers import answer, conflict
 from kassa.jsonapi.body import read_json
 from kassa.platform import Platform
@@ -29,7 +30,7 @@ class Invoices:
         self._platform = platform
 
     async def create(self, request: Request) -> Response:
-        """POST: 201 with the new invoice; 409 shows the standing one only to an honest repeat."""
+        """POST: 201 with the new invoice; 409 shows the existing one only to an exact repeat."""
         errors: dict[str, str] = {}
         data = ordering.keyed(await read_json(request, errors), once(request, "public_key"))
         order = await ordering.read(self._platform, data, errors)
@@ -42,8 +43,8 @@ class Invoices:
         return conflict(differences(order.invoice, placed.view.invoice), found.data)
 
     async def read(self, request: Request) -> Response:
-        """GET by id, without a key; a ``public_key`` that is sent all the same must be the account's, of the mode."""
-        with self._platform.paces.misses.guessing(auth.client_ip(request)):
+        """GET by id, without a key; a ``public_key`` that is sent must be the account's of the invoice's mode."""
+        with self._platform.rate_limits.misses.guessing(auth.client_ip(request)):
             account, view = await self._find(request.path_params["invoice_id"])
         if public_key := once(request, "public_key"):
             owner, test_mode = await self._platform.accounts.by_public_key(public_key)
@@ -51,7 +52,7 @@ class Invoices:
                 raise Unauthorized
         return answer(document.public(self._platform, account, view))
 
-    async def _find(self, invoice_id: str) -> tuple[Account, View]:
+    async def _find(self, invoice_id: str) -> tuple[Account, Snapshot]:
         tag = ids.tag_of(invoice_id, "cpi")
         if tag is None:
             raise NotFound

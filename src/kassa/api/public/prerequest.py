@@ -1,4 +1,4 @@
-"""The prerequest: what a payer can be offered for a currency, with all that a shop needs to show it.
+"""The prerequest: the services that a payer can choose for a currency, with all that a shop needs to show them.
 
 See contract#public-api.
 """
@@ -13,27 +13,27 @@ from starlette.responses import Response
 from kassa import money
 from kassa.accounts.model import Account
 from kassa.api.description import examples
-from kassa.api.description.operation import Asks, Caller, Gives, Operation, Parameter
-from kassa.api.description.words import PUBLIC_KEY
+from kassa.api.description.operation import Answer, Caller, Operation, Parameter, RequestBody
+from kassa.api.description.texts import PUBLIC_KEY
 from kassa.api.query import once
 from kassa.catalogue.model import Field, Method
 from kassa.checkout.ordering import keyed, public_account
 from kassa.errors import Invalid
-from kassa.invoices.asked import Code
-from kassa.invoices.offers import Offer, Offers, offers
-from kassa.invoices.wire import Amount, Wire
+from kassa.invoices.creating.offers import Offer, Offers, offers
+from kassa.invoices.creating.request import Code
+from kassa.invoices.document.shapes import Amount, Wire
 from kassa.jsonapi import fields
 from kassa.jsonapi.answers import answer
 from kassa.jsonapi.body import read_json
 from kassa.pages.pictures import ACCOUNT_ICON
 from kassa.platform import Platform
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 _IN_QUERY: Final = ("public_key", "currency")
 
 
-class PrerequestAsked(Value, frozen=True, kw_only=True):
-    """What a prerequest says beside its public key; both may also stand in the query."""
+class PrerequestBody(Value, frozen=True, kw_only=True):
+    """A prerequest's members beside its public key; both may also be in the query."""
 
     REQUIRED: ClassVar = frozenset({"currency"})
 
@@ -53,7 +53,7 @@ class OfferedService(Wire, frozen=True, kw_only=True):
 
 
 class OfferingAccount(Wire, frozen=True, kw_only=True):
-    """Who the payer pays."""
+    """The merchant that the payer pays."""
 
     name: str
     description: str
@@ -80,17 +80,17 @@ class PrerequestDocument(Wire, frozen=True, kw_only=True):
 PREREQUEST: Final = Operation(
     method="POST",
     caller=Caller.PUBLIC,
-    summary="List the ways to pay",
-    words=(
+    summary="List the payment methods",
+    description=(
         "Lists all services for a currency in the key's mode, whatever the amount. A service with another ``currency``"
         " charges the converted amount; its limits are in its own currency."
     ),
-    asks=Asks(type=PrerequestAsked, public_key=True, example=examples.load("prerequest")),
+    body=RequestBody(type=PrerequestBody, public_key=True, example=examples.load("prerequest")),
     parameters=(
         PUBLIC_KEY,
-        Parameter(name="currency", words="Instead of the body's."),
+        Parameter(name="currency", description="Instead of the body's."),
     ),
-    gives=(Gives(type=PrerequestDocument, words="Services and their methods, by code."),),
+    answers=(Answer(type=PrerequestDocument, description="Services and their methods, by code."),),
 )
 
 
@@ -101,7 +101,7 @@ class Prerequests:
         self._platform = platform
         self._base_url = platform.settings.base_url or ""
 
-    async def ask(self, request: Request) -> Response:
+    async def read(self, request: Request) -> Response:
         """POST: 200 with what the account offers, also where only its private API takes invoices.
 
         See contract#authentication.
@@ -109,7 +109,7 @@ class Prerequests:
         errors: dict[str, str] = {}
         data = await _data(request, errors)
         account, test_mode = await public_account(self._platform, data)
-        currency = fields.read(PrerequestAsked, data, errors).currency or ""
+        currency = fields.read(PrerequestBody, data, errors).currency or ""
         if "currency" not in errors and not money.is_currency(currency):
             errors["currency"] = "This value is not a valid currency."
         if errors:
@@ -137,7 +137,7 @@ class Prerequests:
 
 
 async def _data(request: Request, errors: dict[str, str]) -> Mapping[str, Any]:
-    """Return what the body says, and the query where the body does not."""
+    """Return the body's members, and the query's where the body has none."""
     query = {name: value for name in _IN_QUERY if (value := once(request, name)) is not None}
     empty = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
     body = {} if empty and query else await read_json(request, errors)

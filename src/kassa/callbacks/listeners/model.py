@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 LEASE_SECONDS: Final = 60
 """How long a lease lives after it was opened or last renewed."""

@@ -1,4 +1,4 @@
-"""Listeners and their copies: one statement a function, each inside one account but for the list of what is over."""
+"""Listeners and their copies: one statement a function, each inside one account."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -59,33 +59,6 @@ async def renew(
     return Listener(**row) if row else None
 
 
-async def copy(
-    connection: Executor,
-    *,
-    account_id: str,
-    test_mode: bool,
-    callback_id: str,
-    invoice_id: str,
-    invoice_status: str,
-    body: bytes,
-) -> None:
-    """Add a callback to what each listener of the account and mode gets; of one that is over, the worker deletes it."""
-    await connection.execute(
-        """
-        INSERT INTO callback_copies (account_id, listener_id, callback_id, invoice_id, invoice_status, body)
-        SELECT account_id, listener_id, $3, $4, $5, $6 FROM callback_listeners
-        WHERE account_id = $1 AND test_mode = $2
-        ON CONFLICT DO NOTHING
-        """,
-        account_id,
-        test_mode,
-        callback_id,
-        invoice_id,
-        invoice_status,
-        body,
-    )
-
-
 async def copy_again(connection: Executor, *, account_id: str, callback_id: str) -> None:
     """Add a callback that was made before."""
     await connection.execute(
@@ -124,12 +97,6 @@ async def received(connection: Executor, *, account_id: str, listener_id: str, c
         listener_id,
         list(callback_ids),
     )
-
-
-async def over_accounts(connection: Executor, *, now: datetime) -> list[str]:
-    """Return the accounts that have leases which are over."""
-    rows = await connection.fetch("SELECT DISTINCT account_id FROM callback_listeners WHERE leased_until <= $1", now)
-    return [row["account_id"] for row in rows]
 
 
 async def forget(connection: Executor, *, account_id: str, now: datetime) -> int:

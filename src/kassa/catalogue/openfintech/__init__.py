@@ -1,1 +1,1 @@
-"""OpenFintech's public data: what its files hold, and what of it the catalogue can take."""
+"""Reading OpenFintech's public data, and converting it for the catalogue."""

@@ -1,4 +1,4 @@
-"""OpenFintech's files, row by row: a row that is not of their shape is refused by its name, and the others are read."""
+"""Reading OpenFintech's files, row by row: an invalid row is refused by its name, and the others are read."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from kassa import money
 from kassa.errors import CatalogueUnreadable
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 Code = Annotated[str, Meta(pattern="^[a-z0-9_]{1,100}$")]
 CurrencyCode = Annotated[str, Meta(pattern="^[A-Z0-9]{2,20}$")]

@@ -1,4 +1,4 @@
-"""OpenFintech's patterns as ours: theirs are PHP's, between delimiters; ours run on RE2 and match whole values."""
+"""Converting OpenFintech's patterns: theirs are PHP's, with delimiters; ours run on RE2 and match whole values."""
 
 import re
 from typing import Final
@@ -9,8 +9,8 @@ from kassa.catalogue import fields
 
 _DELIMITED: Final = re.compile(r"/(?P<body>.*)/(?P<flags>[A-Za-z]*)", re.DOTALL)
 _FLAGS: Final = {"u": "", "D": "", "i": "i", "s": "s"}
-"""Which of PHP's flags there are here, and by which letter of RE2's: patterns are always of characters, not of bytes,
-and their end is always the end."""
+"""The supported flags of PHP and their letters in RE2: patterns always match characters, not bytes, and ``$`` only
+matches the end."""
 _PIECE: Final = re.compile(
     r"""
       \\[pPx]\{\^?\w+\}                # a class of characters, or a character by its number
@@ -25,14 +25,14 @@ _PIECE: Final = re.compile(
 
 
 class PatternDropped(ValueError):
-    """The pattern cannot be run, or cannot be meant."""
+    """The pattern cannot be run, or makes no sense."""
 
 
 def cleaned(text: str) -> str:
     """Return a pattern without delimiters and flags, and empty for an empty one.
 
-    Raises ``PatternDropped`` saying what is wrong with it: RE2 cannot run it (it looks around, or refers back), it has
-    a flag that we do not know, or braces that are no quantifier, so that it would match nothing that anyone enters.
+    Raises ``PatternDropped`` with the reason: RE2 cannot run it (look-around, back references), it has an unknown flag,
+    or braces that are no quantifier, so that it would match nothing that anyone enters.
     """
     body, flags = text, ""
     if match := _DELIMITED.fullmatch(text):
@@ -48,10 +48,10 @@ def cleaned(text: str) -> str:
     try:
         fields.pattern(pattern)
     except re2.error as error:
-        raise PatternDropped(_told(error)) from None
+        raise PatternDropped(_reason(error)) from None
     return pattern
 
 
-def _told(error: re2.error) -> str:
+def _reason(error: re2.error) -> str:
     text = error.args[0] if error.args else "RE2 cannot run it"
     return text.decode(errors="replace") if isinstance(text, bytes) else str(text)

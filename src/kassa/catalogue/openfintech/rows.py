@@ -1,4 +1,4 @@
-"""From OpenFintech's rows to ours: names in our languages, patterns that run, limits that can be paid. Pure."""
+"""Converting OpenFintech's rows: names in our languages, patterns that run, limits that can be paid. Pure."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -19,7 +19,7 @@ _DIGITS_MAX: Final = 30
 
 
 class RowRefused(ValueError):
-    """The row cannot be taken."""
+    """The row cannot be imported."""
 
 
 def currency(row: CurrencyRow, known: Mapping[str, int]) -> Currency:
@@ -75,7 +75,7 @@ def _refuse(row: ServiceRow, methods: Collection[str], known: Mapping[str, tuple
     try:
         money.exponent(row.currency)
     except UnknownCurrency:
-        raise RowRefused(f"nobody knows how many decimals {row.currency} has") from None
+        raise RowRefused(f"the number of decimals of {row.currency} is unknown") from None
     kind = (row.method, row.flow, row.currency)
     if known.get(row.code, kind) != kind:
         # Accounts' limits and fees are kept in the currency's minor units.
@@ -118,7 +118,7 @@ def _field(row: FieldRow, service_code: str, dropped: list[Refusal]) -> Field:
 
 
 def _names(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return a name in each of our languages: English, else any, stands in for one that is missing."""
+    """Return a name in each of our languages: English, else any, replaces one that is missing."""
     named = _texts(texts)
     if not named["en"]:
         raise RowRefused("it has no name")

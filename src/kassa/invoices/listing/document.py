@@ -4,14 +4,16 @@ import msgspec
 
 from kassa.accounts.model import Account
 from kassa.customers.document import CustomerResource, resource
-from kassa.invoices import document, wire
+from kassa.invoices.document import building as document
+from kassa.invoices.document import wire
+from kassa.invoices.document.shapes import Wire
 from kassa.invoices.listing.reading import Listed
 from kassa.platform import Platform
 
 PATH = "/api/payment-invoices"
 
 
-class ListMeta(wire.Wire, frozen=True, kw_only=True):
+class ListMeta(Wire, frozen=True, kw_only=True):
     """The page's size and its ends, as cursors; empty texts where nothing is listed."""
 
     count: int
@@ -24,7 +26,7 @@ class ListMeta(wire.Wire, frozen=True, kw_only=True):
     """The newest one's id."""
 
 
-class ListLinks(wire.Wire, frozen=True, kw_only=True):
+class ListLinks(Wire, frozen=True, kw_only=True):
     """Where the list goes on, relative to the host; empty texts where it does not."""
 
     prev: str
@@ -33,7 +35,7 @@ class ListLinks(wire.Wire, frozen=True, kw_only=True):
     """Older ones."""
 
 
-class ListDocument(wire.Wire, frozen=True, kw_only=True):
+class ListDocument(Wire, frozen=True, kw_only=True):
     """A page of invoices, newest first."""
 
     meta: ListMeta

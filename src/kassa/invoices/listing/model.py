@@ -1,6 +1,6 @@
 """What may be asked of a list of invoices, and in which stretches of time it is read so that no page is slow.
 
-The order is that of creation, newest first; a cursor is an invoice's id and stands for its place in that order. Bounds
+The order is that of creation, newest first; a cursor is an invoice's id and means its place in that order. Bounds
 of time take in their first moment and leave out their last.
 """
 
@@ -9,8 +9,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from kassa.invoices.model import Status
-from kassa.providers.protocol import Value
+from kassa.invoices.rules.invoice import Status
+from kassa.values import Value
 
 SIZE_DEFAULT: Final = 20
 SIZE_MAX: Final = 100

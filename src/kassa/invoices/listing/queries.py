@@ -1,6 +1,6 @@
 """The list's statements, composed from what is asked: run in an account's view only, behind row-level security.
 
-The indexes that serve them are told in ``0002_invoice_lists`` and ``0012_moderation``. Values are always parameters.
+The indexes that serve them are in ``0003_invoices``. Values are always parameters.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 from kassa.db.pool import Connection
 from kassa.invoices.listing.model import Filters, Place, Stretch, Walk
-from kassa.invoices.queries import View, view, viewed
+from kassa.invoices.rules.snapshot import Snapshot
+from kassa.invoices.tables.snapshots import selected, snapshot
 
 _EQUAL: Final = ("reference_id", "status", "resolution", "moderation_required", "service", "currency")
 
@@ -21,21 +22,21 @@ class Statement(NamedTuple):
 
 
 async def place(connection: Connection, invoice_id: str, *, account_id: str) -> Place | None:
-    """Return where an invoice stands in its account's list, or None for one that is not there."""
+    """Return an invoice's place in its account's list, or None for one that is not there."""
     created_at = await connection.fetchval(
         "SELECT created_at FROM invoices WHERE account_id = $1 AND invoice_id = $2", account_id, invoice_id
     )
     return None if created_at is None else Place(created_at=created_at, invoice_id=invoice_id)
 
 
-async def page(connection: Connection, stretch: Stretch, walk: Walk, *, account_id: str, limit: int) -> list[View]:
+async def page(connection: Connection, stretch: Stretch, walk: Walk, *, account_id: str, limit: int) -> list[Snapshot]:
     """Return the first invoices of a stretch in the order of the walk, each with all that its document shows."""
     statement = page_statement(stretch, walk, account_id=account_id, limit=limit)
-    return [view(record) for record in await connection.fetch(statement.text, *statement.values)]
+    return [snapshot(record) for record in await connection.fetch(statement.text, *statement.values)]
 
 
 async def leads_on(connection: Connection, stretch: Stretch, walk: Walk, *, account_id: str) -> bool:
-    """Tell whether a walk finds any invoice in a stretch."""
+    """Return whether a walk finds any invoice in a stretch."""
     text, values = _first(stretch, walk, account_id=account_id, limit=1, columns="1")
     return await connection.fetchval(text, *values) is not None
 
@@ -43,7 +44,7 @@ async def leads_on(connection: Connection, stretch: Stretch, walk: Walk, *, acco
 def page_statement(stretch: Stretch, walk: Walk, *, account_id: str, limit: int) -> Statement:
     """Return the statement of ``page``: the page is found first, and only for its rows is anything joined."""
     text, values = _first(stretch, walk, account_id=account_id, limit=limit, columns="*")
-    return Statement(f"{viewed(f'({text})')} ORDER BY {_order(walk, 'i.')}", values)
+    return Statement(f"{selected(f'({text})')} ORDER BY {_order(walk, 'i.')}", values)
 
 
 def _first(stretch: Stretch, walk: Walk, *, account_id: str, limit: int, columns: str) -> Statement:
@@ -57,7 +58,7 @@ def _first(stretch: Stretch, walk: Walk, *, account_id: str, limit: int, columns
     for mode in modes:
         found = f"SELECT * FROM invoices WHERE account_id = $1 AND test_mode = {'true' if mode else 'false'}{within}"
         if stretch.by_update:
-            # The fence leaves the planner one index: it knows nothing that would tell it which filter is rare here.
+            # The fence leaves the planner one index: it knows nothing that would show it which filter is rare here.
             found = f"SELECT * FROM ({found} OFFSET 0) AS updated WHERE true"
         walks.append(f"({found}{equal} {end})")
     return Statement(f"SELECT {columns} FROM ({' UNION ALL '.join(walks)}) AS listed {end}", values)

@@ -3,18 +3,18 @@
 from kassa.db.pool import Connection
 from kassa.db.view import account_view
 from kassa.errors import BadRequest, NotFound
-from kassa.invoices import queries as invoices
 from kassa.invoices.listing import queries
 from kassa.invoices.listing.model import Filters, Page, Place, Walk, stretches
-from kassa.invoices.queries import View
+from kassa.invoices.rules.snapshot import Snapshot
+from kassa.invoices.tables import snapshots as invoices
 from kassa.platform import Platform
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 
 class Listed(Value, frozen=True, kw_only=True):
     """A page of invoices, newest first, and whether the list goes on at either end."""
 
-    views: list[View]
+    views: list[Snapshot]
     newer: bool = False
     older: bool = False
 
@@ -77,7 +77,7 @@ class _Reading:
                 return True
         return False
 
-    async def _leads_back(self, walk: Walk, views: list[View]) -> bool:
+    async def _leads_back(self, walk: Walk, views: list[Snapshot]) -> bool:
         """Whether the list goes on behind the page: the cursor itself may have left it, by a change of its status."""
         if walk.start is None or not views:
             return False
@@ -85,8 +85,8 @@ class _Reading:
         place = Place(created_at=nearest.created_at, invoice_id=nearest.invoice_id)
         return await self.leads_on(Walk(start=place, newer=not walk.newer))
 
-    async def _first(self, walk: Walk, limit: int) -> list[View]:
-        views: list[View] = []
+    async def _first(self, walk: Walk, limit: int) -> list[Snapshot]:
+        views: list[Snapshot] = []
         for stretch in stretches(self._filters, walk):
             views += await queries.page(
                 self._connection, stretch, walk, account_id=self._account_id, limit=limit - len(views)

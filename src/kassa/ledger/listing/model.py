@@ -3,18 +3,18 @@
 from datetime import datetime
 from typing import Final
 
-from kassa.ledger.model import Balances, Posted, Purse
-from kassa.providers.protocol import Value
+from kassa.ledger.model import Balances, LedgerAccount, Posted
+from kassa.values import Value
 
 SIZE_DEFAULT: Final = 20
 SIZE_MAX: Final = 100
 
 
 class Filters(Value, frozen=True, kw_only=True):
-    """Which entries are listed; None does not choose. Purse and currency are those of one and the same transfer."""
+    """Which entries are listed; None does not choose. Account and currency are those of one and the same transfer."""
 
     test_mode: bool = False
-    purse: Purse | None = None
+    ledger_account: LedgerAccount | None = None
     currency: str | None = None
     invoice_id: str | None = None
     created_from: datetime | None = None

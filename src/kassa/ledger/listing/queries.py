@@ -1,7 +1,7 @@
 """The journal's list, composed from what is asked: run in an account's view only, behind row-level security.
 
 A page is a walk along the journal's key, for the numbers have no gaps. An invoice's entries and a range of creation
-have an index each; purse and currency are looked up entry by entry. Values are always parameters.
+have an index each; ledger account and currency are looked up entry by entry. Values are always parameters.
 """
 
 from collections.abc import Iterator
@@ -46,9 +46,9 @@ def _conditions(filters: Filters, page: Page, values: list[object]) -> Iterator[
             f" WHERE t.account_id = $1 AND t.invoice_id = {invoice})"
         )
     moved = []
-    if filters.purse is not None:
-        purse = place(filters.purse)
-        moved.append(f" AND {purse} IN (t.debit, t.credit)")
+    if filters.ledger_account is not None:
+        touched = place(filters.ledger_account)
+        moved.append(f" AND {touched} IN (t.debit, t.credit)")
     if filters.currency is not None:
         moved.append(f" AND t.currency = {place(filters.currency)}")
     if moved:

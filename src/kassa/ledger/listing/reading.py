@@ -7,7 +7,7 @@ from kassa.ledger import queries as ledger
 from kassa.ledger.listing import queries
 from kassa.ledger.listing.model import Filters, Listed, Page
 from kassa.ledger.queries import Line
-from kassa.providers.protocol import Value
+from kassa.values import Value
 
 
 class Found(Value, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ async def read(connection: Connection, filters: Filters, page: Page, *, account_
 
 
 async def listed(connection: Connection, lines: list[Line], *, account_id: str) -> list[Listed]:
-    """Return the entries of lines, in their order; those whose rows somebody took out are left out."""
+    """Return the entries of lines, in their order; those whose rows were removed are left out."""
     entries = await ledger.of_entries(connection, [line.entry_id for line in lines], account_id=account_id)
     return [
         Listed(number=line.number, posted=posted, balances=ledger.balances_from(line.balances))

@@ -1,6 +1,6 @@
-"""The definition of done for a provider: tests that a package runs against its own.
+"""The definition of done for a provider: tests that a package runs against its own provider.
 
-Give them a ``driver``, derive from the classes that fit, and run pytest (with pytest-asyncio)::
+Write a fixture ``driver``, derive from the classes that apply, and run pytest (with pytest-asyncio)::
 
     @pytest.fixture
     async def driver() -> AsyncIterator[Driver]:
@@ -18,12 +18,19 @@ Give them a ``driver``, derive from the classes that fit, and run pytest (with p
     class TestMyCancellations(CancellationConformance):
         pass
 
-The driver is the world outside: a sandbox's cards and wallets, a payer, and the notifications that it really sends.
+    class TestMyDisputes(DisputeConformance):
+        pass
+
+    class TestMyReturns(ReturnConformance):
+        pass
+
+The driver is the outside world: a sandbox's cards and wallets, a payer, and real notifications.
 """
 
 from kassa.providers.conformance.cancellations import CancellationConformance
 from kassa.providers.conformance.cards import CardProviderConformance
-from kassa.providers.conformance.driver import Counterpart, Driver, Ending, RedirectDriver
+from kassa.providers.conformance.disputes import DisputeConformance, ReturnConformance
+from kassa.providers.conformance.driver import Counterpart, Disputing, Driver, Ending, RedirectDriver, Returning
 from kassa.providers.conformance.redirects import RedirectProviderConformance
 from kassa.providers.conformance.statements import StatementConformance
 
@@ -31,9 +38,13 @@ __all__ = [
     "CancellationConformance",
     "CardProviderConformance",
     "Counterpart",
+    "DisputeConformance",
+    "Disputing",
     "Driver",
     "Ending",
     "RedirectDriver",
     "RedirectProviderConformance",
+    "ReturnConformance",
+    "Returning",
     "StatementConformance",
 ]

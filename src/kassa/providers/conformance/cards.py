@@ -1,20 +1,24 @@
-"""What a provider that takes cards promises."""
+"""What every provider that takes cards has to guarantee."""
 
 # ruff: noqa: D102, S101 (a test's name is its sentence, and asserts are the point)
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 import msgspec
 import pytest
 
+from kassa.clock import Clock
 from kassa.errors import BadRequest, KassaError, Unauthorized
 from kassa.providers.conformance.driver import UNKNOWN, Driver, Ending, attempt, charge, refund, undecided
-from kassa.providers.protocol import Absent, Accepted, Charge, Declined, Notice, Outcome, Redirect
+from kassa.providers.protocol import Absent, Accepted, Charge, Declined, DisputeStatus, Notice, Outcome, Redirect
 
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _RRN = re.compile(r"[0-9]{12}")
 _APPROVAL_CODE = re.compile(r"[0-9A-Z]{6}")
+_APART = timedelta(minutes=10)
+"""How far the provider's clock may be from ours."""
 
 
 class CardProviderConformance:
@@ -40,39 +44,39 @@ class CardProviderConformance:
         assert outcome.resolution != "ok"
 
     @pytest.mark.parametrize("ending", ["accepted", "declined"])
-    async def test_status_tells_what_pay_told(self, driver: Driver, ending: Ending) -> None:
-        asked = charge(driver)
-        outcome = await pay(driver, asked, ending)
-        assert await driver.provider.status(driver.credentials, attempt(asked, outcome)) == outcome
+    async def test_status_returns_what_pay_returned(self, driver: Driver, ending: Ending) -> None:
+        order = charge(driver)
+        outcome = await pay(driver, order, ending)
+        assert await driver.provider.status(driver.credentials, attempt(order, outcome)) == outcome
 
     async def test_status_needs_no_more_than_our_own_id(self, driver: Driver) -> None:
-        asked = charge(driver)
-        outcome = await pay(driver, asked, "accepted")
-        assert await driver.provider.status(driver.credentials, attempt(asked)) == outcome
+        order = charge(driver)
+        outcome = await pay(driver, order, "accepted")
+        assert await driver.provider.status(driver.credentials, attempt(order)) == outcome
 
-    async def test_status_of_what_it_never_heard_of_is_absent(self, driver: Driver) -> None:
+    async def test_status_of_an_unknown_id_is_absent(self, driver: Driver) -> None:
         assert await driver.provider.status(driver.credentials, attempt(charge(driver))) == Absent()
 
     async def test_paying_again_under_the_same_id_charges_nothing_more(self, driver: Driver) -> None:
-        asked = charge(driver)
-        first = await pay(driver, asked, "accepted")
-        assert await pay(driver, asked, "accepted") == first
+        order = charge(driver)
+        first = await pay(driver, order, "accepted")
+        assert await pay(driver, order, "accepted") == first
 
     async def test_an_id_is_not_charged_for_another_amount(self, driver: Driver) -> None:
-        asked = charge(driver)
-        first = await pay(driver, asked, "accepted")
+        order = charge(driver)
+        first = await pay(driver, order, "accepted")
         with pytest.raises(UNKNOWN):
-            await pay(driver, msgspec.structs.replace(asked, amount=asked.amount + 1), "accepted")
-        assert await driver.provider.status(driver.credentials, attempt(asked)) == first
+            await pay(driver, msgspec.structs.replace(order, amount=order.amount + 1), "accepted")
+        assert await driver.provider.status(driver.credentials, attempt(order)) == first
 
     async def test_the_payer_is_sent_to_3d_secure_and_nothing_is_decided_before(self, driver: Driver) -> None:
-        asked = charge(driver)
-        redirect = await pay(driver, asked, "accepted after 3-D Secure")
+        order = charge(driver)
+        redirect = await pay(driver, order, "accepted after 3-D Secure")
         assert isinstance(redirect, Redirect)
         assert redirect.action.startswith(("https://", "http://"))
         assert redirect.method in ("GET", "POST")
         assert redirect.external_id
-        assert undecided(await driver.provider.status(driver.credentials, attempt(asked, redirect)))
+        assert undecided(await driver.provider.status(driver.credentials, attempt(order, redirect)))
 
     @pytest.mark.parametrize(
         "ending, approve, expected",
@@ -85,77 +89,89 @@ class CardProviderConformance:
     async def test_after_3d_secure_the_outcome_is_there(
         self, driver: Driver, ending: Ending, *, approve: bool, expected: type[Outcome]
     ) -> None:
-        asked = charge(driver)
-        redirect = await pay(driver, asked, ending)
+        order = charge(driver)
+        redirect = await pay(driver, order, ending)
         assert isinstance(redirect, Redirect)
         params = await driver.visit(redirect, approve=approve)
-        outcome = await driver.provider.resume(driver.credentials, attempt(asked, redirect), params)
+        outcome = await driver.provider.resume(driver.credentials, attempt(order, redirect), params)
         assert isinstance(outcome, expected)
-        assert await driver.provider.resume(driver.credentials, attempt(asked, redirect), params) == outcome
-        assert await driver.provider.status(driver.credentials, attempt(asked, redirect)) == outcome
+        assert await driver.provider.resume(driver.credentials, attempt(order, redirect), params) == outcome
+        assert await driver.provider.status(driver.credentials, attempt(order, redirect)) == outcome
 
     async def test_coming_back_without_a_decision_decides_nothing(self, driver: Driver) -> None:
-        asked, other = charge(driver), charge(driver)
-        redirect = await pay(driver, asked, "accepted after 3-D Secure")
+        order, other = charge(driver), charge(driver)
+        redirect = await pay(driver, order, "accepted after 3-D Secure")
         elsewhere = await pay(driver, other, "accepted after 3-D Secure")
         assert isinstance(redirect, Redirect)
         assert isinstance(elsewhere, Redirect)
         of_another = await driver.visit(elsewhere, approve=True)
         for params in ({}, of_another, {"status": "success", "state": "APPROVED", "cres": "Y"}):
-            assert undecided(await driver.provider.resume(driver.credentials, attempt(asked, redirect), params))
+            assert undecided(await driver.provider.resume(driver.credentials, attempt(order, redirect), params))
 
-    async def test_when_nobody_answers_the_outcome_is_unknown(self, driver: Driver) -> None:
-        asked = charge(driver)
+    async def test_without_an_answer_the_outcome_is_unknown(self, driver: Driver) -> None:
+        order = charge(driver)
         card = driver.card("accepted")
         with pytest.raises(UNKNOWN) as unknown:
-            await driver.unreachable.pay(driver.credentials, asked, card)
+            await driver.unreachable.pay(driver.credentials, order, card)
         assert card.number not in repr(unknown.value) + str(unknown.value)
         with pytest.raises(UNKNOWN):
-            await driver.unreachable.status(driver.credentials, attempt(asked))
+            await driver.unreachable.status(driver.credentials, attempt(order))
         with pytest.raises(UNKNOWN):
-            await driver.unreachable.refund(driver.credentials, refund(asked, 1))
+            await driver.unreachable.refund(driver.credentials, refund(order, 1))
 
     async def test_refunds_are_made_once_under_each_id_and_never_exceed_the_charge(self, driver: Driver) -> None:
-        asked = charge(driver, amount=1000)
-        paid = await pay(driver, asked, "accepted")
-        part, rest, beyond = refund(asked, 400, paid), refund(asked, 600, paid), refund(asked, 1, paid)
+        order = charge(driver, amount=1000)
+        paid = await pay(driver, order, "accepted")
+        part, rest, beyond = refund(order, 400, paid), refund(order, 600, paid), refund(order, 1, paid)
         given = await driver.provider.refund(driver.credentials, part)
         assert isinstance(given, Accepted)
         assert (given.amount, given.currency) == (400, "EUR")
         assert await driver.provider.refund(driver.credentials, part) == given
         assert isinstance(await driver.provider.refund(driver.credentials, rest), Accepted)
         assert isinstance(await driver.provider.refund(driver.credentials, beyond), Declined)
-        assert await driver.provider.status(driver.credentials, attempt(asked)) == paid
+        assert await driver.provider.status(driver.credentials, attempt(order)) == paid
 
-    async def test_status_tells_of_a_refund_what_refund_told(self, driver: Driver) -> None:
-        asked = charge(driver, amount=1000)
-        paid = await pay(driver, asked, "accepted")
-        part, beyond, never = refund(asked, 400, paid), refund(asked, 601, paid), refund(asked, 1, paid)
+    async def test_status_returns_of_a_refund_what_refund_returned(self, driver: Driver) -> None:
+        order = charge(driver, amount=1000)
+        paid = await pay(driver, order, "accepted")
+        part, beyond, never = refund(order, 400, paid), refund(order, 601, paid), refund(order, 1, paid)
         for each in (part, beyond):
-            told = await driver.provider.refund(driver.credentials, each)
-            assert await driver.provider.status(driver.credentials, each) == told
+            outcome = await driver.provider.refund(driver.credentials, each)
+            assert await driver.provider.status(driver.credentials, each) == outcome
         assert await driver.provider.status(driver.credentials, never) == Absent()
         assert await driver.provider.status(driver.credentials, refund(charge(driver), 1)) == Absent()
         with pytest.raises(UNKNOWN):
             await driver.unreachable.status(driver.credentials, part)
 
-    async def test_what_the_payers_bank_takes_back_is_told_one_by_one_and_notified(self, driver: Driver) -> None:
-        asked = charge(driver, amount=1000)
-        paid = await pay(driver, asked, "accepted")
+    async def test_chargebacks_are_listed_one_by_one_and_notified(self, driver: Driver) -> None:
+        order = charge(driver, amount=1000)
+        paid = await pay(driver, order, "accepted")
         assert isinstance(paid, Accepted)
         for taken in ((300,), (300, 200)):
-            headers, body = await driver.charge_back(asked.payment_id, taken[-1])
+            headers, body = await driver.charge_back(order.payment_id, taken[-1])
             notice = driver.provider.receive(driver.credentials, headers, body)
-            assert notice == Notice(payment_id=asked.payment_id, charge_back=True)
-            found = await driver.provider.status(driver.credentials, attempt(asked, paid))
-            assert found == msgspec.structs.replace(paid, charge_backs=taken)
+            assert notice == Notice(payment_id=order.payment_id, dispute=True)
+            found = await driver.provider.status(driver.credentials, attempt(order, paid))
+            assert isinstance(found, Accepted)
+            assert msgspec.structs.replace(found, disputes=()) == paid
+            assert [(each.amount, each.status) for each in found.disputes] == [
+                (amount, DisputeStatus.OPEN) for amount in taken
+            ]
+
+    async def test_where_it_says_when_it_took_the_money_that_is_now(self, driver: Driver) -> None:
+        order = charge(driver)
+        paid = await pay(driver, order, "accepted")
+        given = await driver.provider.refund(driver.credentials, refund(order, 1, paid))
+        for outcome in (paid, given):
+            assert isinstance(outcome, Accepted)
+            assert outcome.booked_at is None or abs(outcome.booked_at - Clock.real()) < _APART
 
     async def test_what_was_never_taken_is_not_refunded(self, driver: Driver) -> None:
-        asked = charge(driver)
-        declined = await pay(driver, asked, "declined")
-        assert isinstance(await driver.provider.refund(driver.credentials, refund(asked, 1, declined)), Declined)
+        order = charge(driver)
+        declined = await pay(driver, order, "declined")
+        assert isinstance(await driver.provider.refund(driver.credentials, refund(order, 1, declined)), Declined)
 
-    async def test_a_genuine_notification_tells_which_payment_it_is_about(self, driver: Driver) -> None:
+    async def test_a_genuine_notification_names_its_payment(self, driver: Driver) -> None:
         headers, body = await notified(driver)
         payment_id = driver.provider.receive(driver.credentials, headers, body).payment_id
         assert payment_id.encode() in body
@@ -173,23 +189,23 @@ class CardProviderConformance:
             driver.provider.receive(driver.credentials, {}, body)
 
     async def test_wrong_credentials_take_no_money(self, driver: Driver) -> None:
-        asked = charge(driver)
+        order = charge(driver)
         try:
-            outcome = await driver.provider.pay(driver.wrong_credentials, asked, driver.card("accepted"))
+            outcome = await driver.provider.pay(driver.wrong_credentials, order, driver.card("accepted"))
         except KassaError as error:
             assert isinstance(error, UNKNOWN)  # noqa: PT017 (either answer is right, an Accepted is not)
         else:
             assert isinstance(outcome, Declined)
-        assert await driver.provider.status(driver.credentials, attempt(asked)) == Absent()
+        assert await driver.provider.status(driver.credentials, attempt(order)) == Absent()
 
 
-async def pay(driver: Driver, asked: Charge, ending: Ending) -> Outcome:
-    """Pay with a card that ends so."""
-    return await driver.provider.pay(driver.credentials, asked, driver.card(ending))
+async def pay(driver: Driver, order: Charge, ending: Ending) -> Outcome:
+    """Pay with a card whose payments end like this."""
+    return await driver.provider.pay(driver.credentials, order, driver.card(ending))
 
 
 async def notified(driver: Driver) -> tuple[Mapping[str, str], bytes]:
     """Make a payment and return the notification about it."""
-    asked = charge(driver)
-    await pay(driver, asked, "accepted")
-    return await driver.notification(asked.payment_id)
+    order = charge(driver)
+    await pay(driver, order, "accepted")
+    return await driver.notification(order.payment_id)

@@ -1,9 +1,9 @@
-"""What the suite needs around a provider, and what its tests ask for."""
+"""What the conformance tests need around a provider, and the requests that they make."""
 
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from kassa.clock import Clock
 from kassa.errors import ProviderGarbled, ProviderSilent
@@ -20,10 +20,10 @@ from kassa.providers.protocol import (
 )
 
 Ending = Literal["accepted", "declined", "accepted after 3-D Secure", "declined after 3-D Secure"]
-"""How a payment with a card ends when the payer does what is asked."""
+"""How a card payment ends when the payer follows through."""
 
 UNKNOWN = (ProviderSilent, ProviderGarbled)
-"""How a verb says that it does not know the outcome."""
+"""What a verb raises for an unknown outcome."""
 
 _LIFETIME = timedelta(minutes=30)
 
@@ -33,7 +33,7 @@ class Counterpart(Protocol):
 
     provider: Provider
     unreachable: Provider
-    """The same provider, where nobody answers at its counterpart's address."""
+    """The same provider, whose counterpart does not answer."""
     credentials: Credentials
     wrong_credentials: Credentials
     """Credentials of the same merchant with other secrets."""
@@ -41,30 +41,46 @@ class Counterpart(Protocol):
     notify_url: str
 
     async def visit(self, redirect: Redirect, *, approve: bool) -> Mapping[str, str]:
-        """Be the payer's browser: go there, decide, and return the parameters that came back to ``return_url``.
+        """Act as the payer's browser: go there, approve or decline, and return the parameters sent to ``return_url``.
 
-        Of a page where nothing is left to decide, return what it sends back, if anything.
+        Where the page has nothing left to confirm, return what it sends back, if anything.
         """
 
     async def notification(self, payment_id: str) -> tuple[Mapping[str, str], bytes]:
         """Return headers and body of a notification that came in about a payment."""
 
 
+@runtime_checkable
+class Disputing(Protocol):
+    """What a driver may have beside: a sandbox that decides disputes."""
+
+    async def decide_charge_back(self, payment_id: str, *, won: bool) -> tuple[Mapping[str, str], bytes]:
+        """Decide the oldest open dispute of a payment; return the notification about it."""
+
+
+@runtime_checkable
+class Returning(Protocol):
+    """What a driver may have beside: a sandbox that lets refunds come back."""
+
+    async def return_refund(self, payment_id: str, refund_id: str) -> tuple[Mapping[str, str], bytes]:
+        """Let a refund that was approved come back undelivered; return the notification about it."""
+
+
 class Driver(Counterpart, Protocol):
     """The world around a provider that takes cards."""
 
     async def charge_back(self, payment_id: str, amount: int) -> tuple[Mapping[str, str], bytes]:
-        """Let the payer's bank take an amount of a payment back; return the notification that came in about it."""
+        """Charge back an amount of a payment; return the notification about it."""
 
     def card(self, ending: Ending) -> Card:
-        """Return a card with which payments end so."""
+        """Return a card whose payments end like this."""
 
 
 class RedirectDriver(Counterpart, Protocol):
     """The world around a provider with pages of its own."""
 
     wallets: Mapping[str, Mapping[str, str]]
-    """Methods that are paid on the provider's page, with the fields that each asks for: one for each way there."""
+    """Methods that are paid on the provider's page, with the fields that each needs: one for each kind of redirect."""
 
 
 def charge(
@@ -85,22 +101,22 @@ def charge(
     )
 
 
-def attempt(asked: Charge, outcome: Outcome | None = None) -> Attempt:
-    """Return a charge as it is asked about later, with what the provider has told about it."""
-    return Attempt(payment_id=asked.payment_id, external_id=getattr(outcome, "external_id", None))
+def attempt(order: Charge, outcome: Outcome | None = None) -> Attempt:
+    """Return the attempt of a charge, with the provider's id if it is known."""
+    return Attempt(payment_id=order.payment_id, external_id=getattr(outcome, "external_id", None))
 
 
-def refund(asked: Charge, amount: int, outcome: Outcome | None = None) -> Refund:
+def refund(order: Charge, amount: int, outcome: Outcome | None = None) -> Refund:
     """Return a new refund of a charge."""
     return Refund(
         refund_id=f"ref_{secrets.token_hex(8)}",
-        payment_id=asked.payment_id,
+        payment_id=order.payment_id,
         external_id=getattr(outcome, "external_id", None),
         amount=amount,
-        currency=asked.currency,
+        currency=order.currency,
     )
 
 
 def undecided(outcome: Outcome) -> bool:
-    """Tell whether everything is still open."""
+    """Return whether there is no result yet."""
     return isinstance(outcome, Redirect | Pending)

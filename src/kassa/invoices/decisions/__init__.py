@@ -1,1 +1,0 @@
-"""A person's word on an invoice that waits for one."""

@@ -1,0 +1,1 @@
+"""The invoice as merchants and payers see it."""

@@ -1,0 +1,1 @@
+"""What providers' statements show, kept as rows."""
